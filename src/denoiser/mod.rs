@@ -1,0 +1,120 @@
+//! What every sampler sees: a [`Denoiser`] turns a noisy sample into a belief about the clean one.
+//!
+//! The belief is a pair, the clean sample `x0` and the noise `eps`, always tied by
+//! `x_t = alpha * x0 + sigma * eps`. Networks become denoisers in [`Model`]; data whose answer is
+//! known in closed form are in [`exact`].
+
+pub mod exact;
+mod model;
+
+pub use exact::{Gaussian, Mixture};
+pub use model::{Clock, Given, Head, Meaning, Model, Target};
+
+use crate::schedule::Level;
+use tch::Tensor;
+
+// ANCHOR: denoised
+/// One belief, two views of it. The fields are private so that the tie
+/// `x_t = alpha * x0 + sigma * eps` cannot break.
+#[derive(Debug)]
+pub struct Denoised {
+    x0: Tensor,
+    eps: Tensor,
+    nu: Option<Tensor>,
+}
+
+impl Denoised {
+    /// From the noise: DDPM eq. 4 solved for `x0`, "predicted x0" of DDIM eq. 12.
+    ///
+    /// # Panics
+    /// When `alpha = 0`: pure noise says nothing about the sample through its noise.
+    pub fn from_eps(x_t: &Tensor, at: Level, eps: Tensor) -> Self {
+        assert!(at.alpha > 0.0, "eps-prediction is meaningless at alpha = 0 (t = {})", at.t);
+        same_shape("eps", &eps, x_t);
+        Self { x0: (x_t - at.sigma * &eps) / at.alpha, eps, nu: None }
+    }
+
+    /// From the clean sample. At a clean level there is no noise to speak of: `eps` is then zero.
+    pub fn from_x0(x_t: &Tensor, at: Level, x0: Tensor) -> Self {
+        same_shape("x0", &x0, x_t);
+        let eps = if at.is_clean() { x_t.zeros_like() } else { (x_t - at.alpha * &x0) / at.sigma };
+        Self { x0, eps, nu: None }
+    }
+
+    /// From the velocity `v = alpha * eps - sigma * x0` (Salimans & Ho 2022, section 4), which
+    /// determines both views even where `alpha` or `sigma` is 0.
+    ///
+    /// # Panics
+    /// When `alpha^2 + sigma^2` is not 1.
+    pub fn from_v(x_t: &Tensor, at: Level, v: Tensor) -> Self {
+        let total = at.alpha.powi(2) + at.sigma.powi(2);
+        assert!((total - 1.0).abs() < 1e-9, "v needs alpha^2 + sigma^2 = 1, found {total}");
+        same_shape("v", &v, x_t);
+        let x0 = at.alpha * x_t - at.sigma * &v;
+        Self { x0, eps: at.sigma * x_t + at.alpha * &v, nu: None }
+    }
+
+    /// The clean sample, as believed.
+    pub fn x0(&self) -> &Tensor {
+        &self.x0
+    }
+
+    /// All the noise in `x_t`, as believed (not the last step's increment).
+    pub fn eps(&self) -> &Tensor {
+        &self.eps
+    }
+
+    /// The learned variance as a fraction between `beta_tilde` (0) and `beta` (1), in the log
+    /// (Improved DDPM eq. 15); whatever the network says: only its use clamps.
+    pub fn nu(&self) -> Option<&Tensor> {
+        self.nu.as_ref()
+    }
+
+    /// The score `grad log p(x_t) = -eps / sigma`.
+    pub fn score(&self, at: Level) -> Tensor {
+        -&self.eps / at.sigma
+    }
+
+    pub fn with_nu(self, nu: Option<Tensor>) -> Self {
+        Self { nu, ..self }
+    }
+
+    /// Changes the clean sample and derives `eps` again. At a clean level nothing is in doubt, and
+    /// the belief stays as it is.
+    pub fn map_x0(self, x_t: &Tensor, at: Level, f: impl FnOnce(&Tensor) -> Tensor) -> Self {
+        if at.is_clean() {
+            return self;
+        }
+        Self::from_x0(x_t, at, f(&self.x0)).with_nu(self.nu)
+    }
+
+    /// Changes the noise and derives `x0` again.
+    pub fn map_eps(self, x_t: &Tensor, at: Level, f: impl FnOnce(&Tensor) -> Tensor) -> Self {
+        Self::from_eps(x_t, at, f(&self.eps)).with_nu(self.nu)
+    }
+}
+// ANCHOR_END: denoised
+
+fn same_shape(name: &str, view: &Tensor, x_t: &Tensor) {
+    assert_eq!(view.size(), x_t.size(), "{name} and x_t differ in shape");
+}
+
+// ANCHOR: denoiser
+/// The one trait every sampler sees: no condition, no schedule, no training flag.
+pub trait Denoiser {
+    /// The belief about `x_t` (`[B, ...]`), the whole batch at level `at`.
+    fn denoise(&self, x_t: &Tensor, at: Level) -> Denoised;
+}
+// ANCHOR_END: denoiser
+
+impl<D: Denoiser + ?Sized> Denoiser for &D {
+    fn denoise(&self, x_t: &Tensor, at: Level) -> Denoised {
+        (**self).denoise(x_t, at)
+    }
+}
+
+impl<D: Denoiser + ?Sized> Denoiser for Box<D> {
+    fn denoise(&self, x_t: &Tensor, at: Level) -> Denoised {
+        (**self).denoise(x_t, at)
+    }
+}

@@ -1,0 +1,44 @@
+//! Watching a sampler without the sampler knowing.
+
+use crate::denoiser::{Denoised, Denoiser};
+use crate::schedule::Level;
+use std::cell::RefCell;
+use tch::Tensor;
+
+/// One evaluation: where the sampler stood, and what it believed.
+#[derive(Debug)]
+pub struct Seen {
+    pub at: Level,
+    pub x_t: Tensor,
+    pub x0: Tensor,
+}
+
+// ANCHOR: record
+/// Remembers `(level, x_t, x0)` of every call, in place of callbacks. Its length is the number of
+/// function evaluations.
+#[derive(Debug)]
+pub struct Record<D> {
+    inner: D,
+    seen: RefCell<Vec<Seen>>,
+}
+
+impl<D: Denoiser> Denoiser for Record<D> {
+    fn denoise(&self, x_t: &Tensor, at: Level) -> Denoised {
+        let belief = self.inner.denoise(x_t, at);
+        let (x_t, x0) = (x_t.shallow_clone(), belief.x0().shallow_clone());
+        self.seen.borrow_mut().push(Seen { at, x_t, x0 });
+        belief
+    }
+}
+// ANCHOR_END: record
+
+impl<D> Record<D> {
+    pub fn new(inner: D) -> Self {
+        Self { inner, seen: RefCell::default() }
+    }
+
+    /// Everything seen since the last call, in order.
+    pub fn take(&self) -> Vec<Seen> {
+        self.seen.take()
+    }
+}

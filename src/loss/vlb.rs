@@ -1,0 +1,161 @@
+//! The variational bound on `-log p(x0)`, term by term, in nats a dimension.
+//!
+//! `L_vlb = L_0 + sum_{t>1} L_{t-1} + L_T` (DDPM eq. 5). It is measured here, for any denoiser;
+//! divide by `ln 2` for bits.
+#![allow(non_snake_case)]
+
+use super::per_image;
+use crate::denoiser::Denoiser;
+use crate::forward::{Posterior, Variance, posterior, q_sample};
+use crate::schedule::{Level, Schedule};
+use tch::{Kind, Tensor};
+
+// ANCHOR: kl
+/// `KL(N(mean_q, var_q) || N(mean_p, var_p))`, element by element, in nats (DDPM eq. 8 is its
+/// value for equal variances, up to a constant).
+pub fn kl(mean_q: &Tensor, var_q: f64, mean_p: &Tensor, var_p: &Tensor) -> Tensor {
+    let distance = (mean_q - mean_p).square();
+    0.5 * ((var_q + distance) / var_p - 1.0 + (var_p / var_q).log())
+}
+// ANCHOR_END: kl
+
+// ANCHOR: l_T
+/// `L_T = KL(q(x_T | x0) || N(0, I))`: `[B]`. It holds no parameter: it only says whether the
+/// schedule is long enough.
+pub fn l_T(last: Level, x0: &Tensor) -> Tensor {
+    let mean = last.alpha * x0.to_kind(Kind::Double);
+    per_image(&kl(&mean, last.sigma.powi(2), &mean.zeros_like(), &Tensor::from(1f64)))
+}
+// ANCHOR_END: l_T
+
+// ANCHOR: l_t
+/// `L_{t-1} = KL(q(x_s | x_t, x0) || p(x_s | x_t))` for the step from `t` down to a noisy `s`:
+/// `[B]`.
+pub fn l_t(
+    model: &dyn Denoiser,
+    t: Level,
+    s: Level,
+    x0: &Tensor,
+    eps: &Tensor,
+    variance: Variance,
+) -> Tensor {
+    let x_t = q_sample(x0, eps, t);
+    let belief = model.denoise(&x_t, t);
+    let q = posterior(t, s);
+    let std = q.std(variance, belief.nu()).to_kind(Kind::Double);
+    let (truth, ours) = (q.mean(x0, &x_t), q.mean(belief.x0(), &x_t));
+    per_image(&kl(&truth, q.var_small, &ours, &std.square()))
+}
+// ANCHOR_END: l_t
+
+/// What the last step's Gaussian is read as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decoder {
+    /// Mass on the 256 levels of 8-bit images scaled to `[-1, 1]` (DDPM eq. 13).
+    Discretised,
+    /// A density, for data that are real numbers.
+    Continuous,
+}
+
+// ANCHOR: l_0
+/// `L_0 = -log p(x0 | x_1)`: `[B]`.
+///
+/// The posterior variance is 0 there, so the small variance takes `floor` instead, by custom the
+/// value of the next step up (`beta_tilde_2`; Improved DDPM's code).
+pub fn l_0(
+    model: &dyn Denoiser,
+    first: Level,
+    floor: f64,
+    x0: &Tensor,
+    eps: &Tensor,
+    variance: Variance,
+    decoder: Decoder,
+) -> Tensor {
+    let clean = Level { t: 0.0, alpha: 1.0, sigma: 0.0 };
+    let x_1 = q_sample(x0, eps, first);
+    let belief = model.denoise(&x_1, first);
+    let q = Posterior { var_small: floor, ..posterior(first, clean) };
+    let std = q.std(variance, belief.nu()).to_kind(Kind::Double);
+    let mean = q.mean(belief.x0(), &x_1);
+    let log_p = match decoder {
+        Decoder::Discretised => discretised_log_likelihood(x0, &mean, &std),
+        Decoder::Continuous => {
+            let z = (x0 - mean) / &std;
+            -0.5 * z.square() - std.log() - 0.5 * std::f64::consts::TAU.ln()
+        }
+    };
+    -per_image(&log_p)
+}
+// ANCHOR_END: l_0
+
+// ANCHOR: discretised
+/// `log p` of an 8-bit value scaled to `[-1, 1]` under `N(mean, std^2)`: the mass of its bin of
+/// width 2/255, the two outer bins reaching to infinity (DDPM eq. 13). At least `ln 1e-12`.
+///
+/// # Panics
+/// When `x0` is not made of 8-bit levels: on any other data the bins mean nothing.
+pub fn discretised_log_likelihood(x0: &Tensor, mean: &Tensor, std: &Tensor) -> Tensor {
+    let x = x0.to_kind(Kind::Double);
+    let level = (&x + 1.0) * 127.5;
+    let off = (&level - level.round()).abs().max().double_value(&[]);
+    assert!(off < 1e-3, "the discretised decoder needs 8-bit data in [-1, 1], off by {off} levels");
+    let half = 1.0 / 255.0;
+    let lower = (&x - half - mean) / std;
+    let upper = (&x + half - mean) / std;
+    let (lower, upper) = (
+        lower.where_self(&x.gt(-0.999), &lower.full_like(f64::NEG_INFINITY)),
+        upper.where_self(&x.lt(0.999), &upper.full_like(f64::INFINITY)),
+    );
+    // Far in the right tail both values round to 1: there the mirrored bin is exact.
+    let mirrored = lower.gt(0.0);
+    let a = (-&upper).where_self(&mirrored, &lower);
+    let b = (-&lower).where_self(&mirrored, &upper);
+    (b.special_ndtr() - a.special_ndtr()).clamp_min(1e-12).log()
+}
+// ANCHOR_END: discretised
+
+/// The bound, term by term: each `[B]`, in nats a dimension.
+#[derive(Debug)]
+pub struct Vlb {
+    pub l_0: Tensor,
+    /// `L_1, ..., L_{T-1}`.
+    pub l_t: Vec<Tensor>,
+    pub l_T: Tensor,
+}
+
+impl Vlb {
+    /// `L_vlb`, `[B]`.
+    pub fn total(&self) -> Tensor {
+        self.l_t.iter().fold(&self.l_0 + &self.l_T, |sum, term| sum + term)
+    }
+}
+
+// ANCHOR: l_vlb
+/// Every term of `L_vlb` (DDPM eq. 5), each from one draw of noise, `eps(t)`.
+///
+/// # Shapes
+/// `x0`: `[B, ...]`; `eps(t)` like it, standard normal.
+///
+/// # Panics
+/// When the schedule has fewer than two steps.
+pub fn l_vlb(
+    model: &dyn Denoiser,
+    schedule: &Schedule,
+    x0: &Tensor,
+    variance: Variance,
+    decoder: Decoder,
+    mut eps: impl FnMut(usize) -> Tensor,
+) -> Vlb {
+    assert!(schedule.steps() >= 2, "the bound needs at least two steps");
+    let _guard = tch::no_grad_guard();
+    let level = |t| schedule.level(t);
+    let floor = posterior(level(2), level(1)).var_small;
+    Vlb {
+        l_0: l_0(model, level(1), floor, x0, &eps(1), variance, decoder),
+        l_t: (2..=schedule.steps())
+            .map(|t| l_t(model, level(t), level(t - 1), x0, &eps(t), variance))
+            .collect(),
+        l_T: l_T(level(schedule.steps()), x0),
+    }
+}
+// ANCHOR_END: l_vlb
