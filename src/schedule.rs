@@ -216,6 +216,13 @@ impl Schedule {
         path.times(self.steps(), n).into_iter().chain([0]).map(|t| self.level(t)).collect()
     }
 
+    /// One `t` a sample, uniform over `1..=T`, both ends included (DDPM, Algorithm 1, line 3):
+    /// `[batch]`, int64, on the CPU, from libtorch's generator.
+    pub fn draw_t(&self, batch: i64) -> Tensor {
+        let past_the_end = self.steps() as i64 + 1;
+        Tensor::randint_low(1, past_the_end, [batch], (tch::Kind::Int64, tch::Device::Cpu))
+    }
+
     /// Per-sample numbers for training: `f(level)` for each `t` of `[B]`, shaped `[B, 1, ..., 1]`
     /// to multiply `like`, on its device and of its kind. Computed on the CPU in f64 by the same
     /// scalar formulas that sampling uses.

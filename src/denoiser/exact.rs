@@ -4,6 +4,7 @@
 //! rule gives `E[x0 | x_t]` exactly. No training, no network, no approximation.
 
 use super::{Denoised, Denoiser};
+use crate::forward::transition;
 use crate::schedule::Level;
 use tch::{Kind, Tensor};
 
@@ -90,6 +91,20 @@ impl Mixture {
     pub fn responsibilities(&self, x_t: &Tensor, at: Level) -> Tensor {
         self.log_joint(&x_t.to_kind(Kind::Double), at).softmax(1, Kind::Double)
     }
+
+    // ANCHOR: reverse
+    /// `ln q(x_s | x_t)`, `[B]`: the true reverse step, by Bayes' rule
+    /// `q(x_t | x_s) q(x_s) / q(x_t)`. A mixture, not a Gaussian; tractable only because the data
+    /// are known.
+    pub fn log_reverse(&self, x_s: &Tensor, x_t: &Tensor, t: Level, s: Level) -> Tensor {
+        let step = transition(t, s);
+        let gap = (x_t - step.scale * x_s).to_kind(Kind::Double).square();
+        let dims = self.means.size()[1] as f64;
+        let norm = dims * (std::f64::consts::TAU * step.var).ln();
+        let up = -0.5 * (gap.sum_dim_intlist(1, false, Kind::Double) / step.var + norm);
+        up + self.log_density(x_s, s) - self.log_density(x_t, t)
+    }
+    // ANCHOR_END: reverse
 
     /// The exact per-coordinate doubt `Var[x0 | x_t]`, averaged over the coordinates: `[B]`.
     pub fn doubt(&self, x_t: &Tensor, at: Level) -> Tensor {

@@ -1,0 +1,9 @@
+//! Every equation so far against independent truth: exact denoisers, identities, quadrature.
+//!
+//! The names (A1, B3, ...) number the facts; the book quotes them.
+
+mod objectives;
+mod peers;
+mod samplers;
+mod schedules;
+mod support;

@@ -1,0 +1,65 @@
+//! What the facts share: exact comparison, quadrature, the fixtures.
+
+use from_noise::denoiser::{Denoised, Denoiser, Mixture};
+use from_noise::noise::Seeded;
+use from_noise::schedule::Level;
+use tch::{Device, Kind, Tensor};
+
+pub const F64: (Kind, Device) = (Kind::Double, Device::Cpu);
+
+pub fn max_diff(a: &Tensor, b: &Tensor) -> f64 {
+    assert_eq!(a.size(), b.size());
+    (a - b).abs().max().double_value(&[])
+}
+
+#[track_caller]
+pub fn close(found: f64, expected: f64, tolerance: f64) {
+    let gap = (found - expected).abs();
+    assert!(gap <= tolerance, "found {found:e}, expected {expected:e}: apart by {gap:e}");
+}
+
+/// Equal to `digits` significant digits as printed in the table of constants.
+#[track_caller]
+pub fn relative(found: f64, expected: f64, tolerance: f64) {
+    close(found, expected, tolerance * expected.abs());
+}
+
+/// Standard normal numbers that depend on `seed` alone: libtorch's generator is shared by the
+/// tests that run side by side.
+pub fn normal(shape: &[i64], seed: u64) -> Tensor {
+    Seeded::new(seed, 0).draw(&Tensor::empty(shape, F64))
+}
+
+/// Pairs (x0 / std, eps) and weights of Gauss-Hermite quadrature with 3 x 3 nodes: exact for
+/// polynomials up to degree 5 in each standard normal variable.
+pub fn normal_pairs() -> (Tensor, Tensor, Tensor) {
+    let nodes = [(-3f64.sqrt(), 1.0 / 6.0), (0.0, 2.0 / 3.0), (3f64.sqrt(), 1.0 / 6.0)];
+    let pairs = || nodes.iter().flat_map(|a| nodes.iter().map(move |b| (a, b)));
+    let column = |values: Vec<f64>| Tensor::from_slice(&values).view([-1, 1]);
+    (
+        column(pairs().map(|(a, _)| a.0).collect()),
+        column(pairs().map(|(_, b)| b.0).collect()),
+        Tensor::from_slice(&pairs().map(|(a, b)| a.1 * b.1).collect::<Vec<f64>>()),
+    )
+}
+
+/// The two-component fixture in one dimension.
+pub fn two_modes() -> Mixture {
+    let means = Tensor::from_slice(&[-1.0, 0.6]).view([2, 1]);
+    Mixture::new(&[0.3, 0.7], &means, &[0.15, 0.25])
+}
+
+/// `n` equally spaced points of `[-end, end]` as `[n, 1]`, and their spacing.
+pub fn grid(end: f64, n: i64) -> (Tensor, f64) {
+    (Tensor::linspace(-end, end, n, F64).view([n, 1]), 2.0 * end / (n - 1) as f64)
+}
+
+/// A denoiser that always believes in this noise.
+#[derive(Debug)]
+pub struct Believes(pub Tensor);
+
+impl Denoiser for Believes {
+    fn denoise(&self, x_t: &Tensor, at: Level) -> Denoised {
+        Denoised::from_eps(x_t, at, self.0.shallow_clone())
+    }
+}
