@@ -1,1 +1,142 @@
-//! (being written)
+//! What every chapter's binary shares: its flags, its start and its end.
+
+use crate::device;
+use crate::results::Results;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use std::path::PathBuf;
+use tch::Device;
+
+/// The flags of every chapter.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// Where to compute: auto, cpu, cuda:N or mps
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    pub device: device::Choice,
+
+    /// How much to compute
+    #[arg(long, value_enum, default_value_t = Preset::Cpu)]
+    pub preset: Preset,
+
+    /// Seed of every random number: the same seed gives the same files
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub seed: u64,
+
+    /// Folder for the results [default: runs/<chapter>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+
+    /// Go on where an interrupted run stopped
+    #[arg(long)]
+    pub resume: bool,
+
+    /// Run every part in seconds, for tests: the results mean nothing
+    #[arg(long)]
+    pub smoke: bool,
+
+    /// Say what would be computed, how large it is and how long it takes, and stop
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// How much to compute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Preset {
+    /// Minutes on two cores.
+    Cpu,
+    /// More samples and longer training, for one GPU.
+    Gpu,
+    /// The paper's numbers, where a paper gives them.
+    Paper,
+}
+
+impl Common {
+    /// One of four values, by `--smoke` or `--preset`.
+    pub fn choose<T>(&self, smoke: T, cpu: T, gpu: T, paper: T) -> T {
+        match (self.smoke, self.preset) {
+            (true, _) => smoke,
+            (_, Preset::Cpu) => cpu,
+            (_, Preset::Gpu) => gpu,
+            (_, Preset::Paper) => paper,
+        }
+    }
+}
+
+/// What a run would cost; printed by `--dry-run`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Cost {
+    pub parameters: u64,
+    /// Floating-point operations of the whole run, a multiply-add counted as two.
+    pub flops: f64,
+    /// Bytes held at the peak, beyond libtorch itself.
+    pub memory: f64,
+}
+
+/// A chapter that has been started.
+#[derive(Debug)]
+pub struct Chapter {
+    pub device: Device,
+    pub seed: u64,
+    pub results: Results,
+}
+
+/// Starts the chapter `name` (`chNN-slug`): tunes malloc, picks the device, opens the results.
+///
+/// With `--dry-run` it prints the plan instead and returns `None`.
+pub fn start(
+    name: &str,
+    common: &Common,
+    config: &impl Serialize,
+    cost: Cost,
+) -> anyhow::Result<Option<Chapter>> {
+    crate::malloc::keep_pages();
+    let device = device::pick(common.device)?;
+    let out = common.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(name));
+    if common.dry_run {
+        print_plan(name, config, cost, device);
+        return Ok(None);
+    }
+    println!("{name} on {}, seed {}", format!("{device:?}").to_lowercase(), common.seed);
+    let results = Results::create(out, command_line(name), config, common.seed, device)?;
+    Ok(Some(Chapter { device, seed: common.seed, results }))
+}
+
+/// What to type to run this again.
+fn command_line(name: &str) -> String {
+    let number = name.trim_start_matches("ch").split('-').next().unwrap_or(name);
+    let flags: Vec<String> = std::env::args().skip(1).collect();
+    let dashes = if flags.is_empty() { "" } else { " -- " };
+    format!("cargo chapter {number}{dashes}{}", flags.join(" "))
+}
+
+fn print_plan(name: &str, config: &impl Serialize, cost: Cost, device: Device) {
+    let config = serde_json::to_string_pretty(config).expect("a config is plain data");
+    println!("{name} on {}", format!("{device:?}").to_lowercase());
+    println!("config: {config}");
+    println!("parameters: {}", cost.parameters);
+    println!("compute: {:.3} GFLOP", cost.flops / 1e9);
+    println!("memory: about {:.0} MB beyond libtorch's 300 MB", cost.memory / 1e6);
+    let seconds = cost.flops / sustained_flops(device);
+    println!("time: about {}", if seconds < 1.5 { "a second".into() } else { human(seconds) });
+}
+
+/// Floating-point operations a second that small tensors reach here: a quick matrix product, and
+/// the third of it that networks of this size achieve.
+fn sustained_flops(device: Device) -> f64 {
+    let a = tch::Tensor::rand([512, 512], (tch::Kind::Float, device));
+    let once = || a.matmul(&a).sum(tch::Kind::Float).double_value(&[]);
+    once();
+    let started = std::time::Instant::now();
+    for _ in 0..5 {
+        once();
+    }
+    5.0 * 2.0 * 512f64.powi(3) / started.elapsed().as_secs_f64() / 3.0
+}
+
+fn human(seconds: f64) -> String {
+    match seconds {
+        s if s < 90.0 => format!("{s:.0} s"),
+        s if s < 5400.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}

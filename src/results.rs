@@ -1,1 +1,145 @@
-//! (being written)
+//! What a command leaves behind: figures and tables, each with a sidecar that says how it was
+//! made.
+//!
+//! Beside `curves.png` stands `curves.png.json` with the command, its configuration, the seed, the
+//! number of samples, the device, the date and the seconds. Timings live only there: the files
+//! themselves are the same every time.
+
+use crate::plot::{Figure, Gif};
+use serde::Serialize;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// How a result was made.
+#[derive(Debug, Clone, Serialize)]
+pub struct Sidecar {
+    /// What to type to make it again.
+    pub command: String,
+    /// The resolved configuration.
+    pub config: serde_json::Value,
+    pub seed: u64,
+    /// How many samples the result rests on, where it rests on samples.
+    pub n: Option<u64>,
+    pub device: String,
+    /// UTC, `YYYY-MM-DD`.
+    pub date: String,
+    /// From the start of the command to this file.
+    pub seconds: f64,
+    /// The crate's version.
+    pub version: &'static str,
+}
+
+/// A result could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {path}: {cause}; choose another folder with --out")]
+pub struct ResultError {
+    path: PathBuf,
+    cause: String,
+}
+
+/// A folder of results, written atomically and listed at the end.
+#[derive(Debug)]
+pub struct Results {
+    dir: PathBuf,
+    origin: Sidecar,
+    started: Instant,
+    files: Vec<PathBuf>,
+}
+
+impl Results {
+    /// Opens (and creates) the folder `dir` for the results of one command.
+    pub fn create(
+        dir: impl Into<PathBuf>,
+        command: String,
+        config: &impl Serialize,
+        seed: u64,
+        device: tch::Device,
+    ) -> Result<Self, ResultError> {
+        let dir = dir.into();
+        let config = serde_json::to_value(config).map_err(|e| failed(&dir, e))?;
+        std::fs::create_dir_all(&dir).map_err(|e| failed(&dir, e))?;
+        let origin = Sidecar {
+            command,
+            config,
+            seed,
+            n: None,
+            device: format!("{device:?}").to_lowercase(),
+            date: time::OffsetDateTime::now_utc().date().to_string(),
+            seconds: 0.0,
+            version: env!("CARGO_PKG_VERSION"),
+        };
+        Ok(Self { dir, origin, started: Instant::now(), files: Vec::new() })
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// States how many samples the next results rest on.
+    pub fn samples(&mut self, n: impl Into<Option<u64>>) {
+        self.origin.n = n.into();
+    }
+
+    /// Writes `name` (a PNG).
+    pub fn figure(&mut self, name: &str, figure: &Figure) -> Result<(), ResultError> {
+        let path = self.dir.join(name);
+        figure.save(&path).map_err(|e| failed(&path, e))?;
+        self.keep(path)
+    }
+
+    /// Writes `name` (a GIF).
+    pub fn gif(&mut self, name: &str, gif: &Gif) -> Result<(), ResultError> {
+        let path = self.dir.join(name);
+        gif.save(&path).map_err(|e| failed(&path, e))?;
+        self.keep(path)
+    }
+
+    /// Writes `name` (a CSV): one line a row, the fields' names as the header.
+    pub fn table<R: Serialize>(&mut self, name: &str, rows: &[R]) -> Result<(), ResultError> {
+        let path = self.dir.join(name);
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        for row in rows {
+            writer.serialize(row).map_err(|e| failed(&path, e))?;
+        }
+        let bytes = writer.into_inner().map_err(|e| failed(&path, e))?;
+        write_atomically(&path, &bytes)?;
+        self.keep(path)
+    }
+
+    /// Says which files were written.
+    pub fn finish(self) {
+        println!("wrote, in {:.1} s:", self.started.elapsed().as_secs_f64());
+        for file in &self.files {
+            println!("  {}", file.display());
+        }
+    }
+
+    fn keep(&mut self, path: PathBuf) -> Result<(), ResultError> {
+        let seconds = (self.started.elapsed().as_secs_f64() * 10.0).round() / 10.0;
+        let sidecar = Sidecar { seconds, ..self.origin.clone() };
+        let mut name = path.clone().into_os_string();
+        name.push(".json");
+        let text = serde_json::to_string_pretty(&sidecar).map_err(|e| failed(&path, e))?;
+        write_atomically(Path::new(&name), format!("{text}\n").as_bytes())?;
+        self.files.push(path);
+        Ok(())
+    }
+}
+
+/// All of `bytes` or the file as it was: written beside it, then renamed over it.
+fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ResultError> {
+    let mut name = path.to_path_buf().into_os_string();
+    name.push(".tmp");
+    let beside = Path::new(&name);
+    let write = || {
+        let mut file = std::fs::File::create(beside)?;
+        file.write_all(bytes)?;
+        std::fs::rename(beside, path)
+    };
+    write().map_err(|e| failed(path, e))
+}
+
+fn failed(path: &Path, cause: impl std::fmt::Display) -> ResultError {
+    ResultError { path: path.to_path_buf(), cause: cause.to_string() }
+}
