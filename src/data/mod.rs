@@ -1,1 +1,27 @@
-//! (being written)
+//! Data: points in the plane with a known density, and images that stay `u8` until they are used.
+//!
+//! Every random choice here depends on a seed and an index, never on how many were drawn before:
+//! point `i` of a toy distribution and the batch of step `k` are the same in a resumed run, in
+//! larger batches and on every platform.
+
+pub mod indices;
+pub mod toy2d;
+
+pub use indices::batch_indices;
+pub use toy2d::Toy;
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha12Rng;
+
+/// The stream of random numbers that belongs to (`seed`, `purpose`, `index`).
+///
+/// `purpose` keeps data, shuffling and noise unrelated under one seed: without it, the same
+/// numbers could place a point and later noise it.
+fn stream(seed: u64, purpose: &[u8; 8], index: u64) -> ChaCha12Rng {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    key[8..16].copy_from_slice(purpose);
+    let mut rng = ChaCha12Rng::from_seed(key);
+    rng.set_stream(index);
+    rng
+}
