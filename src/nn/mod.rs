@@ -1,1 +1,9 @@
-//! (being written)
+//! The networks and the layers they are made of.
+//!
+//! [`mlp`] is for points in the plane, [`unet`] for images. Both implement
+//! [`Network`](crate::network::Network) and can say what they cost before they are built.
+
+pub mod cost;
+pub mod embedding;
+mod layers;
+pub mod mlp;
