@@ -9,6 +9,7 @@ pub mod forward;
 pub mod guide;
 pub mod loss;
 pub mod malloc;
+pub mod metrics;
 pub mod network;
 pub mod nn;
 pub mod noise;

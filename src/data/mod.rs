@@ -5,6 +5,7 @@
 //! larger batches and on every platform.
 
 pub mod indices;
+pub mod sample;
 pub mod toy2d;
 
 pub use indices::batch_indices;

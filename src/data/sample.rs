@@ -1,0 +1,35 @@
+//! A few real digits that come with the crate, for chapters and pages that must not wait for a
+//! download.
+
+use tch::{Kind, Tensor};
+
+/// The first 256 test digits of MNIST (LeCun, Cortes & Burges; CC BY-SA 3.0), 16 x 16 tiles.
+const SHEET: &[u8] = include_bytes!("../../datasets/mnist-sample.png");
+const TILES: i64 = 16;
+const SIDE: i64 = 28;
+
+/// 256 handwritten digits: `[256, 1, 28, 28]`, f32 in `[-1, 1]`.
+pub fn digits() -> Tensor {
+    let sheet = image::load_from_memory(SHEET).expect("the sheet is part of the crate").to_luma8();
+    let pixels = Tensor::from_slice(sheet.as_raw()).view([TILES, SIDE, TILES, SIDE]);
+    let digits = pixels.permute([0, 2, 1, 3]).reshape([TILES * TILES, 1, SIDE, SIDE]);
+    digits.to_kind(Kind::Float) / 127.5 - 1.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sheet_is_cut_into_whole_digits() {
+        let digits = digits();
+        assert_eq!(digits.size(), [256, 1, 28, 28]);
+        assert_eq!(digits.min().double_value(&[]), -1.0);
+        assert_eq!(digits.max().double_value(&[]), 1.0);
+        // a digit is centred: its border is black, its middle is not
+        let border = digits.narrow(2, 0, 2).max();
+        assert_eq!(border.double_value(&[]), -1.0, "the tiles are cut off centre");
+        let middle = digits.narrow(2, 8, 12).narrow(3, 8, 12).mean(Kind::Float);
+        assert!(middle.double_value(&[]) > -0.6);
+    }
+}
