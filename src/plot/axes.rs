@@ -1,0 +1,105 @@
+//! The frame of a plot: title, labels, grid, numbers, and the coordinates to draw in.
+
+use plotters::prelude::{Cartesian2d, ChartBuilder, ChartContext, Text};
+use plotters::style::text_anchor::{HPos, VPos};
+use plotters::style::{TRANSPARENT, TextStyle};
+
+use super::figure::{Area, Painted};
+use super::style::{
+    AXIS, FAINT_INK, GRID, INK, LABEL, MARGIN, TICK, TITLE, at, bold, line, pt, text,
+};
+use super::ticks::Axis;
+
+pub(super) type Chart<'a, 'b> =
+    ChartContext<'a, super::canvas::Canvas<'b>, Cartesian2d<Axis, Axis>>;
+
+/// What stands around the plotted square or rectangle. Empty words take no room.
+#[derive(Clone, Debug)]
+pub(super) struct Frame {
+    pub(super) title: String,
+    pub(super) x_label: String,
+    /// Written upright above the axis: nobody should have to turn their head.
+    pub(super) y_label: String,
+    pub(super) x: Axis,
+    pub(super) y: Axis,
+    /// Points kept free at the right, for the names of the series.
+    pub(super) right: f64,
+}
+
+/// Room around the plotted rectangle, in points.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    pub(super) left: f64,
+    pub(super) right: f64,
+    pub(super) top: f64,
+    pub(super) bottom: f64,
+}
+
+/// Width of `words` in points.
+pub(super) fn width_of(words: &str, size: f64) -> f64 {
+    f64::from(super::text::set(words, size as f32, false).width)
+}
+
+impl Frame {
+    pub(super) fn room(&self) -> Room {
+        let line_of = |words: &str, size: f64| if words.is_empty() { 0.0 } else { size * 1.55 };
+        let numbers = self.y.ticks.iter().map(|(_, text)| width_of(text, TICK)).fold(0.0, f64::max);
+        let overhang =
+            self.x.ticks.last().map_or(0.0, |(_, text)| width_of(text, TICK) / 2.0 - 4.0);
+        let x_numbers = if self.x.ticks.is_empty() { 0.0 } else { TICK + 6.0 };
+        Room {
+            left: MARGIN + if numbers > 0.0 { numbers + 6.0 } else { 0.0 },
+            right: MARGIN + self.right.max(overhang),
+            top: MARGIN + line_of(&self.title, TITLE) + line_of(&self.y_label, LABEL) + 2.0,
+            bottom: MARGIN + x_numbers + if self.x_label.is_empty() { 0.0 } else { LABEL },
+        }
+    }
+
+    /// Draws the frame and hands out its coordinates.
+    pub(super) fn draw<'a, 'b>(&self, area: &'a Area<'b>) -> Result<Chart<'a, 'b>, PlotFailure> {
+        let room = self.room();
+        self.words(area, &room)?;
+        let mut chart = ChartBuilder::on(area)
+            .margin_left(pt(MARGIN))
+            .margin_top(pt(room.top))
+            .margin_right(pt(room.right))
+            .margin_bottom(pt(MARGIN))
+            .y_label_area_size(pt(room.left - MARGIN))
+            .x_label_area_size(pt(room.bottom - MARGIN))
+            .build_cartesian_2d(self.x.clone(), self.y.clone())?;
+        let numbers: TextStyle = text(TICK, FAINT_INK);
+        chart
+            .configure_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(line(GRID, 0.5))
+            .axis_style(line(AXIS, 0.5))
+            .set_all_tick_mark_size(pt(2.5))
+            .label_style(numbers)
+            .draw()?;
+        Ok(chart)
+    }
+
+    fn words(&self, area: &Area, room: &Room) -> Painted {
+        let (width, height) = area.dim_in_pixel();
+        let mut y = pt(MARGIN);
+        if !self.title.is_empty() {
+            area.draw(&Text::new(self.title.clone(), (pt(MARGIN), y), bold(TITLE, INK)))?;
+            y += pt(TITLE * 1.55);
+        }
+        if !self.y_label.is_empty() {
+            area.draw(&Text::new(self.y_label.clone(), (pt(MARGIN), y), text(LABEL, FAINT_INK)))?;
+        }
+        if !self.x_label.is_empty() {
+            let middle = (pt(room.left) + width as i32 - pt(room.right)) / 2;
+            let style = text(LABEL, FAINT_INK).pos(at(HPos::Center, VPos::Bottom));
+            area.draw(&Text::new(
+                self.x_label.clone(),
+                (middle, height as i32 - pt(MARGIN - 4.0)),
+                style,
+            ))?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) type PlotFailure = plotters::prelude::DrawingAreaErrorKind<std::convert::Infallible>;

@@ -1,0 +1,161 @@
+//! A finished picture: to save, to set beside others, to show in a notebook.
+
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder, Rgb, RgbImage, imageops};
+use plotters::coord::Shift;
+use plotters::prelude::{DrawingArea, DrawingAreaErrorKind, IntoDrawingArea};
+use std::convert::Infallible;
+use std::fmt;
+use std::path::Path;
+
+use super::canvas::Canvas;
+use super::file::{self, PlotError};
+use super::style::{FAINT_INK, LABEL, MARGIN, SCALE};
+use super::{notebook, text};
+
+const WHITE: Rgb<u8> = Rgb([255; 3]);
+
+/// A picture with the words that stand for it where it cannot be seen. Two of its pixels make one point of a page.
+///
+/// A notebook cell that ends in a `Figure` shows it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Figure {
+    image: RgbImage,
+    alt: String,
+}
+
+pub(super) type Area<'a> = DrawingArea<Canvas<'a>, Shift>;
+pub(super) type Painted = Result<(), DrawingAreaErrorKind<Infallible>>;
+
+/// A white figure of `width` by `height` points with `paint` applied to it.
+pub(super) fn figure(
+    alt: &str,
+    width: f64,
+    height: f64,
+    paint: impl FnOnce(&Area) -> Painted,
+) -> Figure {
+    let pixels = |points: f64| (points * f64::from(SCALE)).round().max(1.0) as u32;
+    let mut image = RgbImage::from_pixel(pixels(width), pixels(height), WHITE);
+    let area = Canvas { image: &mut image }.into_drawing_area();
+    paint(&area).expect("painting in memory cannot fail");
+    drop(area);
+    Figure { image, alt: alt.to_string() }
+}
+
+impl Figure {
+    /// Wraps a picture made elsewhere.
+    pub fn new(image: RgbImage, alt: impl Into<String>) -> Self {
+        Self { image, alt: alt.into() }
+    }
+
+    /// Width and height in pixels.
+    pub fn size(&self) -> (u32, u32) {
+        self.image.dimensions()
+    }
+
+    pub fn image(&self) -> &RgbImage {
+        &self.image
+    }
+
+    pub(super) fn image_mut(&mut self) -> &mut RgbImage {
+        &mut self.image
+    }
+
+    /// What the picture shows, in words.
+    pub fn alt(&self) -> &str {
+        &self.alt
+    }
+
+    /// The same picture with other words for it.
+    pub fn with_alt(self, alt: impl Into<String>) -> Self {
+        Self { alt: alt.into(), ..self }
+    }
+
+    /// Pictures from left to right, their tops aligned.
+    pub fn row(figures: &[Figure]) -> Figure {
+        Self::compose(figures, (1, 0))
+    }
+
+    /// Pictures from top to bottom, their left edges aligned.
+    pub fn column(figures: &[Figure]) -> Figure {
+        Self::compose(figures, (0, 1))
+    }
+
+    fn compose(figures: &[Figure], (right, down): (u32, u32)) -> Figure {
+        let gap = SCALE * MARGIN as u32;
+        let extent = |sizes: &dyn Fn(&Figure) -> u32, along: u32| {
+            let (sum, max) = figures
+                .iter()
+                .map(sizes)
+                .fold((0, 0), |(sum, max), size| (sum + size, size.max(max)));
+            if along == 1 { sum + gap * (figures.len() as u32).saturating_sub(1) } else { max }
+        };
+        let (width, height) = (extent(&|f| f.size().0, right), extent(&|f| f.size().1, down));
+        let mut image = RgbImage::from_pixel(width.max(1), height.max(1), WHITE);
+        let (mut x, mut y) = (0, 0);
+        for figure in figures {
+            imageops::replace(&mut image, &figure.image, x.into(), y.into());
+            (x, y) = (x + right * (figure.size().0 + gap), y + down * (figure.size().1 + gap));
+        }
+        let words: Vec<_> = figures
+            .iter()
+            .map(|figure| figure.alt.as_str())
+            .filter(|alt| !alt.is_empty())
+            .collect();
+        Figure { image, alt: words.join("; ") }
+    }
+
+    /// The picture with a line of small print under it, broken where it would be wider than the picture.
+    pub fn captioned(&self, caption: &str) -> Figure {
+        let em = (LABEL * f64::from(SCALE)) as f32;
+        let margin = SCALE as f32 * MARGIN as f32;
+        let lines = text::wrap(caption, em, self.image.width() as f32 - 2.0 * margin);
+        let step = (em * 1.4).round();
+        let room = (lines.len() as f32 * step + margin) as u32;
+        let mut image = RgbImage::from_pixel(self.image.width(), self.image.height() + room, WHITE);
+        imageops::replace(&mut image, &self.image, 0, 0);
+        for (index, line) in lines.iter().enumerate() {
+            let y = self.image.height() as f32 + index as f32 * step;
+            let ink = [FAINT_INK.0, FAINT_INK.1, FAINT_INK.2];
+            text::set(line, em, false).paint(&mut image, margin, y, ink, 1.0);
+        }
+        Figure { image, alt: self.alt.clone() }
+    }
+
+    /// Writes a PNG, whole or not at all, making the folders on the way.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), PlotError> {
+        file::write(path.as_ref(), &self.png())
+    }
+
+    /// The picture as the bytes of a PNG file.
+    pub fn png(&self) -> Vec<u8> {
+        let mut bytes = vec![];
+        let encoder =
+            PngEncoder::new_with_quality(&mut bytes, CompressionType::Best, FilterType::Adaptive);
+        encoder
+            .write_image(
+                &self.image,
+                self.image.width(),
+                self.image.height(),
+                ExtendedColorType::Rgb8,
+            )
+            .expect("a picture in memory always encodes");
+        bytes
+    }
+
+    /// Shows the picture in a notebook; evcxr calls this for a cell's last value.
+    pub fn evcxr_display(&self) {
+        notebook::show(&notebook::img(
+            "image/png",
+            &self.png(),
+            &self.alt,
+            self.image.width() / SCALE,
+        ));
+    }
+}
+
+impl fmt::Debug for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "Figure({} x {} pixels: {})", self.image.width(), self.image.height(), self.alt)
+    }
+}

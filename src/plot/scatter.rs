@@ -1,0 +1,69 @@
+//! Clouds of points in the plane.
+
+use plotters::element::Circle;
+use plotters::style::Color;
+use tch::Tensor;
+
+use super::curves::Mark;
+use super::figure::Figure;
+use super::legend::Entry;
+use super::plane::{Plane, plane_setters};
+use super::polyline::Point;
+use super::style::{colour, pt};
+use super::tensors;
+
+/// Named clouds of points, half transparent so that their density shows.
+#[derive(Clone, Debug)]
+pub struct Scatter {
+    plane: Plane,
+    clouds: Vec<(String, Vec<Point>)>,
+}
+
+impl Scatter {
+    /// The square [-limit, limit] on both axes.
+    pub fn new(title: impl Into<String>, limit: f64) -> Self {
+        Self { plane: Plane::new(title.into(), limit), clouds: vec![] }
+    }
+
+    /// Adds points `[N, 2]`; an empty name keeps them out of the legend.
+    pub fn points(mut self, name: impl Into<String>, points: &Tensor) -> Self {
+        self.clouds.push((name.into(), tensors::points("a scatter plot", points)));
+        self
+    }
+
+    plane_setters!();
+
+    pub fn draw(&self) -> Figure {
+        let window = self.plane.window();
+        let entry = |(index, (name, _)): (usize, &(String, _))| Entry {
+            name: name.clone(),
+            mark: Mark::Points,
+            colour: colour(index),
+            end: None,
+        };
+        let entries: Vec<_> = self.clouds.iter().enumerate().map(entry).collect();
+        self.plane.draw(&self.alt(), &entries, |chart| {
+            for (index, (_, points)) in self.clouds.iter().enumerate() {
+                let style = colour(index).mix(opacity(points.len())).filled();
+                let radius = pt(1.4 * (2000.0 / points.len() as f64).powf(0.25).clamp(0.5, 1.0));
+                let seen = points.iter().filter(|point| window.holds(**point));
+                chart.draw_series(seen.map(|point| Circle::new(*point, radius, style)))?;
+            }
+            Ok(())
+        })
+    }
+
+    fn alt(&self) -> String {
+        let clouds: Vec<_> = self
+            .clouds
+            .iter()
+            .map(|(name, points)| format!("{} points {name}", points.len()))
+            .collect();
+        format!("{}: {}", self.plane.title, clouds.join(", ").trim_end())
+    }
+}
+
+/// Few points stand out, many add up.
+pub(super) fn opacity(count: usize) -> f64 {
+    (25.0 / (count as f64).sqrt().max(1.0)).clamp(0.08, 0.75)
+}

@@ -1,0 +1,59 @@
+//! One look for every figure: sizes in points of the page, a palette that colour-blind readers can tell apart.
+
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{Color, FontStyle, IntoFont, RGBColor, ShapeStyle, TextStyle};
+
+/// Pixels of the picture for one point of the page: two, so that text stays sharp on dense screens.
+pub(super) const SCALE: u32 = 2;
+/// Units of the painter for one pixel: plotters counts in whole numbers, lines need finer ones.
+pub(super) const SUB: i32 = 8;
+
+pub(super) const INK: RGBColor = RGBColor(34, 34, 34);
+pub(super) const FAINT_INK: RGBColor = RGBColor(96, 96, 96);
+pub(super) const AXIS: RGBColor = RGBColor(120, 120, 120);
+pub(super) const GRID: RGBColor = RGBColor(228, 228, 228);
+
+pub(super) const TITLE: f64 = 12.5;
+pub(super) const LABEL: f64 = 10.5;
+pub(super) const TICK: f64 = 10.0;
+pub(super) const SMALL: f64 = 9.5;
+/// Free room around a figure, in points.
+pub(super) const MARGIN: f64 = 10.0;
+
+/// Okabe and Ito's colours, without the yellow that white paper swallows.
+const PALETTE: [RGBColor; 7] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+    RGBColor(86, 180, 233),
+    RGBColor(70, 70, 70),
+];
+
+/// The colour of the `index`-th series; they repeat after seven.
+pub(super) fn colour(index: usize) -> RGBColor {
+    PALETTE[index % PALETTE.len()]
+}
+
+/// Points of the page in units of the painter.
+pub(super) fn pt(points: f64) -> i32 {
+    (points * f64::from(SCALE) * f64::from(SUB)).round() as i32
+}
+
+/// A line of the given width in points.
+pub(super) fn line(colour: impl Color, width: f64) -> ShapeStyle {
+    ShapeStyle { color: colour.to_rgba(), filled: false, stroke_width: pt(width).max(1) as u32 }
+}
+
+pub(super) fn text(size: f64, colour: RGBColor) -> TextStyle<'static> {
+    ("sans-serif", pt(size)).into_font().color(&colour)
+}
+
+pub(super) fn bold(size: f64, colour: RGBColor) -> TextStyle<'static> {
+    ("sans-serif", pt(size), FontStyle::Bold).into_font().color(&colour)
+}
+
+pub(super) fn at(h_pos: HPos, v_pos: VPos) -> Pos {
+    Pos::new(h_pos, v_pos)
+}
