@@ -19,7 +19,9 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
 /// Writes a file that nobody looks at yet, through to the disk.
 pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
     let mut file = File::create(path).map_err(CheckpointError::io(path, "create the file"))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(CheckpointError::io(path, "write the file"))
+    file.write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .map_err(CheckpointError::io(path, "write the file"))
 }
 
 /// Makes renames in `dir` durable, where the system can (a kill needs nothing, a power cut does).

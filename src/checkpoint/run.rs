@@ -39,14 +39,24 @@ impl Run {
         trainer: &mut Trainer<M>,
     ) -> Result<Self, CheckpointError> {
         let dir = dir.as_ref();
-        let lock = if resume { Self::check_saved(dir, config)? } else { Self::create(dir, config)? };
+        let lock = if resume {
+            Self::check_saved(dir, config)?
+        } else {
+            Self::create(dir, config)?
+        };
         if resume {
             publish(dir)?;
             load(dir, trainer)?;
         }
         let log = Log::open(dir.join("log.csv"), trainer.step)?;
         let timing = Log::open(dir.join("timing.csv"), trainer.step)?;
-        Ok(Self { dir: dir.into(), log, timing, since: Instant::now(), _lock: lock })
+        Ok(Self {
+            dir: dir.into(),
+            log,
+            timing,
+            since: Instant::now(),
+            _lock: lock,
+        })
     }
 
     pub fn dir(&self) -> &Path {
@@ -66,7 +76,8 @@ impl Run {
         self.log.sync()?;
         let partial = self.dir.join("next.partial");
         if partial.exists() {
-            fs::remove_dir_all(&partial).map_err(CheckpointError::io(&partial, "clear an unfinished save"))?;
+            fs::remove_dir_all(&partial)
+                .map_err(CheckpointError::io(&partial, "clear an unfinished save"))?;
         }
         fs::create_dir(&partial).map_err(CheckpointError::io(&partial, "create the folder"))?;
         for (name, tensors) in files(trainer) {
@@ -74,11 +85,16 @@ impl Run {
             atomic::write_new(&path, &weights::to_bytes(&tensors, trainer.step, &path)?)?;
         }
         atomic::sync_dir(&partial);
-        fs::rename(&partial, self.dir.join("next")).map_err(CheckpointError::io(&partial, "finish the save"))?;
+        fs::rename(&partial, self.dir.join("next"))
+            .map_err(CheckpointError::io(&partial, "finish the save"))?;
         publish(&self.dir)?;
         let seconds = self.since.elapsed().as_secs_f64();
         self.since = Instant::now();
-        if trainer.step > self.timing.last() { self.timing.row(trainer.step, &[("seconds", seconds)]) } else { Ok(()) }
+        if trainer.step > self.timing.last() {
+            self.timing.row(trainer.step, &[("seconds", seconds)])
+        } else {
+            Ok(())
+        }
     }
 
     fn create(dir: &Path, config: &impl Serialize) -> Result<Option<File>, CheckpointError> {
@@ -86,7 +102,10 @@ impl Run {
         let lock = lock(dir)?;
         let ours = ["config.json", "log.csv", "next", MODEL, EMA, OPTIMIZER];
         match ours.into_iter().find(|name| dir.join(name).exists()) {
-            Some(found) => Err(CheckpointError::Exists { dir: dir.into(), found }),
+            Some(found) => Err(CheckpointError::Exists {
+                dir: dir.into(),
+                found,
+            }),
             None => config::write(dir, config).map(|()| lock),
         }
     }
@@ -103,8 +122,16 @@ impl Run {
 /// Everything of `trainer` that is saved, by file. The tensors are shared, not copied.
 fn files<M>(trainer: &Trainer<M>) -> [(&'static str, Named); 3] {
     let adam = &trainer.adam;
-    let m = trainer.names.iter().zip(&adam.m).map(|(name, m)| (format!("m.{name}"), m.shallow_clone()));
-    let v = trainer.names.iter().zip(&adam.v).map(|(name, v)| (format!("v.{name}"), v.shallow_clone()));
+    let m = trainer
+        .names
+        .iter()
+        .zip(&adam.m)
+        .map(|(name, m)| (format!("m.{name}"), m.shallow_clone()));
+    let v = trainer
+        .names
+        .iter()
+        .zip(&adam.v)
+        .map(|(name, v)| (format!("v.{name}"), v.shallow_clone()));
     [
         (MODEL, weights::named(&trainer.vs)),
         (EMA, weights::named(&trainer.ema.vs)),
@@ -128,7 +155,11 @@ fn load<M>(dir: &Path, trainer: &mut Trainer<M>) -> Result<(), CheckpointError> 
     let step = found[0].step;
     for (file, path) in found.iter().zip(&paths) {
         if file.step != step {
-            return Err(CheckpointError::MixedSteps { path: path.clone(), found: file.step, expected: step });
+            return Err(CheckpointError::MixedSteps {
+                path: path.clone(),
+                found: file.step,
+                expected: step,
+            });
         }
     }
     for (file, (_, tensors)) in found.iter().zip(&wanted) {
@@ -147,7 +178,8 @@ fn publish(dir: &Path) -> Result<(), CheckpointError> {
     for name in [MODEL, EMA, OPTIMIZER] {
         let from = next.join(name);
         if from.exists() {
-            fs::rename(&from, dir.join(name)).map_err(CheckpointError::io(&from, "move the saved file up"))?;
+            fs::rename(&from, dir.join(name))
+                .map_err(CheckpointError::io(&from, "move the saved file up"))?;
         }
     }
     atomic::sync_dir(dir);
@@ -157,7 +189,9 @@ fn publish(dir: &Path) -> Result<(), CheckpointError> {
 /// Locks the folder itself: a killed process leaves nothing behind. Where folders cannot be locked
 /// (Windows, some network drives) the run goes on unlocked.
 fn lock(dir: &Path) -> Result<Option<File>, CheckpointError> {
-    let Ok(handle) = File::open(dir) else { return Ok(None) };
+    let Ok(handle) = File::open(dir) else {
+        return Ok(None);
+    };
     match handle.try_lock() {
         Ok(()) => Ok(Some(handle)),
         Err(TryLockError::WouldBlock) => Err(CheckpointError::Busy { dir: dir.into() }),

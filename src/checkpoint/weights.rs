@@ -9,7 +9,11 @@ use tch::{Kind, Tensor, nn::VarStore};
 pub(super) type Named = BTreeMap<String, Tensor>;
 
 /// Writes the variables of `vs` as safetensors, atomically; `step` goes into the metadata.
-pub fn save_weights(vs: &VarStore, path: impl AsRef<Path>, step: u64) -> Result<(), CheckpointError> {
+pub fn save_weights(
+    vs: &VarStore,
+    path: impl AsRef<Path>,
+    step: u64,
+) -> Result<(), CheckpointError> {
     atomic::write(path.as_ref(), &to_bytes(&named(vs), step, path.as_ref())?)
 }
 
@@ -29,19 +33,40 @@ pub(super) fn named(vs: &VarStore) -> Named {
 }
 
 /// The bytes of a safetensors file: equal tensors and steps give equal bytes.
-pub(super) fn to_bytes(tensors: &Named, step: u64, path: &Path) -> Result<Vec<u8>, CheckpointError> {
-    let unwritable = |why: String| CheckpointError::Damaged { path: path.into(), why };
+pub(super) fn to_bytes(
+    tensors: &Named,
+    step: u64,
+    path: &Path,
+) -> Result<Vec<u8>, CheckpointError> {
+    let unwritable = |why: String| CheckpointError::Damaged {
+        path: path.into(),
+        why,
+    };
     let mut data = Vec::new();
     for (name, tensor) in tensors {
         let kind = tensor.kind();
         let dtype = dtype(kind).ok_or_else(|| unwritable(format!("`{name}` has kind {kind:?}")))?;
         let mut bytes = vec![0; tensor.numel() * kind.elt_size_in_bytes()];
         tensor.detach().copy_data_u8(&mut bytes, tensor.numel());
-        data.push((name, dtype, tensor.size().iter().map(|&n| n as usize).collect::<Vec<_>>(), bytes));
+        data.push((
+            name,
+            dtype,
+            tensor
+                .size()
+                .iter()
+                .map(|&n| n as usize)
+                .collect::<Vec<_>>(),
+            bytes,
+        ));
     }
     let views: Result<Vec<_>, _> = data
         .iter()
-        .map(|(name, dtype, shape, bytes)| Ok((name.as_str(), TensorView::new(*dtype, shape.clone(), bytes)?)))
+        .map(|(name, dtype, shape, bytes)| {
+            Ok((
+                name.as_str(),
+                TensorView::new(*dtype, shape.clone(), bytes)?,
+            ))
+        })
         .collect();
     // One entry only: the order of two would change from run to run.
     let metadata = HashMap::from([("step".to_string(), step.to_string())]);
@@ -60,21 +85,34 @@ pub(super) struct File<'a> {
 
 impl<'a> File<'a> {
     pub(super) fn read(path: &'a Path) -> Result<Self, CheckpointError> {
-        let damaged = |why: String| CheckpointError::Damaged { path: path.into(), why };
+        let damaged = |why: String| CheckpointError::Damaged {
+            path: path.into(),
+            why,
+        };
         let bytes = fs::read(path).map_err(CheckpointError::io(path, "read the weights"))?;
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(e.to_string()))?;
         // Published weights carry no step.
-        let step = header.metadata().as_ref().and_then(|m| m.get("step")).map_or(Ok(0), |step| step.parse());
+        let step = header
+            .metadata()
+            .as_ref()
+            .and_then(|m| m.get("step"))
+            .map_or(Ok(0), |step| step.parse());
         let step = step.map_err(|e| damaged(format!("step in the metadata: {e}")))?;
         let file = SafeTensors::deserialize(&bytes).map_err(|e| damaged(e.to_string()))?;
         let mut tensors = Named::new();
         for (name, view) in file.iter() {
-            let kind = kind(view.dtype()).ok_or_else(|| damaged(format!("`{name}` has dtype {:?}", view.dtype())))?;
+            let kind = kind(view.dtype())
+                .ok_or_else(|| damaged(format!("`{name}` has dtype {:?}", view.dtype())))?;
             let shape: Vec<i64> = view.shape().iter().map(|&n| n as i64).collect();
-            let tensor = Tensor::f_from_data_size(view.data(), &shape, kind).map_err(|e| damaged(e.to_string()))?;
+            let tensor = Tensor::f_from_data_size(view.data(), &shape, kind)
+                .map_err(|e| damaged(e.to_string()))?;
             tensors.insert(name.to_string(), tensor);
         }
-        Ok(Self { path, tensors, step })
+        Ok(Self {
+            path,
+            tensors,
+            step,
+        })
     }
 
     /// Lists every way in which the file and the network disagree.
@@ -83,14 +121,20 @@ impl<'a> File<'a> {
         let mut lines: Vec<String> = names
             .into_iter()
             .filter_map(|name| match (self.tensors.get(name), network.get(name)) {
-                (None, Some(net)) => Some(format!("  missing from the file: {name} {:?}", net.size())),
+                (None, Some(net)) => {
+                    Some(format!("  missing from the file: {name} {:?}", net.size()))
+                }
                 (Some(file), None) => Some(format!("  only in the file: {name} {:?}", file.size())),
-                (Some(file), Some(net)) if file.size() != net.size() => {
-                    Some(format!("  wrong shape: {name} is {:?} in the file, {:?} here", file.size(), net.size()))
-                }
-                (Some(file), Some(net)) if file.kind() != net.kind() => {
-                    Some(format!("  wrong dtype: {name} is {:?} in the file, {:?} here", file.kind(), net.kind()))
-                }
+                (Some(file), Some(net)) if file.size() != net.size() => Some(format!(
+                    "  wrong shape: {name} is {:?} in the file, {:?} here",
+                    file.size(),
+                    net.size()
+                )),
+                (Some(file), Some(net)) if file.kind() != net.kind() => Some(format!(
+                    "  wrong dtype: {name} is {:?} in the file, {:?} here",
+                    file.kind(),
+                    net.kind()
+                )),
                 _ => None,
             })
             .collect();
@@ -102,14 +146,19 @@ impl<'a> File<'a> {
             lines.truncate(20);
             lines.push(format!("  ... and {more} more"));
         }
-        Err(CheckpointError::Mismatch { path: self.path.into(), list: lines.join("\n") })
+        Err(CheckpointError::Mismatch {
+            path: self.path.into(),
+            list: lines.join("\n"),
+        })
     }
 
     /// Copies all tensors, after [`Self::check`].
     pub(super) fn copy_into(&self, network: &Named) -> Result<(), CheckpointError> {
         self.check(network)?;
         let _guard = tch::no_grad_guard();
-        network.iter().for_each(|(name, tensor)| tensor.shallow_clone().copy_(&self.tensors[name]));
+        network
+            .iter()
+            .for_each(|(name, tensor)| tensor.shallow_clone().copy_(&self.tensors[name]));
         Ok(())
     }
 }

@@ -17,7 +17,10 @@ impl Adam {
     /// Zero moments for `params`.
     pub fn new(params: &[Tensor]) -> Self {
         let zeros = || params.iter().map(|p| p.detach().zeros_like()).collect();
-        Self { m: zeros(), v: zeros() }
+        Self {
+            m: zeros(),
+            v: zeros(),
+        }
     }
 
     /// Step `t` (counted from 1) with learning rate `lr`, in place:
@@ -27,7 +30,14 @@ impl Adam {
     /// where `m_hat = m / (1 - beta1^t)` and `v_hat = v / (1 - beta2^t)`.
     ///
     /// A parameter without a gradient (`None`) is left alone, moments and all.
-    pub fn step(&mut self, config: &TrainConfig, lr: f64, t: u64, params: &[Tensor], grads: &[Option<Tensor>]) {
+    pub fn step(
+        &mut self,
+        config: &TrainConfig,
+        lr: f64,
+        t: u64,
+        params: &[Tensor],
+        grads: &[Option<Tensor>],
+    ) {
         let (beta1, beta2) = config.betas;
         let bias1 = 1.0 - beta1.powf(t as f64);
         let bias2 = 1.0 - beta2.powf(t as f64);

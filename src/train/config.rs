@@ -47,24 +47,52 @@ impl Default for TrainConfig {
 impl TrainConfig {
     /// The learning rate of step `step` (counted from 1).
     pub fn lr_at(&self, step: u64) -> f64 {
-        if step >= self.warmup { self.lr } else { self.lr * step as f64 / self.warmup as f64 }
+        if step >= self.warmup {
+            self.lr
+        } else {
+            self.lr * step as f64 / self.warmup as f64
+        }
     }
 
     /// Refuses values that no run can mean, each in one sentence.
     pub fn check(&self) -> Result<(), TrainError> {
         let must = |holds: bool, field, value: String, must| {
-            if holds { Ok(()) } else { Err(TrainError::Config { field, value, must }) }
+            if holds {
+                Ok(())
+            } else {
+                Err(TrainError::Config { field, value, must })
+            }
         };
         let positive = |x: f64| x.is_finite() && x > 0.0;
         let (beta1, beta2) = self.betas;
         let fraction = |x: f64| (0.0..1.0).contains(&x);
         must(positive(self.lr), "lr", self.lr.to_string(), "positive")?;
-        must(fraction(beta1) && fraction(beta2), "betas", format!("{:?}", self.betas), "two numbers in [0, 1)")?;
+        must(
+            fraction(beta1) && fraction(beta2),
+            "betas",
+            format!("{:?}", self.betas),
+            "two numbers in [0, 1)",
+        )?;
         must(positive(self.eps), "eps", self.eps.to_string(), "positive")?;
         let decay = self.weight_decay;
-        must(decay.is_finite() && decay >= 0.0, "weight_decay", decay.to_string(), "zero or positive")?;
-        must(self.clip.is_none_or(positive), "clip", format!("{:?}", self.clip), "a positive norm, or null for none")?;
+        must(
+            decay.is_finite() && decay >= 0.0,
+            "weight_decay",
+            decay.to_string(),
+            "zero or positive",
+        )?;
+        must(
+            self.clip.is_none_or(positive),
+            "clip",
+            format!("{:?}", self.clip),
+            "a positive norm, or null for none",
+        )?;
         must(self.accumulate > 0, "accumulate", "0".into(), "at least 1")?;
-        must((0.0..=1.0).contains(&self.ema_decay), "ema_decay", self.ema_decay.to_string(), "in [0, 1]")
+        must(
+            (0.0..=1.0).contains(&self.ema_decay),
+            "ema_decay",
+            self.ema_decay.to_string(),
+            "in [0, 1]",
+        )
     }
 }

@@ -29,10 +29,24 @@ impl<M> Trainer<M> {
         let vs = VarStore::new(device);
         let model = build(&vs.root());
         let ema = Ema::new(&vs, config.ema_decay, &build);
-        let trained: BTreeMap<_, _> = vs.variables().into_iter().filter(|(_, v)| v.requires_grad()).collect();
+        let trained: BTreeMap<_, _> = vs
+            .variables()
+            .into_iter()
+            .filter(|(_, v)| v.requires_grad())
+            .collect();
         let (names, params): (Vec<_>, Vec<_>) = trained.into_iter().unzip();
         let adam = Adam::new(&params);
-        Self { model, ema, step: 0, config, vs, adam, names, params, grad_norm: 0.0 }
+        Self {
+            model,
+            ema,
+            step: 0,
+            config,
+            vs,
+            adam,
+            names,
+            params,
+            grad_norm: 0.0,
+        }
     }
 
     /// One optimizer step on any loss; returns the loss, averaged over `config.accumulate` calls.
@@ -54,7 +68,13 @@ impl<M> Trainer<M> {
                 *g = &*g * (clip / norm);
             }
         }
-        self.adam.step(&self.config, self.config.lr_at(step), step, &self.params, &grads);
+        self.adam.step(
+            &self.config,
+            self.config.lr_at(step),
+            step,
+            &self.params,
+            &grads,
+        );
         self.ema.update(&self.vs, self.step);
         self.grad_norm = norm;
         self.step = step;
@@ -83,7 +103,9 @@ impl<M> Trainer<M> {
         loss: &mut dyn FnMut(&M) -> Tensor,
     ) -> Result<(f64, Vec<Option<Tensor>>), TrainError> {
         let calls = self.config.accumulate;
-        let live: Vec<usize> = (0..self.params.len()).filter(|&i| self.params[i].requires_grad()).collect();
+        let live: Vec<usize> = (0..self.params.len())
+            .filter(|&i| self.params[i].requires_grad())
+            .collect();
         let inputs: Vec<&Tensor> = live.iter().map(|&i| &self.params[i]).collect();
         let mut grads: Vec<Option<Tensor>> = self.params.iter().map(|_| None).collect();
         let mut sum = 0.0;
@@ -91,7 +113,11 @@ impl<M> Trainer<M> {
             seed_torch(self.config.seed, call, step);
             let loss = loss(&self.model);
             let shape = loss.size();
-            assert_eq!(loss.numel(), 1, "the loss has shape {shape:?}, but must be one number, shape []: take its mean");
+            assert_eq!(
+                loss.numel(),
+                1,
+                "the loss has shape {shape:?}, but must be one number, shape []: take its mean"
+            );
             let value = loss.to_kind(Kind::Double).double_value(&[]);
             if !value.is_finite() {
                 return Err(TrainError::Loss { step, loss: value });
@@ -100,7 +126,11 @@ impl<M> Trainer<M> {
             if !loss.requires_grad() {
                 return Err(TrainError::Disconnected { step });
             }
-            let scaled = if calls == 1 { loss } else { loss / calls as f64 };
+            let scaled = if calls == 1 {
+                loss
+            } else {
+                loss / calls as f64
+            };
             let found = Tensor::f_run_backward(&[scaled], &inputs, false, false)
                 .map_err(|source| TrainError::Torch { step, source })?;
             for (&i, g) in live.iter().zip(found) {
@@ -121,12 +151,22 @@ impl<M> Trainer<M> {
 
     /// The norm of all gradients as one vector; an error names the first that is not finite.
     fn norm(&self, grads: &[Option<Tensor>], step: u64, loss: f64) -> Result<f64, TrainError> {
-        let (names, norms): (Vec<&String>, Vec<Tensor>) =
-            self.names.iter().zip(grads).filter_map(|(name, g)| Some((name, g.as_ref()?.norm()))).unzip();
-        let norms = Tensor::stack(&norms, 0).to_device(Device::Cpu).to_kind(Kind::Double); // [parameters]
+        let (names, norms): (Vec<&String>, Vec<Tensor>) = self
+            .names
+            .iter()
+            .zip(grads)
+            .filter_map(|(name, g)| Some((name, g.as_ref()?.norm())))
+            .unzip();
+        let norms = Tensor::stack(&norms, 0)
+            .to_device(Device::Cpu)
+            .to_kind(Kind::Double); // [parameters]
         let norms = Vec::<f64>::try_from(norms).expect("a vector of doubles");
         match norms.iter().position(|norm| !norm.is_finite()) {
-            Some(bad) => Err(TrainError::Gradient { step, name: names[bad].clone(), loss }),
+            Some(bad) => Err(TrainError::Gradient {
+                step,
+                name: names[bad].clone(),
+                loss,
+            }),
             None => Ok(norms.iter().map(|norm| norm * norm).sum::<f64>().sqrt()),
         }
     }
