@@ -1,0 +1,104 @@
+//! A run directory: everything a training run is, on disk, at all times resumable.
+//!
+//! ```text
+//! config.json             what was asked: the chapter's config, crate version, format version
+//! model.safetensors       the weights
+//! ema.safetensors         their moving average: load this one to sample
+//! optimizer.safetensors   Adam's moments, `m.<name>` and `v.<name>`
+//! log.csv                 step, loss, ...: bit-identical in two runs of one config
+//! timing.csv              step, seconds since the save before: different in every run
+//! ```
+//!
+//! Each safetensors file says in its metadata which step it belongs to. A save writes the three of
+//! them into `next.partial/`, renames that to `next/` (the moment at which the save counts) and
+//! moves the files up; opening the run finishes a move that was cut short and cuts `log.csv` back
+//! to the saved step. So `kill -9` at any moment costs the steps since the last save, nothing else.
+//!
+//! ```no_run
+//! # use from_noise::{checkpoint::Run, train::{TrainConfig, Trainer}};
+//! # let (out, resume) = ("runs/toy", false);
+//! # let build = |vs: &tch::nn::Path| tch::nn::linear(vs, 2, 2, Default::default());
+//! # let loss = |_: &tch::nn::Linear| tch::Tensor::from(0.0);
+//! let config = TrainConfig::default(); // or any struct that serde can write
+//! let mut trainer = Trainer::new(tch::Device::Cpu, config.clone(), build);
+//! let mut run = Run::create_or_resume(out, &config, resume, &mut trainer)?;
+//! while trainer.step < 1000 {
+//!     let loss = trainer.step(loss)?;
+//!     run.log(trainer.step, &[("loss", loss), ("grad_norm", trainer.grad_norm())])?;
+//!     if trainer.step % 100 == 0 {
+//!         run.save(&trainer)?;
+//!     }
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod atomic;
+mod config;
+mod log;
+mod run;
+mod weights;
+
+pub use config::read_config;
+pub use run::Run;
+pub use weights::{load_weights, save_weights};
+
+use std::path::PathBuf;
+
+/// What can go wrong between memory and a run directory; every message ends with what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    #[error("{}: could not {doing}: {source}", path.display())]
+    Io {
+        path: PathBuf,
+        doing: &'static str,
+        source: std::io::Error,
+    },
+    #[error("{} already holds a run (found {found}): go on with it by --resume, or choose another --out", dir.display())]
+    Exists { dir: PathBuf, found: &'static str },
+    #[error("{} holds no run to resume (no config.json): start one without --resume, or check --out", dir.display())]
+    Missing { dir: PathBuf },
+    #[error("{} is in use by another open run: wait for it to end, or choose another --out", dir.display())]
+    Busy { dir: PathBuf },
+    #[error(
+        "{} was started with another config (saved -> asked):\n{diff}\nresume it with the saved values, or start anew in another --out",
+        path.display()
+    )]
+    ConfigDiffers { path: PathBuf, diff: String },
+    #[error("{} cannot be read as this chapter's config: {why}: is it the right folder, and unedited?", path.display())]
+    Config { path: PathBuf, why: String },
+    #[error("{} has format {found}, this version of the crate reads {expected}: use the crate version that wrote it", path.display())]
+    Format {
+        path: PathBuf,
+        found: u64,
+        expected: u64,
+    },
+    #[error("{} is damaged or cut short ({why}): copy or download it again, or train it again", path.display())]
+    Damaged { path: PathBuf, why: String },
+    #[error("{} does not fit this network:\n{list}\nbuild the network from the config.json that came with the file", path.display())]
+    Mismatch { path: PathBuf, list: String },
+    #[error("{} is from step {found}, but model.safetensors is from step {expected}: use files of one run", path.display())]
+    MixedSteps {
+        path: PathBuf,
+        found: u64,
+        expected: u64,
+    },
+    #[error("{} has the columns {found}, but this run logs {asked}: start anew in another --out", path.display())]
+    LogColumns {
+        path: PathBuf,
+        found: String,
+        asked: String,
+    },
+    #[error("{}: step {step} logged after step {last}: log each step once, in order", path.display())]
+    LogOrder { path: PathBuf, step: u64, last: u64 },
+}
+
+impl CheckpointError {
+    fn io(path: impl Into<PathBuf>, doing: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io {
+            path,
+            doing,
+            source,
+        }
+    }
+}

@@ -1,0 +1,200 @@
+use super::{CheckpointError, atomic, config, log::Log, weights};
+use crate::train::Trainer;
+use serde::Serialize;
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use weights::Named;
+
+const MODEL: &str = "model.safetensors";
+const EMA: &str = "ema.safetensors";
+const OPTIMIZER: &str = "optimizer.safetensors";
+
+/// An open run directory. See the [module](super) for its files.
+#[derive(Debug)]
+pub struct Run {
+    dir: PathBuf,
+    log: Log,
+    timing: Log,
+    since: Instant,
+    /// Held while the run is open, so that two processes never train into one directory.
+    _lock: Option<File>,
+}
+
+impl Run {
+    /// Starts a run in `dir`, or goes on with the one there and brings `trainer` to its saved step.
+    ///
+    /// `config` is whatever fixes the result (network, schedule, [`TrainConfig`]); the number of
+    /// steps to train is best left out of it, so that a resumed run may go further.
+    ///
+    /// # Errors
+    /// Never overwrites: starting over an existing run is refused, as is resuming where there is
+    /// none, or with a config or network other than the saved one.
+    ///
+    /// [`TrainConfig`]: crate::train::TrainConfig
+    pub fn create_or_resume<M>(
+        dir: impl AsRef<Path>,
+        config: &impl Serialize,
+        resume: bool,
+        trainer: &mut Trainer<M>,
+    ) -> Result<Self, CheckpointError> {
+        let dir = dir.as_ref();
+        let lock = if resume {
+            Self::check_saved(dir, config)?
+        } else {
+            Self::create(dir, config)?
+        };
+        if resume {
+            publish(dir)?;
+            load(dir, trainer)?;
+        }
+        let log = Log::open(dir.join("log.csv"), trainer.step)?;
+        let timing = Log::open(dir.join("timing.csv"), trainer.step)?;
+        Ok(Self {
+            dir: dir.into(),
+            log,
+            timing,
+            since: Instant::now(),
+            _lock: lock,
+        })
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Appends a row to `log.csv`. Log a step before saving it, and only numbers that follow from
+    /// the config (no timings, no means over earlier steps): then a resumed run has the same log.
+    pub fn log(&mut self, step: u64, values: &[(&str, f64)]) -> Result<(), CheckpointError> {
+        self.log.row(step, values)
+    }
+
+    /// Saves weights, EMA and moments as one: after a crash, all of them are from this step, or
+    /// all from the save before.
+    pub fn save<M>(&mut self, trainer: &Trainer<M>) -> Result<(), CheckpointError> {
+        publish(&self.dir)?;
+        self.log.sync()?;
+        let partial = self.dir.join("next.partial");
+        if partial.exists() {
+            fs::remove_dir_all(&partial)
+                .map_err(CheckpointError::io(&partial, "clear an unfinished save"))?;
+        }
+        fs::create_dir(&partial).map_err(CheckpointError::io(&partial, "create the folder"))?;
+        for (name, tensors) in files(trainer) {
+            let path = partial.join(name);
+            atomic::write_new(&path, &weights::to_bytes(&tensors, trainer.step, &path)?)?;
+        }
+        atomic::sync_dir(&partial);
+        fs::rename(&partial, self.dir.join("next"))
+            .map_err(CheckpointError::io(&partial, "finish the save"))?;
+        publish(&self.dir)?;
+        let seconds = self.since.elapsed().as_secs_f64();
+        self.since = Instant::now();
+        if trainer.step > self.timing.last() {
+            self.timing.row(trainer.step, &[("seconds", seconds)])
+        } else {
+            Ok(())
+        }
+    }
+
+    fn create(dir: &Path, config: &impl Serialize) -> Result<Option<File>, CheckpointError> {
+        fs::create_dir_all(dir).map_err(CheckpointError::io(dir, "create the folder"))?;
+        let lock = lock(dir)?;
+        let ours = ["config.json", "log.csv", "next", MODEL, EMA, OPTIMIZER];
+        match ours.into_iter().find(|name| dir.join(name).exists()) {
+            Some(found) => Err(CheckpointError::Exists {
+                dir: dir.into(),
+                found,
+            }),
+            None => config::write(dir, config).map(|()| lock),
+        }
+    }
+
+    fn check_saved(dir: &Path, config: &impl Serialize) -> Result<Option<File>, CheckpointError> {
+        if !dir.join("config.json").exists() {
+            return Err(CheckpointError::Missing { dir: dir.into() });
+        }
+        let lock = lock(dir)?;
+        config::check(dir, config).map(|()| lock)
+    }
+}
+
+/// Everything of `trainer` that is saved, by file. The tensors are shared, not copied.
+fn files<M>(trainer: &Trainer<M>) -> [(&'static str, Named); 3] {
+    let adam = &trainer.adam;
+    let m = trainer
+        .names
+        .iter()
+        .zip(&adam.m)
+        .map(|(name, m)| (format!("m.{name}"), m.shallow_clone()));
+    let v = trainer
+        .names
+        .iter()
+        .zip(&adam.v)
+        .map(|(name, v)| (format!("v.{name}"), v.shallow_clone()));
+    [
+        (MODEL, weights::named(&trainer.vs)),
+        (EMA, weights::named(&trainer.ema.vs)),
+        (OPTIMIZER, m.chain(v).collect()),
+    ]
+}
+
+/// Brings `trainer` to the saved step, or leaves it as new if nothing was saved yet.
+fn load<M>(dir: &Path, trainer: &mut Trainer<M>) -> Result<(), CheckpointError> {
+    let wanted = files(trainer);
+    let paths = wanted.each_ref().map(|(name, _)| dir.join(name));
+    if !paths.iter().any(|path| path.exists()) {
+        return Ok(());
+    }
+    let mut found = Vec::new();
+    for (path, (_, tensors)) in paths.iter().zip(&wanted) {
+        let file = weights::File::read(path)?;
+        file.check(tensors)?;
+        found.push(file);
+    }
+    let step = found[0].step;
+    for (file, path) in found.iter().zip(&paths) {
+        if file.step != step {
+            return Err(CheckpointError::MixedSteps {
+                path: path.clone(),
+                found: file.step,
+                expected: step,
+            });
+        }
+    }
+    for (file, (_, tensors)) in found.iter().zip(&wanted) {
+        file.copy_into(tensors)?;
+    }
+    trainer.step = step;
+    Ok(())
+}
+
+/// Moves a finished save up to its place, or what is left of it to move.
+fn publish(dir: &Path) -> Result<(), CheckpointError> {
+    let next = dir.join("next");
+    if !next.exists() {
+        return Ok(());
+    }
+    for name in [MODEL, EMA, OPTIMIZER] {
+        let from = next.join(name);
+        if from.exists() {
+            fs::rename(&from, dir.join(name))
+                .map_err(CheckpointError::io(&from, "move the saved file up"))?;
+        }
+    }
+    atomic::sync_dir(dir);
+    fs::remove_dir_all(&next).map_err(CheckpointError::io(&next, "remove the folder"))
+}
+
+/// Locks the folder itself: a killed process leaves nothing behind. Where folders cannot be locked
+/// (Windows, some network drives) the run goes on unlocked.
+fn lock(dir: &Path) -> Result<Option<File>, CheckpointError> {
+    let Ok(handle) = File::open(dir) else {
+        return Ok(None);
+    };
+    match handle.try_lock() {
+        Ok(()) => Ok(Some(handle)),
+        Err(TryLockError::WouldBlock) => Err(CheckpointError::Busy { dir: dir.into() }),
+        Err(TryLockError::Error(_)) => Ok(None),
+    }
+}

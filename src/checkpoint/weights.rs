@@ -1,0 +1,184 @@
+use super::{CheckpointError, atomic};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs;
+use std::path::Path;
+use tch::{Kind, Tensor, nn::VarStore};
+
+/// Tensors by name, as a network or a file holds them.
+pub(super) type Named = BTreeMap<String, Tensor>;
+
+/// Writes the variables of `vs` as safetensors, atomically; `step` goes into the metadata.
+pub fn save_weights(
+    vs: &VarStore,
+    path: impl AsRef<Path>,
+    step: u64,
+) -> Result<(), CheckpointError> {
+    atomic::write(path.as_ref(), &to_bytes(&named(vs), step, path.as_ref())?)
+}
+
+/// Copies the tensors of a safetensors file into the variables of `vs`; returns the file's step.
+///
+/// # Errors
+/// Strict: every tensor that is missing, unexpected, of another shape or of another dtype is listed
+/// in one error, and `vs` is then untouched.
+pub fn load_weights(vs: &VarStore, path: impl AsRef<Path>) -> Result<u64, CheckpointError> {
+    let file = File::read(path.as_ref())?;
+    file.copy_into(&named(vs))?;
+    Ok(file.step)
+}
+
+pub(super) fn named(vs: &VarStore) -> Named {
+    vs.variables().into_iter().collect()
+}
+
+/// The bytes of a safetensors file: equal tensors and steps give equal bytes.
+pub(super) fn to_bytes(
+    tensors: &Named,
+    step: u64,
+    path: &Path,
+) -> Result<Vec<u8>, CheckpointError> {
+    let unwritable = |why: String| CheckpointError::Damaged {
+        path: path.into(),
+        why,
+    };
+    let mut data = Vec::new();
+    for (name, tensor) in tensors {
+        let kind = tensor.kind();
+        let dtype = dtype(kind).ok_or_else(|| unwritable(format!("`{name}` has kind {kind:?}")))?;
+        let mut bytes = vec![0; tensor.numel() * kind.elt_size_in_bytes()];
+        tensor.detach().copy_data_u8(&mut bytes, tensor.numel());
+        data.push((
+            name,
+            dtype,
+            tensor
+                .size()
+                .iter()
+                .map(|&n| n as usize)
+                .collect::<Vec<_>>(),
+            bytes,
+        ));
+    }
+    let views: Result<Vec<_>, _> = data
+        .iter()
+        .map(|(name, dtype, shape, bytes)| {
+            Ok((
+                name.as_str(),
+                TensorView::new(*dtype, shape.clone(), bytes)?,
+            ))
+        })
+        .collect();
+    // One entry only: the order of two would change from run to run.
+    let metadata = HashMap::from([("step".to_string(), step.to_string())]);
+    views
+        .and_then(|views| safetensors::serialize(views, Some(metadata)))
+        .map_err(|e: safetensors::SafeTensorError| unwritable(e.to_string()))
+}
+
+/// A safetensors file in memory, checked to be whole.
+#[derive(Debug)]
+pub(super) struct File<'a> {
+    path: &'a Path,
+    tensors: Named,
+    pub(super) step: u64,
+}
+
+impl<'a> File<'a> {
+    pub(super) fn read(path: &'a Path) -> Result<Self, CheckpointError> {
+        let damaged = |why: String| CheckpointError::Damaged {
+            path: path.into(),
+            why,
+        };
+        let bytes = fs::read(path).map_err(CheckpointError::io(path, "read the weights"))?;
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(e.to_string()))?;
+        // Published weights carry no step.
+        let step = header
+            .metadata()
+            .as_ref()
+            .and_then(|m| m.get("step"))
+            .map_or(Ok(0), |step| step.parse());
+        let step = step.map_err(|e| damaged(format!("step in the metadata: {e}")))?;
+        let file = SafeTensors::deserialize(&bytes).map_err(|e| damaged(e.to_string()))?;
+        let mut tensors = Named::new();
+        for (name, view) in file.iter() {
+            let kind = kind(view.dtype())
+                .ok_or_else(|| damaged(format!("`{name}` has dtype {:?}", view.dtype())))?;
+            let shape: Vec<i64> = view.shape().iter().map(|&n| n as i64).collect();
+            let tensor = Tensor::f_from_data_size(view.data(), &shape, kind)
+                .map_err(|e| damaged(e.to_string()))?;
+            tensors.insert(name.to_string(), tensor);
+        }
+        Ok(Self {
+            path,
+            tensors,
+            step,
+        })
+    }
+
+    /// Lists every way in which the file and the network disagree.
+    pub(super) fn check(&self, network: &Named) -> Result<(), CheckpointError> {
+        let names: BTreeSet<&String> = self.tensors.keys().chain(network.keys()).collect();
+        let mut lines: Vec<String> = names
+            .into_iter()
+            .filter_map(|name| match (self.tensors.get(name), network.get(name)) {
+                (None, Some(net)) => {
+                    Some(format!("  missing from the file: {name} {:?}", net.size()))
+                }
+                (Some(file), None) => Some(format!("  only in the file: {name} {:?}", file.size())),
+                (Some(file), Some(net)) if file.size() != net.size() => Some(format!(
+                    "  wrong shape: {name} is {:?} in the file, {:?} here",
+                    file.size(),
+                    net.size()
+                )),
+                (Some(file), Some(net)) if file.kind() != net.kind() => Some(format!(
+                    "  wrong dtype: {name} is {:?} in the file, {:?} here",
+                    file.kind(),
+                    net.kind()
+                )),
+                _ => None,
+            })
+            .collect();
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let more = lines.len().saturating_sub(20);
+        if more > 0 {
+            lines.truncate(20);
+            lines.push(format!("  ... and {more} more"));
+        }
+        Err(CheckpointError::Mismatch {
+            path: self.path.into(),
+            list: lines.join("\n"),
+        })
+    }
+
+    /// Copies all tensors, after [`Self::check`].
+    pub(super) fn copy_into(&self, network: &Named) -> Result<(), CheckpointError> {
+        self.check(network)?;
+        let _guard = tch::no_grad_guard();
+        network
+            .iter()
+            .for_each(|(name, tensor)| tensor.shallow_clone().copy_(&self.tensors[name]));
+        Ok(())
+    }
+}
+
+const DTYPES: [(Kind, Dtype); 9] = [
+    (Kind::Float, Dtype::F32),
+    (Kind::Double, Dtype::F64),
+    (Kind::BFloat16, Dtype::BF16),
+    (Kind::Half, Dtype::F16),
+    (Kind::Int64, Dtype::I64),
+    (Kind::Int, Dtype::I32),
+    (Kind::Int8, Dtype::I8),
+    (Kind::Uint8, Dtype::U8),
+    (Kind::Bool, Dtype::BOOL),
+];
+
+fn dtype(kind: Kind) -> Option<Dtype> {
+    DTYPES.iter().find(|(k, _)| *k == kind).map(|(_, d)| *d)
+}
+
+fn kind(dtype: Dtype) -> Option<Kind> {
+    DTYPES.iter().find(|(_, d)| *d == dtype).map(|(k, _)| *k)
+}

@@ -1,0 +1,61 @@
+use super::TrainConfig;
+use tch::Tensor;
+
+/// Adam's two running means per parameter (Kingma & Ba 2015, Algorithm 1), with the decoupled
+/// weight decay of Loshchilov & Hutter 2019 (AdamW, Algorithm 2).
+///
+/// The moments are plain tensors, because libtorch's own optimizer cannot save them.
+#[derive(Debug)]
+pub struct Adam {
+    /// First moments `m`, in the order of the parameters.
+    pub m: Vec<Tensor>,
+    /// Second moments `v`.
+    pub v: Vec<Tensor>,
+}
+
+impl Adam {
+    /// Zero moments for `params`.
+    pub fn new(params: &[Tensor]) -> Self {
+        let zeros = || params.iter().map(|p| p.detach().zeros_like()).collect();
+        Self {
+            m: zeros(),
+            v: zeros(),
+        }
+    }
+
+    /// Step `t` (counted from 1) with learning rate `lr`, in place:
+    ///
+    /// `m = beta1 m + (1 - beta1) g`, `v = beta2 v + (1 - beta2) g^2`,
+    /// `theta = (1 - lr weight_decay) theta - lr m_hat / (sqrt(v_hat) + eps)`,
+    /// where `m_hat = m / (1 - beta1^t)` and `v_hat = v / (1 - beta2^t)`.
+    ///
+    /// A parameter without a gradient (`None`) is left alone, moments and all.
+    pub fn step(
+        &mut self,
+        config: &TrainConfig,
+        lr: f64,
+        t: u64,
+        params: &[Tensor],
+        grads: &[Option<Tensor>],
+    ) {
+        let (beta1, beta2) = config.betas;
+        let bias1 = 1.0 - beta1.powf(t as f64);
+        let bias2 = 1.0 - beta2.powf(t as f64);
+        // lr m_hat / (sqrt(v_hat) + eps) = m / (sqrt(v) on_sqrt + on_eps)
+        let on_sqrt = bias1 / (lr * bias2.sqrt());
+        let on_eps = bias1 / lr * config.eps;
+        let _guard = tch::no_grad_guard();
+        for (i, (theta, g)) in params.iter().zip(grads).enumerate() {
+            let Some(g) = g else { continue };
+            let (m, v) = (&mut self.m[i], &mut self.v[i]);
+            let _ = m.lerp_(g, 1.0 - beta1);
+            let _ = v.lerp_(&g.square(), 1.0 - beta2);
+            let mut theta = theta.shallow_clone();
+            if config.weight_decay > 0.0 {
+                let _ = theta.g_mul_scalar_(1.0 - lr * config.weight_decay);
+            }
+            let minus_denominator = v.sqrt().g_mul_scalar_(-on_sqrt).g_sub_scalar_(on_eps);
+            let _ = theta.addcdiv_(m, &minus_denominator);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+use std::fmt;
+use tch::nn::{self, VarStore};
+
+/// An exponential moving average of a model's weights, as a second model that can be sampled.
+///
+/// `theta_ema = d theta_ema + (1 - d) theta`, with `d = min(decay, (1 + n) / (10 + n))` at update
+/// `n = 0, 1, ...`: the rising decay forgets the random start, so short runs need no other value
+/// of `decay` (the rule of TensorFlow's `ExponentialMovingAverage` with `num_updates`). Tensors
+/// that are not trained (running statistics) are copied.
+pub struct Ema<M> {
+    pub model: M,
+    pub vs: VarStore,
+    pub decay: f64,
+}
+
+impl<M> Ema<M> {
+    /// A second module from the constructor of the first, holding the weights of `source` now.
+    ///
+    /// # Panics
+    /// If `build` does not make the tensors that `source` holds.
+    pub fn new(source: &VarStore, decay: f64, build: impl Fn(&nn::Path) -> M) -> Self {
+        let mut vs = VarStore::new(source.device());
+        let model = build(&vs.root());
+        vs.copy(source)
+            .expect("the EMA's module must have the tensors of the trained module");
+        vs.freeze();
+        Self { model, vs, decay }
+    }
+
+    /// The decay of update `n`, counted from 0.
+    pub fn decay_at(&self, n: u64) -> f64 {
+        self.decay.min((1 + n) as f64 / (10 + n) as f64)
+    }
+
+    /// Update `n` (counted from 0) towards the weights in `source`.
+    pub fn update(&mut self, source: &VarStore, n: u64) {
+        let weight = 1.0 - self.decay_at(n);
+        let source = source
+            .variables_
+            .lock()
+            .expect("no panic while the variables are held");
+        let average = self
+            .vs
+            .variables_
+            .lock()
+            .expect("no panic while the variables are held");
+        let _guard = tch::no_grad_guard();
+        for (name, theta) in &source.named_variables {
+            let mut ema = average.named_variables[name].shallow_clone();
+            if theta.requires_grad() {
+                let _ = ema.lerp_(theta, weight);
+            } else {
+                ema.copy_(theta);
+            }
+        }
+    }
+}
+
+impl<M> fmt::Debug for Ema<M> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.debug_struct("Ema")
+            .field("decay", &self.decay)
+            .field("tensors", &self.vs.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,199 @@
+use super::{Adam, Ema, TrainConfig, TrainError};
+use std::{collections::BTreeMap, fmt};
+use tch::nn::{self, VarStore};
+use tch::{Device, Kind, Tensor};
+
+/// A model being trained: its weights, their moving average, Adam's moments and the step count.
+///
+/// Generic over the module, so that diffusion models, classifiers, CLIP, autoencoders and GANs
+/// are all trained, averaged, saved and resumed by this one type.
+pub struct Trainer<M> {
+    pub model: M,
+    pub ema: Ema<M>,
+    /// Finished steps.
+    pub step: u64,
+    pub config: TrainConfig,
+    /// The variables of `model`.
+    pub vs: VarStore,
+    pub adam: Adam,
+    /// Names of the trained parameters, sorted; `adam.m` and `adam.v` are in this order.
+    pub names: Vec<String>,
+    params: Vec<Tensor>,
+    grad_norm: f64,
+}
+
+impl<M> Trainer<M> {
+    /// Builds the module twice (the second is the EMA's); `config.seed` fixes the initial weights.
+    pub fn new(device: Device, config: TrainConfig, build: impl Fn(&nn::Path) -> M) -> Self {
+        seed_torch(config.seed, INIT, 0);
+        let vs = VarStore::new(device);
+        let model = build(&vs.root());
+        let ema = Ema::new(&vs, config.ema_decay, &build);
+        let trained: BTreeMap<_, _> = vs
+            .variables()
+            .into_iter()
+            .filter(|(_, v)| v.requires_grad())
+            .collect();
+        let (names, params): (Vec<_>, Vec<_>) = trained.into_iter().unzip();
+        let adam = Adam::new(&params);
+        Self {
+            model,
+            ema,
+            step: 0,
+            config,
+            vs,
+            adam,
+            names,
+            params,
+            grad_norm: 0.0,
+        }
+    }
+
+    /// One optimizer step on any loss; returns the loss, averaged over `config.accumulate` calls.
+    ///
+    /// libtorch's generator is seeded from `(config.seed, step, call)` before each call of `loss`,
+    /// so that a resumed run draws what the uninterrupted one would have, whatever was sampled in
+    /// between. `loss` must return one number (shape `[]`).
+    ///
+    /// # Errors
+    /// A loss or gradient that is not finite stops here, names the step and the tensor, and leaves
+    /// everything as it was.
+    pub fn step(&mut self, mut loss: impl FnMut(&M) -> Tensor) -> Result<f64, TrainError> {
+        self.config.check()?;
+        let step = self.step + 1;
+        let (value, mut grads) = self.gradients(step, &mut loss)?;
+        let norm = self.norm(&grads, step, value)?;
+        if let Some(clip) = self.config.clip.filter(|clip| norm > *clip) {
+            for g in grads.iter_mut().flatten() {
+                *g = &*g * (clip / norm);
+            }
+        }
+        self.adam.step(
+            &self.config,
+            self.config.lr_at(step),
+            step,
+            &self.params,
+            &grads,
+        );
+        self.ema.update(&self.vs, self.step);
+        self.grad_norm = norm;
+        self.step = step;
+        Ok(value)
+    }
+
+    /// The learning rate of the step just finished.
+    pub fn lr(&self) -> f64 {
+        self.config.lr_at(self.step)
+    }
+
+    /// The gradient norm of the step just finished, before clipping.
+    pub fn grad_norm(&self) -> f64 {
+        self.grad_norm
+    }
+
+    /// Numbers being trained.
+    pub fn parameters(&self) -> usize {
+        self.params.iter().map(Tensor::numel).sum()
+    }
+
+    /// Mean loss and mean gradients over `config.accumulate` calls; `None` where frozen.
+    fn gradients(
+        &self,
+        step: u64,
+        loss: &mut dyn FnMut(&M) -> Tensor,
+    ) -> Result<(f64, Vec<Option<Tensor>>), TrainError> {
+        let calls = self.config.accumulate;
+        let live: Vec<usize> = (0..self.params.len())
+            .filter(|&i| self.params[i].requires_grad())
+            .collect();
+        let inputs: Vec<&Tensor> = live.iter().map(|&i| &self.params[i]).collect();
+        let mut grads: Vec<Option<Tensor>> = self.params.iter().map(|_| None).collect();
+        let mut sum = 0.0;
+        for call in 0..calls {
+            seed_torch(self.config.seed, call, step);
+            let loss = loss(&self.model);
+            let shape = loss.size();
+            assert_eq!(
+                loss.numel(),
+                1,
+                "the loss has shape {shape:?}, but must be one number, shape []: take its mean"
+            );
+            let value = loss.to_kind(Kind::Double).double_value(&[]);
+            if !value.is_finite() {
+                return Err(TrainError::Loss { step, loss: value });
+            }
+            sum += value;
+            if !loss.requires_grad() {
+                return Err(TrainError::Disconnected { step });
+            }
+            let scaled = if calls == 1 {
+                loss
+            } else {
+                loss / calls as f64
+            };
+            let found = Tensor::f_run_backward(&[scaled], &inputs, false, false)
+                .map_err(|source| TrainError::Torch { step, source })?;
+            for (&i, g) in live.iter().zip(found) {
+                if g.defined() {
+                    grads[i] = Some(grads[i].take().map_or_else(|| g.detach(), |sum| sum + &g));
+                }
+            }
+        }
+        if grads.iter().all(Option::is_none) {
+            return Err(TrainError::Disconnected { step });
+        }
+        // A parameter that this step did not use has gradient 0, in a resumed run as in a whole one.
+        for i in live {
+            grads[i].get_or_insert_with(|| self.params[i].detach().zeros_like());
+        }
+        Ok((sum / calls as f64, grads))
+    }
+
+    /// The norm of all gradients as one vector; an error names the first that is not finite.
+    fn norm(&self, grads: &[Option<Tensor>], step: u64, loss: f64) -> Result<f64, TrainError> {
+        let (names, norms): (Vec<&String>, Vec<Tensor>) = self
+            .names
+            .iter()
+            .zip(grads)
+            .filter_map(|(name, g)| Some((name, g.as_ref()?.norm())))
+            .unzip();
+        let norms = Tensor::stack(&norms, 0)
+            .to_device(Device::Cpu)
+            .to_kind(Kind::Double); // [parameters]
+        let norms = Vec::<f64>::try_from(norms).expect("a vector of doubles");
+        match norms.iter().position(|norm| !norm.is_finite()) {
+            Some(bad) => Err(TrainError::Gradient {
+                step,
+                name: names[bad].clone(),
+                loss,
+            }),
+            None => Ok(norms.iter().map(|norm| norm * norm).sum::<f64>().sqrt()),
+        }
+    }
+}
+
+/// In the place of a loss call's index: the initial weights.
+const INIT: u64 = u64::MAX;
+
+fn seed_torch(seed: u64, call: u64, step: u64) {
+    tch::manual_seed(mix(seed, call, step) as i64);
+}
+
+fn mix(seed: u64, index: u64, step: u64) -> u64 {
+    [seed, index, step].into_iter().fold(0, |state: u64, word| {
+        let mut z = (state ^ word).wrapping_add(0x9e37_79b9_7f4a_7c15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    })
+}
+
+impl<M> fmt::Debug for Trainer<M> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.debug_struct("Trainer")
+            .field("step", &self.step)
+            .field("parameters", &self.parameters())
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
