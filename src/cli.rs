@@ -5,6 +5,7 @@ use crate::results::Results;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tch::Device;
 
 /// The flags of every chapter.
@@ -96,6 +97,7 @@ pub fn start(
         print_plan(name, config, cost, device);
         return Ok(None);
     }
+    listen_for_interrupts()?;
     println!("{name} on {}, seed {}", format!("{device:?}").to_lowercase(), common.seed);
     let results = Results::create(out, command_line(name), config, common.seed, device)?;
     Ok(Some(Chapter { device, seed: common.seed, results }))
@@ -139,4 +141,30 @@ fn human(seconds: f64) -> String {
         s if s < 5400.0 => format!("{:.0} min", s / 60.0),
         s => format!("{:.1} h", s / 3600.0),
     }
+}
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Whether Ctrl-C was pressed: loops stop, save, and end with [`stop_if_interrupted`].
+pub fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
+}
+
+/// The error that ends an interrupted run, once everything is saved; it says how to go on.
+pub fn stop_if_interrupted() -> anyhow::Result<()> {
+    if interrupted() {
+        anyhow::bail!("interrupted; all is saved: go on with the same command and --resume")
+    }
+    Ok(())
+}
+
+/// The first Ctrl-C asks the loops to stop and save, the second ends the process.
+fn listen_for_interrupts() -> anyhow::Result<()> {
+    ctrlc::set_handler(|| {
+        if INTERRUPTED.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln!("stopping after this step; press Ctrl-C again to stop at once");
+    })?;
+    Ok(())
 }

@@ -24,10 +24,7 @@ use super::stream;
 /// assert_eq!(Vec::<i64>::try_from(epoch).unwrap(), [0, 1, 2, 3, 4, 5, 6, 7]);
 /// ```
 pub fn batch_indices(seed: u64, step: u64, batch: usize, len: usize) -> Tensor {
-    assert!(
-        len > 0,
-        "cannot draw a batch of {batch} from an empty data set"
-    );
+    assert!(len > 0, "cannot draw a batch of {batch} from an empty data set");
     let first = step * batch as u64;
     let mut chosen: Vec<i64> = Vec::with_capacity(batch);
     while chosen.len() < batch {
@@ -77,11 +74,7 @@ mod tests {
         let by_five: Vec<i64> = (0..6).flat_map(|step| drawn(1, step, 5, 12)).collect();
         let by_fifteen: Vec<i64> = (0..2).flat_map(|step| drawn(1, step, 15, 12)).collect();
         assert_eq!(by_five, by_fifteen);
-        assert_ne!(
-            drawn(1, 0, 12, 12),
-            drawn(2, 0, 12, 12),
-            "another seed, another order"
-        );
+        assert_ne!(drawn(1, 0, 12, 12), drawn(2, 0, 12, 12), "another seed, another order");
     }
 
     #[test]
@@ -91,23 +84,14 @@ mod tests {
             *seen.entry(shuffled(5, epoch, 4)).or_insert(0.0) += 1.0;
         }
         assert_eq!(seen.len(), 24, "all orders of four samples");
-        let chi2: f64 = seen
-            .values()
-            .map(|n: &f64| (n - 1000.0).powi(2) / 1000.0)
-            .sum();
-        assert!(
-            chi2 < 23.0 + 4.0 * 46f64.sqrt(),
-            "chi^2 {chi2} with 23 degrees of freedom"
-        );
+        let chi2: f64 = seen.values().map(|n: &f64| (n - 1000.0).powi(2) / 1000.0).sum();
+        assert!(chi2 < 23.0 + 4.0 * 46f64.sqrt(), "chi^2 {chi2} with 23 degrees of freedom");
     }
 
     /// A change here changes every training run: it must be deliberate.
     #[test]
     fn the_order_is_pinned() {
-        assert_eq!(
-            drawn(0, 0, 8, 60_000),
-            [11348, 51458, 59763, 29030, 55199, 18183, 7321, 37623]
-        );
+        assert_eq!(drawn(0, 0, 8, 60_000), [11348, 51458, 59763, 29030, 55199, 18183, 7321, 37623]);
     }
 
     #[test]

@@ -70,11 +70,7 @@ pub struct Components {
 impl Components {
     fn equal(means: Vec<[f64; 2]>, std: f64) -> Self {
         let k = means.len();
-        Self {
-            weights: vec![1.0 / k as f64; k],
-            means,
-            stds: vec![std; k],
-        }
+        Self { weights: vec![1.0 / k as f64; k], means, stds: vec![std; k] }
     }
 
     /// The means as a tensor: `[K, 2]`, f64.

@@ -33,19 +33,10 @@ fn samples_have_the_stated_mean_and_scale() {
         assert_eq!(xs.size(), [N as i64, 2]);
         for axis in 0..2 {
             let x = xs.select(1, axis as i64);
-            let (m, s) = (
-                x.mean(Kind::Double).double_value(&[]),
-                x.std(true).double_value(&[]),
-            );
+            let (m, s) = (x.mean(Kind::Double).double_value(&[]), x.std(true).double_value(&[]));
             let error = std[axis] / (N as f64).sqrt(); // one standard error of the mean
-            assert!(
-                (m - mean[axis]).abs() < 4.0 * error,
-                "{toy} mean {m} on axis {axis}"
-            );
-            assert!(
-                (s - std[axis]).abs() < 4.0 * error,
-                "{toy} std {s} on axis {axis}"
-            );
+            assert!((m - mean[axis]).abs() < 4.0 * error, "{toy} mean {m} on axis {axis}");
+            assert!((s - std[axis]).abs() < 4.0 * error, "{toy} std {s} on axis {axis}");
         }
     }
 }
@@ -80,9 +71,7 @@ struct Grid {
 impl Grid {
     /// Cells of 0.1 over `[-1.5, 1.5]^2`; the checkerboard's squares end on their edges.
     fn new() -> Self {
-        Self {
-            edges: (-15..=15).map(|k| k as f64 / 10.0).collect(),
-        }
+        Self { edges: (-15..=15).map(|k| k as f64 / 10.0).collect() }
     }
 
     fn cells(&self) -> usize {
@@ -123,11 +112,7 @@ impl Grid {
             inside && ((2.0 * x).floor() + (2.0 * y).floor()) % 2.0 == 0.0
         };
         let mass = |k: usize| {
-            if dark(centre(k % n), centre(k / n)) {
-                0.01 / 2.0
-            } else {
-                0.0
-            }
+            if dark(centre(k % n), centre(k / n)) { 0.01 / 2.0 } else { 0.0 }
         };
         (0..n * n).map(mass).collect()
     }
@@ -155,10 +140,7 @@ fn histograms_match_the_density() {
             cells += 1.0;
         }
         let slack = 4.0 * f64::sqrt(2.0 * cells); // four standard deviations of chi^2
-        assert!(
-            (chi2 - cells).abs() < slack,
-            "{toy}: chi^2 {chi2:.1} over {cells} cells"
-        );
+        assert!((chi2 - cells).abs() < slack, "{toy}: chi^2 {chi2:.1} over {cells} cells");
         assert!(
             f64::abs(thin_seen - thin) < 4.0 * f64::sqrt(thin) + 1.0,
             "{toy}: {thin_seen} points where {thin:.1} belong"
@@ -171,11 +153,7 @@ fn the_checkerboard_never_leaves_its_squares() {
     for [x, y] in points(Toy::Checkerboard, N, 3) {
         assert!(x.abs() <= 1.0 && y.abs() <= 1.0);
         let square = (x * 2.0).floor() + (y * 2.0).floor();
-        assert_eq!(
-            square.rem_euclid(2.0),
-            0.0,
-            "({x}, {y}) lies on a light square"
-        );
+        assert_eq!(square.rem_euclid(2.0), 0.0, "({x}, {y}) lies on a light square");
     }
 }
 
@@ -195,22 +173,12 @@ fn a_point_depends_on_seed_and_number_alone() {
 #[test]
 fn the_first_points_are_pinned() {
     let near = |toy, pinned: [[f64; 2]; 2]| {
-        for (p, q) in points(toy, 2, 0)
-            .iter()
-            .flatten()
-            .zip(pinned.iter().flatten())
-        {
+        for (p, q) in points(toy, 2, 0).iter().flatten().zip(pinned.iter().flatten()) {
             assert!((p - q).abs() < 1e-6, "{toy}: {p} was {q}"); // cos differs between platforms
         }
     };
-    near(
-        Toy::SwissRoll,
-        [[-0.569_308_8, -0.394_886_9], [0.300_295_7, 0.477_252_3]],
-    );
-    near(
-        Toy::Checkerboard,
-        [[0.823_565_8, 0.831_795_3], [-0.017_024_2, 0.885_503_8]],
-    );
+    near(Toy::SwissRoll, [[-0.569_308_8, -0.394_886_9], [0.300_295_7, 0.477_252_3]]);
+    near(Toy::Checkerboard, [[0.823_565_8, 0.831_795_3], [-0.017_024_2, 0.885_503_8]]);
 }
 
 #[test]
@@ -221,8 +189,5 @@ fn names_are_the_same_everywhere() {
         assert_eq!(serde_json::to_string(&toy).unwrap(), format!("\"{name}\""));
     }
     let message = "doughnut".parse::<Toy>().unwrap_err().to_string();
-    assert!(
-        message.contains("\"doughnut\"") && message.contains("swiss-roll, moons"),
-        "{message}"
-    );
+    assert!(message.contains("\"doughnut\"") && message.contains("swiss-roll, moons"), "{message}");
 }

@@ -4,8 +4,8 @@
 //! rule gives `E[x0 | x_t]` exactly. No training, no network, no approximation.
 
 use super::{Denoised, Denoiser};
-use crate::forward::transition;
-use crate::schedule::Level;
+use crate::forward::{posterior, transition};
+use crate::schedule::{Level, Schedule};
 use tch::{Kind, Tensor};
 
 // ANCHOR: gaussian
@@ -42,6 +42,38 @@ impl Denoiser for Gaussian {
     }
 }
 // ANCHOR_END: gaussian
+
+/// The exact Gaussian denoiser, together with the reverse variance that minimises the bound:
+/// `beta_tilde + on_x0^2 Var[x0 | x_t]`, told as the fraction `nu` of Improved DDPM eq. 15.
+///
+/// It speaks of the schedule's own steps, from `t` to `t - 1`.
+#[derive(Debug, Clone)]
+pub struct BestVariance {
+    pub data: Gaussian,
+    pub schedule: Schedule,
+}
+
+impl BestVariance {
+    // ANCHOR: best_variance
+    /// The best `nu` at step `t`. At `t = 1`, where `beta_tilde` is 0, the scale starts at
+    /// `beta_tilde_2` instead, as in [`l_0`](crate::loss::l_0).
+    pub fn nu(&self, t: usize) -> f64 {
+        let at = self.schedule.level(t);
+        let q = posterior(at, self.schedule.level(t - 1));
+        let best = q.var_small + q.on_x0.powi(2) * self.data.doubt(at);
+        let next_up = || posterior(self.schedule.level(2), self.schedule.level(1)).var_small;
+        let small = if t == 1 { next_up() } else { q.var_small };
+        (best / small).ln() / (q.var_large / small).ln()
+    }
+    // ANCHOR_END: best_variance
+}
+
+impl Denoiser for BestVariance {
+    fn denoise(&self, x_t: &Tensor, at: Level) -> Denoised {
+        let nu = self.nu(at.t as usize);
+        self.data.denoise(x_t, at).with_nu(Some(x_t.full_like(nu)))
+    }
+}
 
 /// Data from a mixture of round Gaussians: component `k` has weight `w_k`, mean `mu_k` in R^D and
 /// covariance `std_k^2 I`.

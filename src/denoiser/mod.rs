@@ -7,7 +7,7 @@
 pub mod exact;
 mod model;
 
-pub use exact::{Gaussian, Mixture};
+pub use exact::{BestVariance, Gaussian, Mixture};
 pub use model::{Clock, Given, Head, Meaning, Model, Target};
 
 use crate::schedule::Level;

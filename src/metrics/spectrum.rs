@@ -24,7 +24,7 @@ pub fn radial_spectrum(images: &Tensor, bands: usize) -> Vec<Band> {
     let size = images.size();
     let [_, _, height, side] = size[..] else { panic!("images are {size:?}, not [N, C, H, W]") };
     assert!(height == side && side >= 8, "images are {size:?}: square and at least 8 wide, please");
-    let spectrum = images.to_kind(Kind::Double).fft_fft2::<&[i64]>(None, [-2, -1], "ortho");
+    let spectrum = images.to_kind(Kind::Double).fft_fft2(None::<&[i64]>, [-2, -1], "ortho");
     let power = spectrum.abs().square().mean_dim([0, 1].as_slice(), false, Kind::Double); // [H, W]
     let axis = Tensor::fft_fftfreq(side, 1.0, (Kind::Double, images.device()));
     let radius = (axis.square().unsqueeze(0) + axis.square().unsqueeze(1)).sqrt(); // [H, W]

@@ -17,10 +17,7 @@ impl Start {
         match self {
             Start::Scaled => {
                 let bound = (6.0 / (fan_in + fan_out) as f64).sqrt();
-                Init::Uniform {
-                    lo: -bound,
-                    up: bound,
-                }
+                Init::Uniform { lo: -bound, up: bound }
             }
             Start::Zero => Init::Const(0.0),
         }

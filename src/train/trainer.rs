@@ -29,24 +29,11 @@ impl<M> Trainer<M> {
         let vs = VarStore::new(device);
         let model = build(&vs.root());
         let ema = Ema::new(&vs, config.ema_decay, &build);
-        let trained: BTreeMap<_, _> = vs
-            .variables()
-            .into_iter()
-            .filter(|(_, v)| v.requires_grad())
-            .collect();
+        let trained: BTreeMap<_, _> =
+            vs.variables().into_iter().filter(|(_, v)| v.requires_grad()).collect();
         let (names, params): (Vec<_>, Vec<_>) = trained.into_iter().unzip();
         let adam = Adam::new(&params);
-        Self {
-            model,
-            ema,
-            step: 0,
-            config,
-            vs,
-            adam,
-            names,
-            params,
-            grad_norm: 0.0,
-        }
+        Self { model, ema, step: 0, config, vs, adam, names, params, grad_norm: 0.0 }
     }
 
     /// One optimizer step on any loss; returns the loss, averaged over `config.accumulate` calls.
@@ -68,13 +55,7 @@ impl<M> Trainer<M> {
                 *g = &*g * (clip / norm);
             }
         }
-        self.adam.step(
-            &self.config,
-            self.config.lr_at(step),
-            step,
-            &self.params,
-            &grads,
-        );
+        self.adam.step(&self.config, self.config.lr_at(step), step, &self.params, &grads);
         self.ema.update(&self.vs, self.step);
         self.grad_norm = norm;
         self.step = step;
@@ -103,9 +84,8 @@ impl<M> Trainer<M> {
         loss: &mut dyn FnMut(&M) -> Tensor,
     ) -> Result<(f64, Vec<Option<Tensor>>), TrainError> {
         let calls = self.config.accumulate;
-        let live: Vec<usize> = (0..self.params.len())
-            .filter(|&i| self.params[i].requires_grad())
-            .collect();
+        let live: Vec<usize> =
+            (0..self.params.len()).filter(|&i| self.params[i].requires_grad()).collect();
         let inputs: Vec<&Tensor> = live.iter().map(|&i| &self.params[i]).collect();
         let mut grads: Vec<Option<Tensor>> = self.params.iter().map(|_| None).collect();
         let mut sum = 0.0;
@@ -126,11 +106,7 @@ impl<M> Trainer<M> {
             if !loss.requires_grad() {
                 return Err(TrainError::Disconnected { step });
             }
-            let scaled = if calls == 1 {
-                loss
-            } else {
-                loss / calls as f64
-            };
+            let scaled = if calls == 1 { loss } else { loss / calls as f64 };
             let found = Tensor::f_run_backward(&[scaled], &inputs, false, false)
                 .map_err(|source| TrainError::Torch { step, source })?;
             for (&i, g) in live.iter().zip(found) {
@@ -157,16 +133,10 @@ impl<M> Trainer<M> {
             .zip(grads)
             .filter_map(|(name, g)| Some((name, g.as_ref()?.norm())))
             .unzip();
-        let norms = Tensor::stack(&norms, 0)
-            .to_device(Device::Cpu)
-            .to_kind(Kind::Double); // [parameters]
+        let norms = Tensor::stack(&norms, 0).to_device(Device::Cpu).to_kind(Kind::Double); // [parameters]
         let norms = Vec::<f64>::try_from(norms).expect("a vector of doubles");
         match norms.iter().position(|norm| !norm.is_finite()) {
-            Some(bad) => Err(TrainError::Gradient {
-                step,
-                name: names[bad].clone(),
-                loss,
-            }),
+            Some(bad) => Err(TrainError::Gradient { step, name: names[bad].clone(), loss }),
             None => Ok(norms.iter().map(|norm| norm * norm).sum::<f64>().sqrt()),
         }
     }

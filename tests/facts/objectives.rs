@@ -3,7 +3,7 @@
 use crate::support::{
     Believes, F64, close, grid, max_diff, normal, normal_pairs, relative, two_modes,
 };
-use from_noise::denoiser::{Denoised, Denoiser, Gaussian, Meaning, Model, Target};
+use from_noise::denoiser::{BestVariance, Denoised, Gaussian, Meaning, Model, Target};
 use from_noise::forward::{Variance, posterior, q_sample};
 use from_noise::loss::{Decoder, Weighting, discretised_log_likelihood, kl, l_simple, l_t, l_vlb};
 use from_noise::network::Network;
@@ -86,27 +86,12 @@ fn b2_the_true_reverse_step_is_gaussian_only_for_small_beta() {
     assert_eq!((modes[0], modes[5]), (2, 1), "two modes for one big step, one for a small one");
 }
 
-/// The exact Gaussian with the variance that minimises the bound, told as `nu`.
-struct Optimal<'a>(Gaussian, &'a Schedule);
-
-impl Denoiser for Optimal<'_> {
-    fn denoise(&self, x_t: &Tensor, at: Level) -> Denoised {
-        let t = at.t as usize;
-        let q = posterior(at, self.1.level(t - 1));
-        let best = q.var_small + q.on_x0.powi(2) * self.0.doubt(at);
-        let small = posterior(self.1.level(2), self.1.level(1)).var_small;
-        let small = if t == 1 { small } else { q.var_small };
-        let nu = (best / small).ln() / (q.var_large / small).ln();
-        self.0.denoise(x_t, at).with_nu(Some(x_t.full_like(nu)))
-    }
-}
-
 /// `E[L_vlb] - H(x0)` by quadrature, exact because every term is quadratic in (x0, eps).
 fn gap(std: f64, steps: usize, variance: Variance) -> f64 {
     let schedule = Schedule::ddpm(steps);
     let (x0, eps, weight) = normal_pairs();
     let data = Gaussian { mean: 0.0, std };
-    let model = Optimal(data, &schedule);
+    let model = BestVariance { data, schedule: schedule.clone() };
     let x0 = x0 * std;
     let decoder = Decoder::Continuous;
     let bound = l_vlb(&model, &schedule, &x0, variance, decoder, |_| eps.shallow_clone());

@@ -1,0 +1,227 @@
+//! Chapter 2: the way back, on data whose every answer is known.
+
+use anyhow::Result;
+use clap::Parser;
+use from_noise::cli::{self, Common, Cost};
+use from_noise::denoiser::{BestVariance, Gaussian, Mixture};
+use from_noise::forward::{Variance, posterior};
+use from_noise::loss::{Decoder, Vlb, l_vlb};
+use from_noise::noise::Seeded;
+use from_noise::plot::{Curves, Figure};
+use from_noise::results::Results;
+use from_noise::schedule::{Level, Schedule};
+use serde::Serialize;
+use std::f64::consts::{E, TAU};
+use tch::{Kind, Tensor};
+
+/// The reverse process: why q(x_{t-1} | x_t) is intractable and Gaussian only for small steps,
+/// the posterior that knows x0, the bound term by term, and which variance is best when.
+///
+/// Example: cargo chapter 02 -- --data-std 0.2
+#[derive(Debug, Parser)]
+#[command(verbatim_doc_comment)]
+struct Args {
+    #[command(flatten)]
+    common: Common,
+
+    /// Standard deviation of the Gaussian data that the bound is measured on
+    #[arg(long, default_value_t = 0.5, value_parser = positive)]
+    data_std: f64,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(value) if value > 0.0 && f64::is_finite(value) => Ok(value),
+        _ => Err("a positive number is needed, such as 0.5".into()),
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Config {
+    /// Points of the grid on which the true reverse step is drawn.
+    grid: i64,
+    /// Pairs (x0, eps) that each term of the bound is averaged over.
+    pairs: i64,
+    /// Lengths of chain in the table of bounds.
+    lengths: Vec<usize>,
+    data_std: f64,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let config = Config {
+        grid: args.common.choose(401, 2001, 2001, 2001),
+        pairs: args.common.choose(50, 4000, 50_000, 50_000),
+        lengths: args.common.choose(vec![10], vec![10, 100, 1000], vec![10, 100, 1000, 4000], {
+            vec![10, 100, 1000, 4000]
+        }),
+        data_std: args.data_std,
+    };
+    let steps: usize = config.lengths.iter().sum();
+    let flops = (steps as i64 * 3 * config.pairs * 60) as f64;
+    let cost = Cost { parameters: 0, flops, memory: (config.pairs * 8 * 20) as f64 };
+    let Some(mut chapter) = cli::start("ch02-reverse", &args.common, &config, cost)? else {
+        return Ok(());
+    };
+    let results = &mut chapter.results;
+    true_reverse_step(&config, results)?;
+    known_x0(results)?;
+    bound_term_by_term(&config, chapter.seed, results)?;
+    best_variance(results)?;
+    chapter.results.finish();
+    Ok(())
+}
+
+fn log_normal(x: &Tensor, mean: f64, var: f64) -> Tensor {
+    (x - mean).square() * (-0.5 / var) - 0.5 * (TAU * var).ln()
+}
+
+fn pairs(x: &Tensor, y: &Tensor) -> Vec<(f64, f64)> {
+    let column = |x: &Tensor| Vec::<f64>::try_from(x.view([-1])).expect("f64 numbers");
+    column(x).into_iter().zip(column(y)).collect()
+}
+
+#[derive(Debug, Serialize)]
+struct Step {
+    beta: f64,
+    kl_nats: f64,
+}
+
+/// Two Gaussians as data: the true q(x_s | x_t) is drawn against the Gaussian of equal mean and
+/// variance, for ever smaller steps.
+fn true_reverse_step(config: &Config, results: &mut Results) -> Result<()> {
+    let data =
+        Mixture::new(&[0.3, 0.7], &Tensor::from_slice(&[-1.0, 0.6]).view([2, 1]), &[0.15, 0.25]);
+    let s = Schedule::cosine(1000, 0.008).level(100);
+    let x_t = Tensor::from_slice(&[-0.1]).view([1, 1]);
+    let x = Tensor::linspace(-2.0, 2.0, config.grid, tch::kind::DOUBLE_CPU);
+    let dx = 4.0 / (config.grid - 1) as f64;
+    let (mut rows, mut panels) = (Vec::new(), Vec::new());
+    for beta in [0.9, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002] {
+        let alpha_bar = s.alpha.powi(2) * (1.0 - beta);
+        let t = Level::variance_preserving(f64::NAN, alpha_bar.ln());
+        // ANCHOR: true_step
+        let log_p = data.log_reverse(&x.view([-1, 1]), &x_t, t, s);
+        let p = log_p.exp();
+        let mean = (&p * &x).sum(Kind::Double).double_value(&[]) * dx;
+        let var = (&p * (&x - mean).square()).sum(Kind::Double).double_value(&[]) * dx;
+        let matched = log_normal(&x, mean, var);
+        let gap: Tensor = &p * (&log_p - &matched);
+        let kl_nats = gap.sum(Kind::Double).double_value(&[]) * dx;
+        // ANCHOR_END: true_step
+        if [0.9, 0.5, 0.1, 0.01].contains(&beta) {
+            let panel = Curves::new(format!("beta = {beta}"), "x_s", "")
+                .line("true q(x_s | x_t)", &pairs(&x, &p))
+                .dashed("Gaussian", &pairs(&x, &matched.exp()));
+            panels.push(panel.size(230.0, 200.0).draw());
+        }
+        println!("one step of beta = {beta:<5}: KL(true || Gaussian) = {kl_nats:.2e} nats");
+        rows.push(Step { beta, kl_nats });
+    }
+    results.table("reverse-step.csv", &rows)?;
+    Ok(results.figure("reverse-step.png", &Figure::row(&panels))?)
+}
+
+/// Knowing x0 makes the step Gaussian: prior times likelihood, and how the posterior's weights
+/// move along the ladder.
+fn known_x0(results: &mut Results) -> Result<()> {
+    let schedule = Schedule::ddpm(1000);
+    let (t, s, x0, x_t) = (schedule.level(300), schedule.level(200), 0.8, -0.2);
+    let x = Tensor::linspace(-2.0, 2.0, 800, tch::kind::DOUBLE_CPU);
+    let step = from_noise::forward::transition(t, s);
+    // ANCHOR: posterior
+    let prior = log_normal(&x, s.alpha * x0, s.sigma.powi(2));
+    let likelihood = log_normal(&(&x * step.scale), x_t, step.var);
+    let q = posterior(t, s);
+    let product = log_normal(&x, q.on_x0 * x0 + q.on_xt * x_t, q.var_small);
+    // ANCHOR_END: posterior
+    let bayes = Curves::new("From t = 300 to s = 200, knowing x0 = 0.8", "x_s", "density")
+        .line("q(x_s | x0)", &pairs(&x, &prior.exp()))
+        .line("q(x_t | x_s), x_t = -0.2", &pairs(&x, &likelihood.exp()))
+        .line("posterior", &pairs(&x, &product.exp()));
+    let curve = |f: &dyn Fn(usize) -> f64| -> Vec<(f64, f64)> {
+        (1..=1000).step_by(3).map(|t| (t as f64, f(t))).collect()
+    };
+    let at = |t: usize| posterior(schedule.level(t), schedule.level(t - 1));
+    let weights = Curves::new("The posterior mean's weights", "t", "")
+        .line("on x0", &curve(&|t| at(t).on_x0))
+        .line("on x_t", &curve(&|t| at(t).on_xt));
+    let ratio = Curves::new("beta_tilde / beta", "t (log)", "")
+        .line("", &curve(&|t| at(t).var_small / at(t).var_large))
+        .log_x();
+    let row = [bayes.draw(), weights.draw(), ratio.draw()];
+    Ok(results.figure("posterior.png", &Figure::row(&row))?)
+}
+
+#[derive(Debug, Serialize)]
+struct Bound {
+    steps: usize,
+    variance: Variance,
+    l_0: f64,
+    l_t_sum: f64,
+    l_final: f64,
+    total: f64,
+    entropy: f64,
+    gap: f64,
+}
+
+/// The bound on an exact denoiser: what is left of it beyond the entropy is the price of the
+/// variance alone.
+fn bound_term_by_term(config: &Config, seed: u64, results: &mut Results) -> Result<()> {
+    let data = Gaussian { mean: 0.0, std: config.data_std };
+    let entropy = 0.5 * (TAU * E * config.data_std.powi(2)).ln();
+    let number = |x: &Tensor| x.mean(Kind::Double).double_value(&[]);
+    let mut rows = Vec::new();
+    let mut terms = Curves::new("The terms of the bound", "t", "L_{t-1}, nats").log_x().log_y();
+    for &steps in &config.lengths {
+        let model = BestVariance { data, schedule: Schedule::ddpm(steps) };
+        for variance in [Variance::Small, Variance::Large, Variance::Learned] {
+            let mut noise = Seeded::new(seed, 0);
+            let x0 = noise.draw(&Tensor::empty([config.pairs, 1], tch::kind::DOUBLE_CPU));
+            let x0 = x0 * config.data_std;
+            // ANCHOR: bound
+            let bound: Vlb =
+                l_vlb(&model, &model.schedule, &x0, variance, Decoder::Continuous, |_| {
+                    noise.draw(&x0)
+                });
+            // ANCHOR_END: bound
+            let l_t: Vec<f64> = bound.l_t.iter().map(number).collect();
+            let total = number(&bound.total());
+            println!(
+                "T = {steps:>4}, {variance:?} variance: {total:.4} nats, entropy {entropy:.4}"
+            );
+            rows.push(Bound {
+                steps,
+                variance,
+                l_0: number(&bound.l_0),
+                l_t_sum: l_t.iter().sum(),
+                l_final: number(&bound.l_T),
+                total,
+                entropy,
+                gap: total - entropy,
+            });
+            if Some(&steps) == config.lengths.last() {
+                let points: Vec<_> =
+                    l_t.iter().enumerate().map(|(i, &l)| (i as f64 + 2.0, l)).collect();
+                terms = terms.line(format!("{variance:?}").to_lowercase(), &points);
+            }
+        }
+    }
+    results.samples(config.pairs as u64);
+    results.table("bound.csv", &rows)?;
+    results.figure("bound.png", &terms.draw())?;
+    results.samples(None);
+    Ok(())
+}
+
+/// Where between beta_tilde (0) and beta (1) the best variance lies, for narrow and wide data.
+fn best_variance(results: &mut Results) -> Result<()> {
+    let schedule = Schedule::ddpm(1000);
+    let mut figure = Curves::new("The best variance", "t (log)", "nu: 0 small, 1 large").log_x();
+    for std in [0.01, 0.05, 0.2, 0.5, 1.0] {
+        let best = BestVariance { data: Gaussian { mean: 0.0, std }, schedule: schedule.clone() };
+        let curve: Vec<_> = (2..=1000).map(|t| (t as f64, best.nu(t))).collect();
+        figure = figure.line(format!("data std {std}"), &curve);
+    }
+    Ok(results.figure("variance.png", &figure.draw())?)
+}
