@@ -268,8 +268,11 @@ impl Path {
     fn times(self, steps: usize, n: usize) -> Vec<usize> {
         assert!((1..=steps).contains(&n), "{n} steps do not fit a schedule of {steps}");
         let (t_max, count) = (steps as f64, n as f64);
-        let even = |end: f64, i: usize| {
-            if n == 1 { 0.0 } else { end * i as f64 / (count - 1.0) }
+        // numpy's linspace to the last bit: multiples of a step, then the end itself.
+        let even = |end: f64, i: usize| match i {
+            0 => 0.0,
+            _ if i == n - 1 => end,
+            _ => i as f64 * (end / (count - 1.0)),
         };
         let time = |i: usize| match self {
             Path::Uniform => i * (steps / n) + 1,

@@ -110,7 +110,9 @@ pub fn discretised_log_likelihood(x0: &Tensor, mean: &Tensor, std: &Tensor) -> T
     let mirrored = lower.gt(0.0);
     let a = (-&upper).where_self(&mirrored, &lower);
     let b = (-&lower).where_self(&mirrored, &upper);
-    (b.special_ndtr() - a.special_ndtr()).clamp_min(1e-12).log()
+    // erfc, since libtorch's special_ndtr is 1 + erf, which cancels in the left tail.
+    let below = |z: Tensor| -> Tensor { 0.5 * (z * -std::f64::consts::FRAC_1_SQRT_2).erfc() };
+    (below(b) - below(a)).clamp_min(1e-12).log()
 }
 // ANCHOR_END: discretised
 

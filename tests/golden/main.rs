@@ -1,0 +1,62 @@
+//! Our formulas against independent implementations: diffusers 0.42.1 run in f64, and quadrature.
+//!
+//! The numbers and the scripts that wrote them stand beside this file; README.md says what each
+//! holds. The U-Nets and the Frechet distances are read by the tests of `nn` and `metrics`.
+
+mod bound;
+mod runs;
+mod schedules;
+mod steps;
+
+use from_noise::forward::Variance;
+use from_noise::schedule::Schedule;
+use serde::de::DeserializeOwned;
+use tch::{Kind, Tensor};
+
+/// Both sides compute in f64 (epsilon 2e-16): a table is a product of up to 1000 factors, a step
+/// divides by `alpha` down to 6e-3, a run repeats that 20 times where the denoisers contract. That
+/// costs up to three digits (measured: 2e-13), and the errors to be caught are far larger. Errors
+/// are relative to the largest entry or to 1; where entries are tiny the test divides first.
+const EXACT: f64 = 1e-12;
+
+fn read<T: DeserializeOwned>(name: &str) -> T {
+    let path = format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+fn assert_close(what: &str, got: &[f64], want: &[f64], tolerance: f64) {
+    assert_eq!(got.len(), want.len(), "{what}: lengths");
+    assert!(!want.is_empty(), "{what}: nothing to compare");
+    let size = want.iter().fold(1.0, |m: f64, w| m.max(w.abs()));
+    for (g, w) in got.iter().zip(want) {
+        let error = (g - w).abs() / size;
+        let near = error <= tolerance; // NaN is not near anything
+        assert!(near, "{what}: {g:e} for {w:e}, off by {error:e}\n got {got:?}\nwant {want:?}");
+    }
+}
+
+fn flat(x: &Tensor) -> Vec<f64> {
+    Vec::try_from(x.to_kind(Kind::Double).flatten(0, -1)).unwrap()
+}
+
+fn column(values: &[f64]) -> Tensor {
+    Tensor::from_slice(values).view([-1, 1])
+}
+
+fn schedule(name: &str) -> Schedule {
+    match name {
+        "linear" => Schedule::linear(1000, 1e-4, 0.02),
+        "cosine" => Schedule::cosine(1000, 0.008),
+        other => panic!("no schedule called {other}"),
+    }
+}
+
+fn variance(name: &str) -> Variance {
+    match name {
+        "fixed_small" | "small" => Variance::Small,
+        "fixed_large" | "large" => Variance::Large,
+        "learned_range" => Variance::Learned,
+        other => panic!("no variance called {other}"),
+    }
+}

@@ -1,0 +1,136 @@
+//! Whole runs on the exact denoiser of a mixture, state by state.
+
+use crate::schedules::path;
+use crate::{EXACT, assert_close, column, flat, read, schedule, variance};
+use from_noise::denoiser::{Denoised, Denoiser, Mixture};
+use from_noise::guide::{Adapt, Seen};
+use from_noise::noise::Tape;
+use from_noise::sample::{ddim, ddpm};
+use from_noise::schedule::Level;
+use serde::Deserialize;
+use std::cell::Cell;
+use tch::Tensor;
+
+#[derive(Deserialize)]
+struct Trajectories {
+    mixture: Components,
+    runs: Vec<Run>,
+}
+
+#[derive(Deserialize)]
+struct Components {
+    weights: Vec<f64>,
+    means: Vec<f64>,
+    spreads: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+#[allow(non_snake_case)]
+struct Run {
+    schedule: String,
+    sampler: String,
+    S: usize,
+    spacing: Option<String>,
+    #[serde(default)]
+    clip: bool,
+    variance: Option<String>,
+    #[serde(default)]
+    eta: f64,
+    order: Option<usize>,
+    levels: Vec<[f64; 3]>,
+    states: Vec<Vec<f64>>,
+    #[serde(default)]
+    noise: Vec<Vec<f64>>,
+    #[serde(default)]
+    eps: Vec<Vec<f64>>,
+}
+
+impl Run {
+    fn levels(&self) -> Vec<Level> {
+        self.levels.iter().map(|&[t, alpha, sigma]| Level { t, alpha, sigma }).collect()
+    }
+
+    /// Every state but the last was seen by the denoiser; the last is what the sampler returned.
+    fn check(&self, seen: Vec<Seen>, last: &Tensor) {
+        let mut got: Vec<f64> = seen.iter().flat_map(|seen| flat(&seen.x_t)).collect();
+        got.extend(flat(last));
+        let what = format!("{} {} {:?} {}", self.sampler, self.schedule, self.spacing, self.S);
+        assert_close(&what, &got, &self.states.concat(), EXACT);
+    }
+}
+
+fn mixture(of: &Components) -> Mixture {
+    Mixture::new(&of.weights, &column(&of.means), &of.spreads)
+}
+
+#[test]
+fn whole_runs_of_ddpm_and_ddim_are_diffusers() {
+    let golden: Trajectories = read("trajectories_ancestral.json");
+    assert_eq!(golden.runs.len(), 35);
+    for run in &golden.runs {
+        let path = schedule(&run.schedule).path(path(run.spacing.as_deref().unwrap()), run.S);
+        let numbers = |level: &Level| [level.t, level.alpha, level.sigma];
+        let ours: Vec<f64> = path.iter().flat_map(numbers).collect();
+        assert_close("levels", &ours, &run.levels.concat(), EXACT);
+
+        let bound = if run.clip { 1.0 } else { f64::INFINITY };
+        let model = mixture(&golden.mixture).clip(bound).recorded();
+        let mut tape = Tape::new(run.noise.iter().map(|z| column(z)).collect());
+        let mut noise = |like: &Tensor| tape.draw(like);
+        let start = column(&run.states[0]);
+        let last = match &run.variance {
+            Some(name) => ddpm(&model, &path, start, variance(name), &mut noise),
+            None => ddim(&model, &path, start, run.eta, &mut noise),
+        };
+        run.check(model.take(), &last);
+    }
+}
+
+/// Believes the recorded noise, call after call.
+pub struct Playback<'a> {
+    eps: &'a [Vec<f64>],
+    calls: Cell<usize>,
+}
+
+impl<'a> Playback<'a> {
+    pub fn new(eps: &'a [Vec<f64>]) -> Self {
+        Self { eps, calls: Cell::new(0) }
+    }
+}
+
+impl Denoiser for Playback<'_> {
+    fn denoise(&self, x_t: &Tensor, at: Level) -> Denoised {
+        let call = self.calls.replace(self.calls.get() + 1);
+        Denoised::from_eps(x_t, at, column(&self.eps[call]))
+    }
+}
+
+#[test]
+fn ddim_climbs_the_ladder_as_diffusers_inverse_does() {
+    let golden: Trajectories = read("trajectories_ode.json");
+    let inverse = golden.runs.iter().filter(|run| run.sampler == "ddim_inverse");
+    let mut compared = 0;
+    for run in inverse {
+        let model = Playback::new(&run.eps).recorded();
+        let start = column(&run.states[0]);
+        let mut silence = |_: &Tensor| -> Tensor { panic!("eta = 0 draws no noise") };
+        let last = ddim(&model, &run.levels(), start, 0.0, &mut silence);
+        run.check(model.take(), &last);
+        compared += 1;
+    }
+    assert_eq!(compared, 8);
+}
+
+#[test]
+fn first_order_dpm_solver_is_ddim() {
+    let golden: Trajectories = read("trajectories_ode.json");
+    let mut compared = 0;
+    for run in golden.runs.iter().filter(|run| run.order == Some(1)) {
+        let model = mixture(&golden.mixture).recorded();
+        let mut silence = |_: &Tensor| -> Tensor { panic!("eta = 0 draws no noise") };
+        let last = ddim(&model, &run.levels(), column(&run.states[0]), 0.0, &mut silence);
+        run.check(model.take(), &last);
+        compared += 1;
+    }
+    assert_eq!(compared, 8);
+}
