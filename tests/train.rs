@@ -32,34 +32,21 @@ fn weights<M>(trainer: &Trainer<M>) -> Vec<(String, Tensor)> {
     let mut all: Vec<_> = named
         .into_iter()
         .flat_map(|(of, vs)| {
-            vs.variables()
-                .into_iter()
-                .map(move |(n, v)| (format!("{of}.{n}"), v.copy()))
+            vs.variables().into_iter().map(move |(n, v)| (format!("{of}.{n}"), v.copy()))
         })
         .collect();
     all.extend(
-        trainer
-            .names
-            .iter()
-            .zip(&trainer.adam.m)
-            .map(|(n, m)| (format!("m.{n}"), m.copy())),
+        trainer.names.iter().zip(&trainer.adam.m).map(|(n, m)| (format!("m.{n}"), m.copy())),
     );
     all.extend(
-        trainer
-            .names
-            .iter()
-            .zip(&trainer.adam.v)
-            .map(|(n, v)| (format!("v.{n}"), v.copy())),
+        trainer.names.iter().zip(&trainer.adam.v).map(|(n, v)| (format!("v.{n}"), v.copy())),
     );
     all.sort_by(|a, b| a.0.cmp(&b.0));
     all
 }
 
 fn same<M>(trainer: &Trainer<M>, before: &[(String, Tensor)]) -> bool {
-    weights(trainer)
-        .iter()
-        .zip(before)
-        .all(|(a, b)| a.0 == b.0 && a.1.equal(&b.1))
+    weights(trainer).iter().zip(before).all(|(a, b)| a.0 == b.0 && a.1.equal(&b.1))
 }
 
 #[derive(serde::Deserialize)]
@@ -79,30 +66,12 @@ fn adam_is_torch_s_adamw() {
     let cases: Vec<Golden> = serde_json::from_str(include_str!("golden/adamw.json")).unwrap();
     assert_eq!(cases.len(), 3);
     for case in cases {
-        let Golden {
-            lr,
-            betas,
-            eps,
-            weight_decay,
-            ..
-        } = case;
-        let config = TrainConfig {
-            lr,
-            betas,
-            eps,
-            weight_decay,
-            ..Default::default()
-        };
+        let Golden { lr, betas, eps, weight_decay, .. } = case;
+        let config = TrainConfig { lr, betas, eps, weight_decay, ..Default::default() };
         let theta = [Tensor::from_slice(&case.start).set_requires_grad(true)];
         let mut adam = Adam::new(&theta);
         for (t, (g, expected)) in case.grads.iter().zip(&case.thetas).enumerate() {
-            adam.step(
-                &config,
-                lr,
-                t as u64 + 1,
-                &theta,
-                &[Some(Tensor::from_slice(g))],
-            );
+            adam.step(&config, lr, t as u64 + 1, &theta, &[Some(Tensor::from_slice(g))]);
             let error = max_diff(&theta[0].detach(), &Tensor::from_slice(expected));
             assert!(error < 1e-14, "step {}: {error}", t + 1);
         }
@@ -112,12 +81,7 @@ fn adam_is_torch_s_adamw() {
 #[test]
 fn the_first_step_has_length_lr_whatever_the_gradient() {
     let _turn = turn();
-    let mut t = trainer(TrainConfig {
-        lr: 0.01,
-        clip: None,
-        eps: 1e-12,
-        ..Default::default()
-    });
+    let mut t = trainer(TrainConfig { lr: 0.01, clip: None, eps: 1e-12, ..Default::default() });
     let before = t.model.ws.copy();
     t.step(|net| &net.ws.sum(Kind::Float) * 1e4 + net.bs.as_ref().unwrap().sum(Kind::Float) * 1e-4)
         .unwrap();
@@ -148,14 +112,9 @@ fn warm_up_is_linear_and_used() {
 fn clipping_shortens_the_gradient_as_one_vector() {
     let _turn = turn();
     for (clip, scale) in [(Some(1.0), 0.2), (Some(10.0), 1.0), (None, 1.0)] {
-        let mut t = trainer(TrainConfig {
-            clip,
-            betas: (0.0, 0.0),
-            ..Default::default()
-        });
+        let mut t = trainer(TrainConfig { clip, betas: (0.0, 0.0), ..Default::default() });
         // Gradients 3 and 4 in two different tensors: norm 5.
-        t.step(|net| net.ws.get(0).get(0) * 3.0 + net.bs.as_ref().unwrap().get(1) * 4.0)
-            .unwrap();
+        t.step(|net| net.ws.get(0).get(0) * 3.0 + net.bs.as_ref().unwrap().get(1) * 4.0).unwrap();
         assert_eq!(t.grad_norm(), 5.0);
         assert_eq!(t.names, ["bias", "weight"]);
         assert!((t.adam.m[0].double_value(&[1]) - 4.0 * scale).abs() < 1e-6);
@@ -166,12 +125,8 @@ fn clipping_shortens_the_gradient_as_one_vector() {
 #[test]
 fn the_norm_of_all_gradients_is_summed_in_f64() {
     let _turn = turn();
-    let mut t = trainer(TrainConfig {
-        betas: (0.0, 0.0),
-        ..Default::default()
-    });
-    t.step(|net| net.ws.get(0).get(0) * 1.5e19 + net.bs.as_ref().unwrap().get(1) * 1.5e19)
-        .unwrap();
+    let mut t = trainer(TrainConfig { betas: (0.0, 0.0), ..Default::default() });
+    t.step(|net| net.ws.get(0).get(0) * 1.5e19 + net.bs.as_ref().unwrap().get(1) * 1.5e19).unwrap();
     assert!((t.grad_norm() / (1.5e19 * 2f64.sqrt()) - 1.0).abs() < 1e-6);
 }
 
@@ -210,15 +165,8 @@ fn ema_follows_the_recursion_exactly() {
         ema.update(&vs, n as u64);
         expected = decay * expected + (1.0 - decay) * theta;
         assert!((ema.decay_at(n as u64) - decay).abs() < 1e-15);
-        assert!(
-            (ema.model.theta.double_value(&[0]) - expected).abs() < 1e-6,
-            "update {n}"
-        );
-        assert_eq!(
-            ema.model.buffer.double_value(&[0]),
-            theta as f32 as f64,
-            "buffers are copied"
-        );
+        assert!((ema.model.theta.double_value(&[0]) - expected).abs() < 1e-6, "update {n}");
+        assert_eq!(ema.model.buffer.double_value(&[0]), theta as f32 as f64, "buffers are copied");
     }
 }
 
@@ -242,20 +190,14 @@ fn ema_error_on_constant_weights_is_d_to_the_k() {
     set(&source.theta, 1.0);
     for k in 1..=10 {
         ema.update(&vs, 1000 + k); // past the rise
-        assert_eq!(
-            1.0 - ema.model.theta.double_value(&[0]),
-            0.5f64.powi(k as i32)
-        );
+        assert_eq!(1.0 - ema.model.theta.double_value(&[0]), 0.5f64.powi(k as i32));
     }
 }
 
 #[test]
 fn the_trainer_averages_its_own_weights_and_the_ema_can_be_used() {
     let _turn = turn();
-    let mut t = trainer(TrainConfig {
-        lr: 0.1,
-        ..Default::default()
-    });
+    let mut t = trainer(TrainConfig { lr: 0.1, ..Default::default() });
     let start = t.model.ws.copy();
     assert!(t.ema.model.ws.equal(&start));
     t.step(|net| net.ws.sum(Kind::Float)).unwrap();
@@ -277,22 +219,13 @@ fn regression(net: &nn::Linear, x: &Tensor) -> Tensor {
 fn accumulating_k_batches_is_one_batch_k_times_as_large() {
     let _turn = turn();
     let x = Tensor::randn([32, 2], (Kind::Float, CPU));
-    let config = TrainConfig {
-        lr: 0.05,
-        clip: Some(0.1),
-        ..Default::default()
-    };
+    let config = TrainConfig { lr: 0.05, clip: Some(0.1), ..Default::default() };
     let mut whole = trainer(config.clone());
-    let mut parts = trainer(TrainConfig {
-        accumulate: 4,
-        ..config
-    });
+    let mut parts = trainer(TrainConfig { accumulate: 4, ..config });
     for _ in 0..20 {
         let a = whole.step(|net| regression(net, &x)).unwrap();
         let mut chunks = x.chunk(4, 0).into_iter();
-        let b = parts
-            .step(|net| regression(net, &chunks.next().unwrap()))
-            .unwrap();
+        let b = parts.step(|net| regression(net, &chunks.next().unwrap())).unwrap();
         assert!(chunks.next().is_none());
         assert!((a - b).abs() < 1e-5 && (whole.grad_norm() - parts.grad_norm()).abs() < 1e-5);
     }
@@ -303,11 +236,7 @@ fn accumulating_k_batches_is_one_batch_k_times_as_large() {
 fn random_numbers_follow_from_seed_step_and_call_alone() {
     let _turn = turn();
     let draws = |seed: u64, disturb: bool| {
-        let mut t = trainer(TrainConfig {
-            accumulate: 2,
-            seed,
-            ..Default::default()
-        });
+        let mut t = trainer(TrainConfig { accumulate: 2, seed, ..Default::default() });
         let mut drawn = vec![t.model.ws.double_value(&[0, 0])];
         for _ in 0..3 {
             if disturb {
@@ -327,11 +256,7 @@ fn random_numbers_follow_from_seed_step_and_call_alone() {
     let mut distinct = [first, draws(1, false)].concat();
     distinct.sort_by(f64::total_cmp);
     distinct.dedup();
-    assert_eq!(
-        distinct.len(),
-        14,
-        "no draw repeats, neither over calls nor steps nor seeds"
-    );
+    assert_eq!(distinct.len(), 14, "no draw repeats, neither over calls nor steps nor seeds");
 }
 
 // ---- refusals
@@ -340,10 +265,7 @@ fn random_numbers_follow_from_seed_step_and_call_alone() {
 fn a_bad_loss_stops_names_the_step_and_changes_nothing() {
     let _turn = turn();
     for bad in [f64::NAN, f64::INFINITY] {
-        let mut t = trainer(TrainConfig {
-            accumulate: 2,
-            ..Default::default()
-        });
+        let mut t = trainer(TrainConfig { accumulate: 2, ..Default::default() });
         t.step(|net| net.ws.sum(Kind::Float)).unwrap();
         t.step(|net| net.ws.sum(Kind::Float)).unwrap();
         let before = weights(&t);
@@ -353,14 +275,8 @@ fn a_bad_loss_stops_names_the_step_and_changes_nothing() {
             net.ws.sum(Kind::Float) * if calls == 2 { bad } else { 1.0 }
         });
         let error = error.unwrap_err();
-        assert!(
-            matches!(error, TrainError::Loss { step: 3, .. }),
-            "{error:?}"
-        );
-        assert!(
-            error.to_string().starts_with("step 3: the loss is"),
-            "{error}"
-        );
+        assert!(matches!(error, TrainError::Loss { step: 3, .. }), "{error:?}");
+        assert!(error.to_string().starts_with("step 3: the loss is"), "{error}");
         assert!(t.step == 2 && same(&t, &before));
         t.step(|net| net.ws.sum(Kind::Float)).unwrap();
         assert!(t.step == 3 && !same(&t, &before));
@@ -393,18 +309,9 @@ fn a_loss_without_parameters_is_an_error() {
     let other = Tensor::ones([1], (Kind::Float, CPU)).set_requires_grad(true);
     for detached in [true, false] {
         let error = t
-            .step(|_| {
-                if detached {
-                    Tensor::from(1.0)
-                } else {
-                    other.sum(Kind::Float)
-                }
-            })
+            .step(|_| if detached { Tensor::from(1.0) } else { other.sum(Kind::Float) })
             .unwrap_err();
-        assert!(
-            matches!(error, TrainError::Disconnected { step: 1 }),
-            "{error:?}"
-        );
+        assert!(matches!(error, TrainError::Disconnected { step: 1 }), "{error:?}");
     }
 }
 
@@ -418,22 +325,14 @@ fn a_loss_of_many_numbers_panics_with_its_shape() {
 #[test]
 fn frozen_parameters_stay_and_unused_ones_count_as_zero_gradient() {
     let _turn = turn();
-    let mut t = trainer(TrainConfig {
-        lr: 0.1,
-        weight_decay: 0.5,
-        ..Default::default()
-    });
+    let mut t = trainer(TrainConfig { lr: 0.1, weight_decay: 0.5, ..Default::default() });
     let (ws, bs) = (t.model.ws.copy(), t.model.bs.as_ref().unwrap().copy());
     t.step(|net| net.ws.sum(Kind::Float)).unwrap();
-    assert!(
-        max_diff(&(bs * 0.95), t.model.bs.as_ref().unwrap()) < 1e-7,
-        "unused: decay only"
-    );
+    assert!(max_diff(&(bs * 0.95), t.model.bs.as_ref().unwrap()) < 1e-7, "unused: decay only");
     assert!(!t.model.ws.equal(&ws));
     let _ = t.model.ws.set_requires_grad(false);
     let ws = t.model.ws.copy();
-    t.step(|net| (&net.ws * net.bs.as_ref().unwrap()).sum(Kind::Float))
-        .unwrap();
+    t.step(|net| (&net.ws * net.bs.as_ref().unwrap()).sum(Kind::Float)).unwrap();
     assert!(t.model.ws.equal(&ws));
 }
 
@@ -443,10 +342,7 @@ fn impossible_configs_are_refused_by_field() {
     let with = |change: fn(&mut TrainConfig)| {
         let mut config = TrainConfig::default();
         change(&mut config);
-        trainer(config)
-            .step(|net| net.ws.sum(Kind::Float))
-            .unwrap_err()
-            .to_string()
+        trainer(config).step(|net| net.ws.sum(Kind::Float)).unwrap_err().to_string()
     };
     assert!(with(|c| c.lr = f64::NAN).contains("TrainConfig.lr is NaN"));
     assert!(with(|c| c.lr = 0.0).contains(".lr"));
@@ -456,9 +352,8 @@ fn impossible_configs_are_refused_by_field() {
     assert!(with(|c| c.clip = Some(0.0)).contains(".clip"));
     assert!(with(|c| c.accumulate = 0).contains(".accumulate"));
     assert!(with(|c| c.ema_decay = 1.1).contains(".ema_decay"));
-    let typo = serde_json::from_str::<TrainConfig>(r#"{"learning_rate": 0.1}"#)
-        .unwrap_err()
-        .to_string();
+    let typo =
+        serde_json::from_str::<TrainConfig>(r#"{"learning_rate": 0.1}"#).unwrap_err().to_string();
     assert!(typo.contains("learning_rate"), "{typo}");
 }
 
@@ -476,20 +371,11 @@ fn one_batch_overfits() {
             .add(nn::linear(vs / "2", 128, 2, Default::default()))
     };
     tch::manual_seed(3);
-    let (x0, eps) = (
-        Tensor::randn([32, 2], (Kind::Float, CPU)),
-        Tensor::randn([32, 2], (Kind::Float, CPU)),
-    );
+    let (x0, eps) =
+        (Tensor::randn([32, 2], (Kind::Float, CPU)), Tensor::randn([32, 2], (Kind::Float, CPU)));
     let t = Tensor::rand([32, 1], (Kind::Float, CPU)) * 1.4 + 0.05; // an angle
     let x_t = Tensor::cat(&[&(t.cos() * x0 + t.sin() * &eps), &t], 1); // [32, 3]
-    let mut trainer = Trainer::new(
-        CPU,
-        TrainConfig {
-            lr: 3e-3,
-            ..Default::default()
-        },
-        mlp,
-    );
+    let mut trainer = Trainer::new(CPU, TrainConfig { lr: 3e-3, ..Default::default() }, mlp);
     let loss = |net: &nn::Sequential| (net.forward(&x_t) - &eps).square().mean(Kind::Float);
     let first = trainer.step(loss).unwrap();
     let last = (0..1000).fold(first, |_, _| trainer.step(loss).unwrap());

@@ -17,23 +17,14 @@ struct Saved<C> {
 /// The config saved in the run directory `dir`, to build the network that its weights fit.
 pub fn read_config<C: DeserializeOwned>(dir: impl AsRef<Path>) -> Result<C, CheckpointError> {
     let (path, config) = read(dir.as_ref())?;
-    serde_json::from_value(config).map_err(|e| CheckpointError::Config {
-        path,
-        why: e.to_string(),
-    })
+    serde_json::from_value(config).map_err(|e| CheckpointError::Config { path, why: e.to_string() })
 }
 
 pub(super) fn write<C: Serialize>(dir: &Path, config: &C) -> Result<(), CheckpointError> {
     let path = dir.join("config.json");
-    let saved = Saved {
-        format: FORMAT,
-        from_noise: env!("CARGO_PKG_VERSION").into(),
-        config,
-    };
-    let mut text = serde_json::to_string_pretty(&saved).map_err(|e| CheckpointError::Config {
-        path: path.clone(),
-        why: e.to_string(),
-    })?;
+    let saved = Saved { format: FORMAT, from_noise: env!("CARGO_PKG_VERSION").into(), config };
+    let mut text = serde_json::to_string_pretty(&saved)
+        .map_err(|e| CheckpointError::Config { path: path.clone(), why: e.to_string() })?;
     text.push('\n');
     atomic::write(&path, text.as_bytes())
 }
@@ -42,31 +33,20 @@ pub(super) fn write<C: Serialize>(dir: &Path, config: &C) -> Result<(), Checkpoi
 pub(super) fn check<C: Serialize>(dir: &Path, asked: &C) -> Result<(), CheckpointError> {
     let (path, saved) = read(dir)?;
     let asked = serde_json::to_string(asked).and_then(|text| serde_json::from_str::<Value>(&text));
-    let asked = asked.map_err(|e| CheckpointError::Config {
-        path: path.clone(),
-        why: e.to_string(),
-    })?;
+    let asked =
+        asked.map_err(|e| CheckpointError::Config { path: path.clone(), why: e.to_string() })?;
     let diff = diff(&saved, &asked);
-    if diff.is_empty() {
-        Ok(())
-    } else {
-        Err(CheckpointError::ConfigDiffers { path, diff })
-    }
+    if diff.is_empty() { Ok(()) } else { Err(CheckpointError::ConfigDiffers { path, diff }) }
 }
 
 fn read(dir: &Path) -> Result<(PathBuf, Value), CheckpointError> {
     let path = dir.join("config.json");
     let text = fs::read_to_string(&path).map_err(CheckpointError::io(&path, "read the config"))?;
     match serde_json::from_str::<Saved<Value>>(&text) {
-        Err(e) => Err(CheckpointError::Config {
-            path,
-            why: e.to_string(),
-        }),
-        Ok(saved) if saved.format != FORMAT => Err(CheckpointError::Format {
-            path,
-            found: saved.format,
-            expected: FORMAT,
-        }),
+        Err(e) => Err(CheckpointError::Config { path, why: e.to_string() }),
+        Ok(saved) if saved.format != FORMAT => {
+            Err(CheckpointError::Format { path, found: saved.format, expected: FORMAT })
+        }
         Ok(saved) => Ok((path, saved.config)),
     }
 }
@@ -80,9 +60,7 @@ fn diff(saved: &Value, asked: &Value) -> String {
     let show = |side: &BTreeMap<String, String>, name: &str| {
         side.get(name).map_or("(none)".into(), String::clone)
     };
-    let lines = names
-        .into_iter()
-        .filter(|name| saved.get(*name) != asked.get(*name));
+    let lines = names.into_iter().filter(|name| saved.get(*name) != asked.get(*name));
     lines
         .map(|name| format!("  {name}: {} -> {}", show(&saved, name), show(&asked, name)))
         .collect::<Vec<_>>()
@@ -95,15 +73,10 @@ fn leaves(value: &Value) -> BTreeMap<String, String> {
         let dot = if path.is_empty() { "" } else { "." };
         match value {
             Value::Object(fields) if !fields.is_empty() => {
-                fields
-                    .iter()
-                    .for_each(|(name, v)| walk(v, format!("{path}{dot}{name}"), into));
+                fields.iter().for_each(|(name, v)| walk(v, format!("{path}{dot}{name}"), into));
             }
             Value::Array(items) if !items.is_empty() => {
-                items
-                    .iter()
-                    .enumerate()
-                    .for_each(|(i, v)| walk(v, format!("{path}[{i}]"), into));
+                items.iter().enumerate().for_each(|(i, v)| walk(v, format!("{path}[{i}]"), into));
             }
             leaf => {
                 into.insert(path, leaf.to_string());
@@ -141,12 +114,7 @@ mod tests {
         for config in [numbers, many] {
             write(dir.path(), &config).unwrap();
             let read: Vec<f64> = read_config(dir.path()).unwrap();
-            assert!(
-                config
-                    .iter()
-                    .zip(&read)
-                    .all(|(a, b)| a.to_bits() == b.to_bits())
-            );
+            assert!(config.iter().zip(&read).all(|(a, b)| a.to_bits() == b.to_bits()));
         }
     }
 }

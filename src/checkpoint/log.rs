@@ -17,29 +17,18 @@ impl Log {
     /// Opens `path` (or will create it), forgetting every row after `step` and any torn line.
     pub(super) fn open(path: PathBuf, step: u64) -> Result<Self, CheckpointError> {
         let (header, last) = cut_after(&path, step)?;
-        Ok(Self {
-            path,
-            file: None,
-            header,
-            last,
-        })
+        Ok(Self { path, file: None, header, last })
     }
 
     /// Appends one row; the first row of a file fixes its columns.
     pub(super) fn row(&mut self, step: u64, values: &[(&str, f64)]) -> Result<(), CheckpointError> {
-        let header = values
-            .iter()
-            .fold("step".to_string(), |line, (name, _)| line + "," + name);
+        let header = values.iter().fold("step".to_string(), |line, (name, _)| line + "," + name);
         let mut text = String::new();
         if self.header.is_empty() {
             text = header.clone() + "\n";
         } else if self.header != header {
             let (path, found) = (self.path.clone(), self.header.clone());
-            return Err(CheckpointError::LogColumns {
-                path,
-                found,
-                asked: header,
-            });
+            return Err(CheckpointError::LogColumns { path, found, asked: header });
         }
         if step <= self.last {
             return Err(CheckpointError::LogOrder {
@@ -48,21 +37,13 @@ impl Log {
                 last: self.last,
             });
         }
-        text += &values.iter().fold(step.to_string(), |line, (_, value)| {
-            format!("{line},{value}")
-        });
+        text += &values.iter().fold(step.to_string(), |line, (_, value)| format!("{line},{value}"));
         text.push('\n');
         let append = |file: &mut Option<File>| {
             if file.is_none() {
-                *file = Some(
-                    OpenOptions::new()
-                        .create(true)
-                        .append(true)
-                        .open(&self.path)?,
-                );
+                *file = Some(OpenOptions::new().create(true).append(true).open(&self.path)?);
             }
-            file.as_mut()
-                .map_or(Ok(()), |file| file.write_all(text.as_bytes()))
+            file.as_mut().map_or(Ok(()), |file| file.write_all(text.as_bytes()))
         };
         append(&mut self.file).map_err(CheckpointError::io(&self.path, "append to the log"))?;
         (self.header, self.last) = (header, step);
@@ -87,26 +68,17 @@ fn cut_after(path: &Path, step: u64) -> Result<(String, u64), CheckpointError> {
         read => read.map_err(CheckpointError::io(path, "read the log"))?,
     };
     let text = String::from_utf8_lossy(&bytes);
-    let mut lines = text
-        .split_inclusive('\n')
-        .filter_map(|line| line.strip_suffix('\n'));
+    let mut lines = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
     let header = lines.next().unwrap_or_default().to_string();
-    let step_of = |row: &str| {
-        row.split(',')
-            .next()
-            .and_then(|field| field.parse::<u64>().ok())
-    };
-    let rows: Vec<&str> = lines
-        .take_while(|row| step_of(row).is_some_and(|at| at <= step))
-        .collect();
+    let step_of = |row: &str| row.split(',').next().and_then(|field| field.parse::<u64>().ok());
+    let rows: Vec<&str> =
+        lines.take_while(|row| step_of(row).is_some_and(|at| at <= step)).collect();
     let last = rows.last().and_then(|row| step_of(row)).unwrap_or(0);
     if rows.is_empty() {
         fs::remove_file(path).map_err(CheckpointError::io(path, "remove the empty log"))?;
         return Ok((String::new(), 0));
     }
-    let kept = rows
-        .iter()
-        .fold(header.clone() + "\n", |kept, row| kept + row + "\n");
+    let kept = rows.iter().fold(header.clone() + "\n", |kept, row| kept + row + "\n");
     if kept.as_bytes() != bytes {
         atomic::write(path, kept.as_bytes())?;
     }
@@ -149,9 +121,6 @@ mod tests {
                 .contains("step 99 logged after step 99")
         );
         let other = log.row(100, &[("lr", 1.0)]).unwrap_err().to_string();
-        assert!(
-            other.contains("step,loss") && other.contains("step,lr"),
-            "{other}"
-        );
+        assert!(other.contains("step,loss") && other.contains("step,lr"), "{other}");
     }
 }

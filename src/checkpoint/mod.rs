@@ -25,7 +25,7 @@
 //! while trainer.step < 1000 {
 //!     let loss = trainer.step(loss)?;
 //!     run.log(trainer.step, &[("loss", loss), ("grad_norm", trainer.grad_norm())])?;
-//!     if trainer.step % 100 == 0 {
+//!     if trainer.step.is_multiple_of(100) {
 //!         run.save(&trainer)?;
 //!     }
 //! }
@@ -48,11 +48,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
     #[error("{}: could not {doing}: {source}", path.display())]
-    Io {
-        path: PathBuf,
-        doing: &'static str,
-        source: std::io::Error,
-    },
+    Io { path: PathBuf, doing: &'static str, source: std::io::Error },
     #[error("{} already holds a run (found {found}): go on with it by --resume, or choose another --out", dir.display())]
     Exists { dir: PathBuf, found: &'static str },
     #[error("{} holds no run to resume (no config.json): start one without --resume, or check --out", dir.display())]
@@ -67,27 +63,15 @@ pub enum CheckpointError {
     #[error("{} cannot be read as this chapter's config: {why}: is it the right folder, and unedited?", path.display())]
     Config { path: PathBuf, why: String },
     #[error("{} has format {found}, this version of the crate reads {expected}: use the crate version that wrote it", path.display())]
-    Format {
-        path: PathBuf,
-        found: u64,
-        expected: u64,
-    },
+    Format { path: PathBuf, found: u64, expected: u64 },
     #[error("{} is damaged or cut short ({why}): copy or download it again, or train it again", path.display())]
     Damaged { path: PathBuf, why: String },
     #[error("{} does not fit this network:\n{list}\nbuild the network from the config.json that came with the file", path.display())]
     Mismatch { path: PathBuf, list: String },
     #[error("{} is from step {found}, but model.safetensors is from step {expected}: use files of one run", path.display())]
-    MixedSteps {
-        path: PathBuf,
-        found: u64,
-        expected: u64,
-    },
+    MixedSteps { path: PathBuf, found: u64, expected: u64 },
     #[error("{} has the columns {found}, but this run logs {asked}: start anew in another --out", path.display())]
-    LogColumns {
-        path: PathBuf,
-        found: String,
-        asked: String,
-    },
+    LogColumns { path: PathBuf, found: String, asked: String },
     #[error("{}: step {step} logged after step {last}: log each step once, in order", path.display())]
     LogOrder { path: PathBuf, step: u64, last: u64 },
 }
@@ -95,10 +79,6 @@ pub enum CheckpointError {
 impl CheckpointError {
     fn io(path: impl Into<PathBuf>, doing: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
-        move |source| Self::Io {
-            path,
-            doing,
-            source,
-        }
+        move |source| Self::Io { path, doing, source }
     }
 }

@@ -39,24 +39,15 @@ impl Run {
         trainer: &mut Trainer<M>,
     ) -> Result<Self, CheckpointError> {
         let dir = dir.as_ref();
-        let lock = if resume {
-            Self::check_saved(dir, config)?
-        } else {
-            Self::create(dir, config)?
-        };
+        let lock =
+            if resume { Self::check_saved(dir, config)? } else { Self::create(dir, config)? };
         if resume {
             publish(dir)?;
             load(dir, trainer)?;
         }
         let log = Log::open(dir.join("log.csv"), trainer.step)?;
         let timing = Log::open(dir.join("timing.csv"), trainer.step)?;
-        Ok(Self {
-            dir: dir.into(),
-            log,
-            timing,
-            since: Instant::now(),
-            _lock: lock,
-        })
+        Ok(Self { dir: dir.into(), log, timing, since: Instant::now(), _lock: lock })
     }
 
     pub fn dir(&self) -> &Path {
@@ -102,10 +93,7 @@ impl Run {
         let lock = lock(dir)?;
         let ours = ["config.json", "log.csv", "next", MODEL, EMA, OPTIMIZER];
         match ours.into_iter().find(|name| dir.join(name).exists()) {
-            Some(found) => Err(CheckpointError::Exists {
-                dir: dir.into(),
-                found,
-            }),
+            Some(found) => Err(CheckpointError::Exists { dir: dir.into(), found }),
             None => config::write(dir, config).map(|()| lock),
         }
     }
@@ -122,16 +110,10 @@ impl Run {
 /// Everything of `trainer` that is saved, by file. The tensors are shared, not copied.
 fn files<M>(trainer: &Trainer<M>) -> [(&'static str, Named); 3] {
     let adam = &trainer.adam;
-    let m = trainer
-        .names
-        .iter()
-        .zip(&adam.m)
-        .map(|(name, m)| (format!("m.{name}"), m.shallow_clone()));
-    let v = trainer
-        .names
-        .iter()
-        .zip(&adam.v)
-        .map(|(name, v)| (format!("v.{name}"), v.shallow_clone()));
+    let m =
+        trainer.names.iter().zip(&adam.m).map(|(name, m)| (format!("m.{name}"), m.shallow_clone()));
+    let v =
+        trainer.names.iter().zip(&adam.v).map(|(name, v)| (format!("v.{name}"), v.shallow_clone()));
     [
         (MODEL, weights::named(&trainer.vs)),
         (EMA, weights::named(&trainer.ema.vs)),

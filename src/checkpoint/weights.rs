@@ -38,10 +38,7 @@ pub(super) fn to_bytes(
     step: u64,
     path: &Path,
 ) -> Result<Vec<u8>, CheckpointError> {
-    let unwritable = |why: String| CheckpointError::Damaged {
-        path: path.into(),
-        why,
-    };
+    let unwritable = |why: String| CheckpointError::Damaged { path: path.into(), why };
     let mut data = Vec::new();
     for (name, tensor) in tensors {
         let kind = tensor.kind();
@@ -51,21 +48,14 @@ pub(super) fn to_bytes(
         data.push((
             name,
             dtype,
-            tensor
-                .size()
-                .iter()
-                .map(|&n| n as usize)
-                .collect::<Vec<_>>(),
+            tensor.size().iter().map(|&n| n as usize).collect::<Vec<_>>(),
             bytes,
         ));
     }
     let views: Result<Vec<_>, _> = data
         .iter()
         .map(|(name, dtype, shape, bytes)| {
-            Ok((
-                name.as_str(),
-                TensorView::new(*dtype, shape.clone(), bytes)?,
-            ))
+            Ok((name.as_str(), TensorView::new(*dtype, shape.clone(), bytes)?))
         })
         .collect();
     // One entry only: the order of two would change from run to run.
@@ -85,10 +75,7 @@ pub(super) struct File<'a> {
 
 impl<'a> File<'a> {
     pub(super) fn read(path: &'a Path) -> Result<Self, CheckpointError> {
-        let damaged = |why: String| CheckpointError::Damaged {
-            path: path.into(),
-            why,
-        };
+        let damaged = |why: String| CheckpointError::Damaged { path: path.into(), why };
         let bytes = fs::read(path).map_err(CheckpointError::io(path, "read the weights"))?;
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(e.to_string()))?;
         // Published weights carry no step.
@@ -108,11 +95,7 @@ impl<'a> File<'a> {
                 .map_err(|e| damaged(e.to_string()))?;
             tensors.insert(name.to_string(), tensor);
         }
-        Ok(Self {
-            path,
-            tensors,
-            step,
-        })
+        Ok(Self { path, tensors, step })
     }
 
     /// Lists every way in which the file and the network disagree.
@@ -146,19 +129,14 @@ impl<'a> File<'a> {
             lines.truncate(20);
             lines.push(format!("  ... and {more} more"));
         }
-        Err(CheckpointError::Mismatch {
-            path: self.path.into(),
-            list: lines.join("\n"),
-        })
+        Err(CheckpointError::Mismatch { path: self.path.into(), list: lines.join("\n") })
     }
 
     /// Copies all tensors, after [`Self::check`].
     pub(super) fn copy_into(&self, network: &Named) -> Result<(), CheckpointError> {
         self.check(network)?;
         let _guard = tch::no_grad_guard();
-        network
-            .iter()
-            .for_each(|(name, tensor)| tensor.shallow_clone().copy_(&self.tensors[name]));
+        network.iter().for_each(|(name, tensor)| tensor.shallow_clone().copy_(&self.tensors[name]));
         Ok(())
     }
 }

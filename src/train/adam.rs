@@ -17,10 +17,7 @@ impl Adam {
     /// Zero moments for `params`.
     pub fn new(params: &[Tensor]) -> Self {
         let zeros = || params.iter().map(|p| p.detach().zeros_like()).collect();
-        Self {
-            m: zeros(),
-            v: zeros(),
-        }
+        Self { m: zeros(), v: zeros() }
     }
 
     /// Step `t` (counted from 1) with learning rate `lr`, in place:

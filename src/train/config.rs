@@ -47,21 +47,13 @@ impl Default for TrainConfig {
 impl TrainConfig {
     /// The learning rate of step `step` (counted from 1).
     pub fn lr_at(&self, step: u64) -> f64 {
-        if step >= self.warmup {
-            self.lr
-        } else {
-            self.lr * step as f64 / self.warmup as f64
-        }
+        if step >= self.warmup { self.lr } else { self.lr * step as f64 / self.warmup as f64 }
     }
 
     /// Refuses values that no run can mean, each in one sentence.
     pub fn check(&self) -> Result<(), TrainError> {
         let must = |holds: bool, field, value: String, must| {
-            if holds {
-                Ok(())
-            } else {
-                Err(TrainError::Config { field, value, must })
-            }
+            if holds { Ok(()) } else { Err(TrainError::Config { field, value, must }) }
         };
         let positive = |x: f64| x.is_finite() && x > 0.0;
         let (beta1, beta2) = self.betas;

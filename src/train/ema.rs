@@ -21,8 +21,7 @@ impl<M> Ema<M> {
     pub fn new(source: &VarStore, decay: f64, build: impl Fn(&nn::Path) -> M) -> Self {
         let mut vs = VarStore::new(source.device());
         let model = build(&vs.root());
-        vs.copy(source)
-            .expect("the EMA's module must have the tensors of the trained module");
+        vs.copy(source).expect("the EMA's module must have the tensors of the trained module");
         vs.freeze();
         Self { model, vs, decay }
     }
@@ -35,15 +34,8 @@ impl<M> Ema<M> {
     /// Update `n` (counted from 0) towards the weights in `source`.
     pub fn update(&mut self, source: &VarStore, n: u64) {
         let weight = 1.0 - self.decay_at(n);
-        let source = source
-            .variables_
-            .lock()
-            .expect("no panic while the variables are held");
-        let average = self
-            .vs
-            .variables_
-            .lock()
-            .expect("no panic while the variables are held");
+        let source = source.variables_.lock().expect("no panic while the variables are held");
+        let average = self.vs.variables_.lock().expect("no panic while the variables are held");
         let _guard = tch::no_grad_guard();
         for (name, theta) in &source.named_variables {
             let mut ema = average.named_variables[name].shallow_clone();

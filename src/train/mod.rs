@@ -48,11 +48,7 @@ pub enum TrainError {
     )]
     Disconnected { step: u64 },
     #[error("TrainConfig.{field} is {value}: it must be {must}")]
-    Config {
-        field: &'static str,
-        value: String,
-        must: &'static str,
-    },
+    Config { field: &'static str, value: String, must: &'static str },
     #[error("step {step}: libtorch could not differentiate the loss: {source}")]
     Torch { step: u64, source: tch::TchError },
 }

@@ -1,4 +1,5 @@
 use super::{Adam, Ema, TrainConfig, TrainError};
+use crate::noise::mix;
 use std::{collections::BTreeMap, fmt};
 use tch::nn::{self, VarStore};
 use tch::{Device, Kind, Tensor};
@@ -29,24 +30,11 @@ impl<M> Trainer<M> {
         let vs = VarStore::new(device);
         let model = build(&vs.root());
         let ema = Ema::new(&vs, config.ema_decay, &build);
-        let trained: BTreeMap<_, _> = vs
-            .variables()
-            .into_iter()
-            .filter(|(_, v)| v.requires_grad())
-            .collect();
+        let trained: BTreeMap<_, _> =
+            vs.variables().into_iter().filter(|(_, v)| v.requires_grad()).collect();
         let (names, params): (Vec<_>, Vec<_>) = trained.into_iter().unzip();
         let adam = Adam::new(&params);
-        Self {
-            model,
-            ema,
-            step: 0,
-            config,
-            vs,
-            adam,
-            names,
-            params,
-            grad_norm: 0.0,
-        }
+        Self { model, ema, step: 0, config, vs, adam, names, params, grad_norm: 0.0 }
     }
 
     /// One optimizer step on any loss; returns the loss, averaged over `config.accumulate` calls.
@@ -68,13 +56,7 @@ impl<M> Trainer<M> {
                 *g = &*g * (clip / norm);
             }
         }
-        self.adam.step(
-            &self.config,
-            self.config.lr_at(step),
-            step,
-            &self.params,
-            &grads,
-        );
+        self.adam.step(&self.config, self.config.lr_at(step), step, &self.params, &grads);
         self.ema.update(&self.vs, self.step);
         self.grad_norm = norm;
         self.step = step;
@@ -103,9 +85,8 @@ impl<M> Trainer<M> {
         loss: &mut dyn FnMut(&M) -> Tensor,
     ) -> Result<(f64, Vec<Option<Tensor>>), TrainError> {
         let calls = self.config.accumulate;
-        let live: Vec<usize> = (0..self.params.len())
-            .filter(|&i| self.params[i].requires_grad())
-            .collect();
+        let live: Vec<usize> =
+            (0..self.params.len()).filter(|&i| self.params[i].requires_grad()).collect();
         let inputs: Vec<&Tensor> = live.iter().map(|&i| &self.params[i]).collect();
         let mut grads: Vec<Option<Tensor>> = self.params.iter().map(|_| None).collect();
         let mut sum = 0.0;
@@ -126,11 +107,7 @@ impl<M> Trainer<M> {
             if !loss.requires_grad() {
                 return Err(TrainError::Disconnected { step });
             }
-            let scaled = if calls == 1 {
-                loss
-            } else {
-                loss / calls as f64
-            };
+            let scaled = if calls == 1 { loss } else { loss / calls as f64 };
             let found = Tensor::f_run_backward(&[scaled], &inputs, false, false)
                 .map_err(|source| TrainError::Torch { step, source })?;
             for (&i, g) in live.iter().zip(found) {
@@ -157,16 +134,10 @@ impl<M> Trainer<M> {
             .zip(grads)
             .filter_map(|(name, g)| Some((name, g.as_ref()?.norm())))
             .unzip();
-        let norms = Tensor::stack(&norms, 0)
-            .to_device(Device::Cpu)
-            .to_kind(Kind::Double); // [parameters]
+        let norms = Tensor::stack(&norms, 0).to_device(Device::Cpu).to_kind(Kind::Double); // [parameters]
         let norms = Vec::<f64>::try_from(norms).expect("a vector of doubles");
         match norms.iter().position(|norm| !norm.is_finite()) {
-            Some(bad) => Err(TrainError::Gradient {
-                step,
-                name: names[bad].clone(),
-                loss,
-            }),
+            Some(bad) => Err(TrainError::Gradient { step, name: names[bad].clone(), loss }),
             None => Ok(norms.iter().map(|norm| norm * norm).sum::<f64>().sqrt()),
         }
     }
@@ -176,16 +147,8 @@ impl<M> Trainer<M> {
 const INIT: u64 = u64::MAX;
 
 fn seed_torch(seed: u64, call: u64, step: u64) {
-    tch::manual_seed(mix(seed, call, step) as i64);
-}
-
-fn mix(seed: u64, index: u64, step: u64) -> u64 {
-    [seed, index, step].into_iter().fold(0, |state: u64, word| {
-        let mut z = (state ^ word).wrapping_add(0x9e37_79b9_7f4a_7c15);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    })
+    // The shift keeps the value positive: libtorch takes an i64.
+    tch::manual_seed((mix(seed, call, step) >> 1) as i64);
 }
 
 impl<M> fmt::Debug for Trainer<M> {
