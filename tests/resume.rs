@@ -58,7 +58,7 @@ fn train(
         let row =
             [("loss", loss.unwrap()), ("lr", trainer.lr()), ("grad_norm", trainer.grad_norm())];
         run.log(trainer.step, &row).unwrap();
-        if trainer.step % save_every == 0 {
+        if trainer.step.is_multiple_of(save_every) {
             run.save(trainer).unwrap();
         }
         said(trainer.step);
@@ -150,13 +150,12 @@ fn train_20_is_train_10_then_kill_9_then_resume_10() {
 fn kills_at_any_moment_cost_only_the_steps_since_the_last_save() {
     let _turn = turn();
     let (whole, cut) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    finish(spawn(whole.path(), 120, 3));
     let mut saved = 0;
     for kill in 0..10u64 {
-        let mut child = spawn(cut.path(), 120, 3);
-        // Up to 17 steps in, then up to 60 ms: in a step, in the log or anywhere in a save.
+        let mut child = spawn(cut.path(), u64::MAX, 3);
+        // Up to 17 steps in, then up to 30 ms: in a step, in the log or anywhere in a save.
         let pipe = wait_for(&mut child, 1 + kill * 7 % 17);
-        std::thread::sleep(Duration::from_micros(kill * kill * 7919 % 60_000));
+        std::thread::sleep(Duration::from_micros(kill * kill * 7919 % 30_000));
         child.kill().unwrap();
         child.wait().unwrap();
         drop(pipe);
@@ -165,7 +164,9 @@ fn kills_at_any_moment_cost_only_the_steps_since_the_last_save() {
         saved = trainer.step;
     }
     assert!(saved > 0, "the kills left some progress");
-    finish(spawn(cut.path(), 120, 3));
+    for dir in [&whole, &cut] {
+        finish(spawn(dir.path(), saved + 20, 3));
+    }
     assert_same_run(whole.path(), cut.path());
 }
 

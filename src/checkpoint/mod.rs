@@ -25,7 +25,7 @@
 //! while trainer.step < 1000 {
 //!     let loss = trainer.step(loss)?;
 //!     run.log(trainer.step, &[("loss", loss), ("grad_norm", trainer.grad_norm())])?;
-//!     if trainer.step % 100 == 0 {
+//!     if trainer.step.is_multiple_of(100) {
 //!         run.save(&trainer)?;
 //!     }
 //! }

@@ -1,4 +1,5 @@
 use super::{Adam, Ema, TrainConfig, TrainError};
+use crate::noise::mix;
 use std::{collections::BTreeMap, fmt};
 use tch::nn::{self, VarStore};
 use tch::{Device, Kind, Tensor};
@@ -146,16 +147,8 @@ impl<M> Trainer<M> {
 const INIT: u64 = u64::MAX;
 
 fn seed_torch(seed: u64, call: u64, step: u64) {
-    tch::manual_seed(mix(seed, call, step) as i64);
-}
-
-fn mix(seed: u64, index: u64, step: u64) -> u64 {
-    [seed, index, step].into_iter().fold(0, |state: u64, word| {
-        let mut z = (state ^ word).wrapping_add(0x9e37_79b9_7f4a_7c15);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    })
+    // The shift keeps the value positive: libtorch takes an i64.
+    tch::manual_seed((mix(seed, call, step) >> 1) as i64);
 }
 
 impl<M> fmt::Debug for Trainer<M> {
