@@ -171,20 +171,20 @@ fn density_dissolves(config: &Config, schedule: &Schedule, results: &mut Results
     };
     let data = Mixture::new(&parts.weights, &parts.means_tensor(), &parts.stds);
     let (limit, cells) = (2.0, config.cells);
-    let axis = Tensor::linspace(limit, -limit, cells, tch::kind::DOUBLE_CPU);
-    let (y, x) = (axis.view([cells, 1]), (-&axis).view([1, cells]));
-    let plane = Tensor::stack(&[&x.expand_as(&(&x + &y)), &y.expand_as(&(&x + &y))], 2);
+    let edge = limit - limit / cells as f64; // the middle of the last cell
+    let axis = Tensor::linspace(-edge, edge, cells, tch::kind::DOUBLE_CPU);
+    let plane = Tensor::cartesian_prod(&[&axis, &axis]).flip([1]); // rows of y, [cells^2, (x, y)]
     let picture = |t: usize| {
         // ANCHOR: density
-        let density = data.log_density(&plane.view([-1, 2]), schedule.level(t)).exp();
+        let density = data.log_density(&plane, schedule.level(t)).exp();
         // ANCHOR_END: density
-        Density::new(format!("t = {t}"), limit).grid(&density.view([cells, cells])).draw()
+        Density::of_grid(format!("t = {t}"), limit, &density.view([cells, cells])).bare().draw()
     };
     let row: Vec<Figure> = [1, 50, 150, 300, 500, 1000].map(picture).into();
     results.figure("density.png", &Figure::row(&row))?;
     let last = config.frames - 1;
     let frames = (0..=last).map(|i| picture(1 + (schedule.steps() - 1) * i * i / (last * last)));
-    Ok(results.gif("density.gif", &Gif::new(frames.collect(), 80))?)
+    Ok(results.gif("density.gif", &Gif::new(&frames.collect::<Vec<_>>(), 80))?)
 }
 
 fn image_dissolves(
@@ -206,7 +206,7 @@ fn image_dissolves(
         let t = schedule.steps() * i / last;
         Grid::new(&q_sample(&x0, &eps, schedule.level(t)), 5).scale(3).draw()
     });
-    Ok(results.gif("image.gif", &Gif::new(frames.collect(), 80))?)
+    Ok(results.gif("image.gif", &Gif::new(&frames.collect::<Vec<_>>(), 80))?)
 }
 
 fn frequencies(schedule: &Schedule, results: &mut Results) -> Result<()> {

@@ -253,13 +253,13 @@ fn trajectories(plan: &Plan, net: &Net, chapter: &mut Chapter) -> Result<()> {
         points.push(end);
         // ANCHOR_END: watch
         let few: Vec<Tensor> = points.iter().map(|x| x.narrow(0, 0, n.min(60))).collect();
-        (Trajectories::new(title, 2.5).paths(&few).draw(), points)
+        (Trajectories::new(title, 2.5).steps(&few).draw(), points)
     };
     let (smooth, points) = walk("eta = 0: one smooth path a point", false);
     let (rough, _) = walk("Algorithm 2: fresh noise each step", true);
     chapter.results.figure("trajectories.png", &Figure::row(&[smooth, rough]))?;
     let frame = |x: &Tensor| Scatter::new("", 2.0).points("", x).bare().draw();
-    let gif = Gif::new(points.iter().map(frame).collect(), 60);
+    let gif = Gif::new(&points.iter().map(frame).collect::<Vec<_>>(), 60).hold(1500);
     Ok(chapter.results.gif("denoising.gif", &gif)?)
 }
 

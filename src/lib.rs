@@ -1,4 +1,37 @@
-//! Diffusion models, one concept a module.
+//! Diffusion models, one concept a module: to read them, run them, and trust what was run.
+//!
+//! Data flows one way, and a module uses only what stands to its left:
+//!
+//! ```text
+//! data > schedule > forward > network > nn > denoiser > loss > train > checkpoint
+//!      > guide > sample > metrics > plot > results > cli
+//! ```
+//!
+//! ([`noise`], [`device`], [`malloc`] and [`progress`] stand before all of them.)
+//!
+//! - The papers' mathematics is plain numbers and tensors: [`schedule`], [`forward`], [`loss`].
+//! - A [`network`] answers; a [`Model`](denoiser::Model) knows what the answer means; a
+//!   [`Denoiser`](denoiser::Denoiser) is all that a sampler sees.
+//! - A sampler is a plain function from a denoiser and a path of levels to samples: [`sample`].
+//! - What changes or watches a denoiser wraps it: [`guide`].
+//!
+//! # Symbols
+//!
+//! | paper | Rust | meaning |
+//! |---|---|---|
+//! | $x_0$ | `x0` | clean sample |
+//! | $x_t$ | `x_t` | sample at noise level `t` |
+//! | $x_T$ | `x_T` | where sampling starts: pure noise |
+//! | $\epsilon$ | `eps` | all the noise in `x_t`, standard normal |
+//! | $T$ | `steps()` | number of rungs of the ladder |
+//! | $t$, $s$ | `t`, `s` | a level and its destination, `s < t`; `t = 0` is clean |
+//! | $\beta_t$ | `beta` | variance added by step `t` |
+//! | $\bar\alpha_t$ | `alpha_bar` | signal variance left at `t`; DDIM's paper writes $\alpha_t$ |
+//! | $\sqrt{\bar\alpha_t}$, $\sqrt{1-\bar\alpha_t}$ | `alpha`, `sigma` | `x_t = alpha x0 + sigma eps` |
+//! | $\tilde\beta_t$ | `var_small` | posterior variance |
+//! | $\eta$ | `eta` | DDIM's share of fresh noise: 0 deterministic, 1 DDPM |
+//! | $\nu$ | `nu` | learned variance as a fraction between $\tilde\beta$ (0) and $\beta$ (1) |
+//! | $v$ | `v` | velocity, $\alpha\epsilon - \sigma x_0$ |
 
 pub mod checkpoint;
 pub mod cli;
@@ -19,3 +52,21 @@ pub mod results;
 pub mod sample;
 pub mod schedule;
 pub mod train;
+
+/// What a notebook's first cell wants: `use from_noise::prelude::*;`.
+pub mod prelude {
+    pub use crate::data::Toy;
+    pub use crate::denoiser::{
+        Clock, Denoised, Denoiser, Gaussian, Head, Meaning, Mixture, Model, Target,
+    };
+    pub use crate::forward::{Variance, posterior, q_sample};
+    pub use crate::guide::Adapt;
+    pub use crate::loss::{Weighting, l_simple};
+    pub use crate::nn::{Mlp, MlpConfig};
+    pub use crate::noise::{Seeded, gaussian};
+    pub use crate::plot::{Curves, Density, Figure, Gif, Grid, Scatter, Trajectories, VectorField};
+    pub use crate::sample::{ddim, ddpm};
+    pub use crate::schedule::{Level, Path, Schedule};
+    pub use crate::train::{TrainConfig, Trainer};
+    pub use tch::{Device, Kind, Tensor};
+}
