@@ -18,7 +18,7 @@ use tch::{Kind, Tensor};
 /// The forward process: schedules side by side, a density and an image dissolving, the chain
 /// against its closed form, which frequencies die first, and what is left at T.
 ///
-/// Example: cargo chapter 01 -- --toy moons
+/// Example: cargo chapter 01 --toy moons
 #[derive(Debug, Parser)]
 #[command(verbatim_doc_comment)]
 struct Args {

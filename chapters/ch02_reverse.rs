@@ -17,7 +17,7 @@ use tch::{Kind, Tensor};
 /// The reverse process: why q(x_{t-1} | x_t) is intractable and Gaussian only for small steps,
 /// the posterior that knows x0, the bound term by term, and which variance is best when.
 ///
-/// Example: cargo chapter 02 -- --data-std 0.2
+/// Example: cargo chapter 02 --data-std 0.2
 #[derive(Debug, Parser)]
 #[command(verbatim_doc_comment)]
 struct Args {

@@ -23,7 +23,7 @@ use tch::{Kind, Tensor, nn};
 /// A toy in the plane, trained live: predict x0 in one step (the worst idea), in five, then the
 /// noise; with and without t; trajectories; the learned field against the exact score.
 ///
-/// Example: cargo chapter 03 -- --toy moons --out runs/moons
+/// Example: cargo chapter 03 --toy moons --out runs/moons
 #[derive(Debug, Parser)]
 #[command(verbatim_doc_comment)]
 struct Args {

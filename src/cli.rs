@@ -106,9 +106,8 @@ pub fn start(
 /// What to type to run this again.
 fn command_line(name: &str) -> String {
     let number = name.trim_start_matches("ch").split('-').next().unwrap_or(name);
-    let flags: Vec<String> = std::env::args().skip(1).collect();
-    let dashes = if flags.is_empty() { "" } else { " -- " };
-    format!("cargo chapter {number}{dashes}{}", flags.join(" "))
+    let words = ["cargo".into(), "chapter".into(), number.to_owned()].into_iter();
+    words.chain(std::env::args().skip(1)).collect::<Vec<_>>().join(" ")
 }
 
 fn print_plan(name: &str, config: &impl Serialize, cost: Cost, device: Device) {

@@ -1,0 +1,103 @@
+//! The README's tables are written from results/, never typed: `cargo xtask readme`.
+//!
+//! A block `<!-- table results/x.csv -->` ... `<!-- end -->` holds the CSV as a Markdown table and
+//! one line that says how it was made, from the sidecar `results/x.csv.json`.
+
+use crate::repo::Repo;
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::path::Path;
+
+const OPEN: &str = "<!-- table ";
+const CLOSE: &str = "<!-- end -->";
+
+#[derive(clap::Args)]
+pub struct Options {
+    /// Only say whether the README agrees with results/; fails if not.
+    #[arg(long)]
+    pub check: bool,
+}
+
+pub fn run(repo: &Repo, options: &Options) -> Result<()> {
+    let path = repo.root.join("README.md");
+    let now = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let fresh = filled(&now, &repo.root)?;
+    match (now == fresh, options.check) {
+        (true, _) => println!("README.md agrees with results/"),
+        (false, true) => bail!("README.md does not agree with results/: run `cargo xtask readme`"),
+        (false, false) => {
+            let beside = path.with_extension("md.tmp");
+            fs::write(&beside, fresh).and_then(|()| fs::rename(&beside, &path))?;
+            println!("README.md: tables written from results/");
+        }
+    }
+    Ok(())
+}
+
+/// The text with every table block filled from the files under `root`.
+fn filled(text: &str, root: &Path) -> Result<String> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find(OPEN) {
+        let body = &rest[start..];
+        let (name, after) = body[OPEN.len()..]
+            .split_once(" -->")
+            .with_context(|| format!("a comment is not closed: {}", first_line(body)))?;
+        let end = after.find(CLOSE);
+        let end = end.with_context(|| format!("no `{CLOSE}` after the table {name}"))?;
+        out += &rest[..start];
+        out += &format!("{OPEN}{name} -->\n{}{CLOSE}", table(root, name)?);
+        rest = &after[end + CLOSE.len()..];
+    }
+    Ok(out + rest)
+}
+
+fn table(root: &Path, name: &str) -> Result<String> {
+    let csv = fs::read_to_string(root.join(name)).with_context(|| format!("cannot read {name}"))?;
+    let sidecar = format!("{name}.json");
+    let json = fs::read_to_string(root.join(&sidecar))
+        .with_context(|| format!("cannot read {sidecar}: every result needs its sidecar"))?;
+    let origin: serde_json::Value =
+        serde_json::from_str(&json).with_context(|| format!("{sidecar} is not JSON"))?;
+    let mut out = String::new();
+    for (i, line) in csv.lines().enumerate() {
+        // These tables quote nothing: a comma always separates.
+        let cells: Vec<&str> = line.split(',').collect();
+        out += &format!("| {} |\n", cells.join(" | ").replace('_', " "));
+        if i == 0 {
+            out += &format!("|{}\n", "---|".repeat(cells.len()));
+        }
+    }
+    let field = |key: &str| origin[key].as_str().unwrap_or("?").to_owned();
+    out += &format!("\n(`{}`, {}, {})\n", field("command"), field("device"), field("date"));
+    Ok(out)
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or("")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::Scratch;
+
+    #[test]
+    fn a_table_is_filled_once_and_stays() {
+        let dir = Scratch::new("readme").unwrap();
+        fs::write(dir.path().join("a.csv"), "x_of,y\n1,2\n").unwrap();
+        let text = "before\n<!-- table a.csv -->\nold\n<!-- end -->\nafter\n";
+        assert!(filled(text, dir.path()).unwrap_err().to_string().contains("a.csv.json"));
+        let json = r#"{"command":"cargo x","device":"cpu","date":"2026-01-02"}"#;
+        fs::write(dir.path().join("a.csv.json"), json).unwrap();
+        let once = filled(text, dir.path()).unwrap();
+        assert_eq!(
+            once,
+            "before\n<!-- table a.csv -->\n| x of | y |\n|---|---|\n| 1 | 2 |\n\n\
+             (`cargo x`, cpu, 2026-01-02)\n<!-- end -->\nafter\n"
+        );
+        assert_eq!(filled(&once, dir.path()).unwrap(), once);
+        fs::write(dir.path().join("a.csv"), "x_of,y\n1,3\n").unwrap();
+        assert_ne!(filled(&once, dir.path()).unwrap(), once, "a new number must show");
+    }
+}
