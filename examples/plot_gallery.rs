@@ -1,6 +1,8 @@
 //! Draws one figure of every kind into `target/plot-gallery`: `cargo run --example plot_gallery`.
 
-use from_noise::plot::{Curves, Figure, Grid, PlotError, Scatter};
+use from_noise::plot::{
+    Curves, Density, Figure, Gif, Grid, PlotError, Scatter, Trajectories, VectorField,
+};
 use std::path::Path;
 use tch::{Device, Kind, Tensor};
 
@@ -17,6 +19,15 @@ fn main() -> Result<(), PlotError> {
     save("bars", bars())?;
     save("grid", images())?;
     save("scatter", clouds())?;
+    save("density", densities())?;
+    save("trajectories", trajectories())?;
+    save("field", field())?;
+    let moving = moving();
+    moving.save(folder.join("moving.gif"))?;
+    println!("{moving:?}");
+    let digits = dissolving();
+    digits.save(folder.join("dissolving.gif"))?;
+    println!("{digits:?}");
     save("edge", Figure::column(&[Curves::new("Nothing yet", "step", "loss").size(280.0, 160.0).draw(), Curves::new("One", "step", "loss").line("training", &[(3.0, 0.2)]).size(280.0, 160.0).draw()]).captioned("Before the first step there is nothing to draw; after it, a single point. This caption is long enough to need two lines."))
 }
 
@@ -115,4 +126,91 @@ fn clouds() -> Figure {
         .points("samples", &spiral(1500, 0.25))
         .draw();
     Figure::row(&[one, two])
+}
+
+fn densities() -> Figure {
+    let points = spiral(100_000, 0.08);
+    let noisy = |level: f64| &points * (1.0 - level * level).sqrt() + points.randn_like() * level;
+    let panel = |level: f64| {
+        Density::new(format!("t = {:.0}", 1000.0 * level), 3.0, &noisy(level))
+            .side(150.0)
+            .bare()
+            .draw()
+    };
+    let axis = Tensor::linspace(-3.0, 3.0, 60, (Kind::Float, Device::Cpu));
+    let waves = (&axis * 2.0).sin().unsqueeze(0) * axis.cos().unsqueeze(1);
+    let map = Density::of_grid(
+        "log p(x)",
+        3.0,
+        &(-(axis.square().unsqueeze(0) + axis.square().unsqueeze(1))),
+    )
+    .draw();
+    let difference = Density::of_grid("difference", 3.0, &waves).diverging().draw();
+    let row = Figure::row(&[0.0, 0.2, 0.5, 1.0].map(panel));
+    Figure::column(&[row, Figure::row(&[map, difference])])
+}
+
+fn trajectories() -> Figure {
+    let end = spiral(150, 0.05);
+    let start = end.randn_like();
+    let steps: Vec<Tensor> = (0..=60)
+        .map(|k| {
+            let u = k as f64 / 60.0;
+            let angle = u * std::f64::consts::FRAC_PI_2;
+            &start * angle.cos() + &end * angle.sin()
+        })
+        .collect();
+    let plain = Trajectories::new("From noise to data", 3.0).steps(&steps).ends("x_T", "x₀").draw();
+    let over =
+        Trajectories::new("Over the data", 3.0).behind(&spiral(50_000, 0.08)).steps(&steps).draw();
+    Figure::row(&[plain, over])
+}
+
+fn field() -> Figure {
+    let axis = Tensor::linspace(-2.7, 2.7, 18, (Kind::Float, Device::Cpu));
+    let mesh = Tensor::meshgrid_indexing(&[&axis, &axis], "ij");
+    let at = Tensor::stack(&[mesh[0].flatten(0, -1), mesh[1].flatten(0, -1)], 1);
+    let exact = -&at + (&at * 3.0).sin() * 0.5;
+    let learned = &exact + exact.randn_like() * 0.3;
+    let both = VectorField::new("Learned and exact score", 3.0)
+        .arrows("exact", &at, &exact)
+        .arrows("learned", &at, &learned)
+        .draw();
+    let one = VectorField::new("Exact score", 3.0)
+        .behind(&(spiral(50_000, 0.1)))
+        .arrows("", &at, &exact)
+        .longest(3.0)
+        .draw();
+    Figure::row(&[one, both])
+}
+
+fn moving() -> Gif {
+    let points = spiral(3000, 0.05);
+    let noise = points.randn_like();
+    let frames: Vec<Figure> = (0..40)
+        .map(|k| {
+            let level = 1.0 - k as f64 / 39.0;
+            let now = &points * (1.0 - level * level).sqrt() + &noise * level;
+            Scatter::new(format!("t = {:.0}", 1000.0 * level), 3.0).points("", &now).draw()
+        })
+        .collect();
+    Gif::new(&frames, 60).hold(1500)
+}
+
+fn dissolving() -> Gif {
+    let axis = Tensor::linspace(-1.0, 1.0, 28, (Kind::Float, Device::Cpu));
+    let radius = (axis.square().unsqueeze(0) + axis.square().unsqueeze(1)).sqrt();
+    let ring = (((&radius - 0.5f64).abs() * -12.0).exp() * 2.0 - 1.0)
+        .unsqueeze(0)
+        .unsqueeze(0)
+        .repeat([32, 1, 1, 1]);
+    let noise = ring.randn_like();
+    let frames: Vec<Figure> = (0..40)
+        .map(|k| {
+            let level = 1.0 - k as f64 / 39.0;
+            let now = &ring * (1.0 - level * level).sqrt() + &noise * level;
+            Grid::new(&now, 8).scale(4).title(format!("t = {:.0}", 1000.0 * level)).draw()
+        })
+        .collect();
+    Gif::new(&frames, 60).hold(1500)
 }

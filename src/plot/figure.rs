@@ -61,6 +61,12 @@ impl Figure {
         &mut self.image
     }
 
+    /// Half as wide and as high: four pixels become one.
+    pub(super) fn halve(&mut self) {
+        let (width, height) = self.image.dimensions();
+        self.image = imageops::thumbnail(&self.image, width.div_ceil(2), height.div_ceil(2));
+    }
+
     /// What the picture shows, in words.
     pub fn alt(&self) -> &str {
         &self.alt
@@ -82,7 +88,7 @@ impl Figure {
     }
 
     fn compose(figures: &[Figure], (right, down): (u32, u32)) -> Figure {
-        let gap = SCALE * MARGIN as u32;
+        let gap = SCALE * MARGIN as u32 / 2;
         let extent = |sizes: &dyn Fn(&Figure) -> u32, along: u32| {
             let (sum, max) = figures
                 .iter()

@@ -8,8 +8,6 @@ use std::path::{Path, PathBuf};
 pub enum PlotError {
     #[error("cannot write the picture {}: {source}. Name a file in a folder that you may write to.", path.display())]
     Write { path: PathBuf, source: io::Error },
-    #[error("a GIF's frames must have one size: frame 0 is {} x {} pixels, frame {frame} is {} x {}. Draw every frame with the same size.", first.0, first.1, size.0, size.1)]
-    Sizes { frame: usize, first: (u32, u32), size: (u32, u32) },
 }
 
 /// Writes beside `path` and renames, making the folders on the way.

@@ -2,16 +2,16 @@
 
 use image::{Rgb, RgbImage, imageops};
 use plotters::element::Text;
+use plotters::style::RGBColor;
 use plotters::style::text_anchor::{HPos, VPos};
 use tch::Tensor;
 
 use super::axes::width_of;
 use super::figure::{Area, Figure, Painted, figure};
+use super::heat::LOUD;
 use super::style::{FAINT_INK, INK, LABEL, SCALE, TITLE, at, bold, pt, text};
 use super::tensors;
 
-/// What a value that is not finite looks like: nobody should take it for part of the image.
-const LOUD: Rgb<u8> = Rgb([255, 0, 255]);
 /// Pixels between two images.
 const GAP: u32 = 3;
 
@@ -141,6 +141,11 @@ impl Grid {
     }
 }
 
+fn loud() -> Rgb<u8> {
+    let RGBColor(r, g, b) = LOUD;
+    Rgb([r, g, b])
+}
+
 fn pixels(points: f64) -> i64 {
     (points * f64::from(SCALE)).round() as i64
 }
@@ -160,7 +165,7 @@ fn tiles(images: &Tensor) -> Vec<RgbImage> {
     };
     let pixel = |value: &[f64; 3]| match value.iter().all(|channel| channel.is_finite()) {
         true => Rgb(value.map(|channel| ((channel + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8)),
-        false => LOUD,
+        false => loud(),
     };
     let rgb = images.permute([0, 2, 3, 1]).expand([-1, -1, -1, 3], false); // [N, H, W, 3]
     let (values, area) = (tensors::values(&rgb), (height * width) as usize);
@@ -215,7 +220,7 @@ mod tests {
     fn values_out_of_range_are_clamped_and_what_is_no_number_is_loud() {
         let figure = grid(&flat(&[-7.0, 7.0, f32::NAN, f32::INFINITY], 1), 4, 2);
         let seen = [0, 1, 2, 3].map(|column| cell(&figure, 0, column));
-        assert_eq!(seen, [[0; 3], [255; 3], LOUD.0, LOUD.0]);
+        assert_eq!(seen, [[0; 3], [255; 3], loud().0, loud().0]);
     }
 
     #[test]

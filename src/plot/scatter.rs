@@ -7,7 +7,7 @@ use tch::Tensor;
 use super::curves::Mark;
 use super::figure::Figure;
 use super::legend::Entry;
-use super::plane::{Plane, plane_setters};
+use super::plane::{Beside, Plane, plane_setters};
 use super::polyline::Point;
 use super::style::{colour, pt};
 use super::tensors;
@@ -41,8 +41,8 @@ impl Scatter {
             colour: colour(index),
             end: None,
         };
-        let entries: Vec<_> = self.clouds.iter().enumerate().map(entry).collect();
-        self.plane.draw(&self.alt(), &entries, |chart| {
+        let entries = self.clouds.iter().enumerate().map(entry).collect();
+        self.plane.draw(&self.alt(), Beside::Names(entries), |chart| {
             for (index, (_, points)) in self.clouds.iter().enumerate() {
                 let style = colour(index).mix(opacity(points.len())).filled();
                 let radius = pt(1.4 * (2000.0 / points.len() as f64).powf(0.25).clamp(0.5, 1.0));
