@@ -8,7 +8,9 @@ mod runs;
 mod schedules;
 mod steps;
 
+use from_noise::denoiser::Denoiser;
 use from_noise::forward::Variance;
+use from_noise::guide::Adapt;
 use from_noise::schedule::Schedule;
 use serde::de::DeserializeOwned;
 use tch::{Kind, Tensor};
@@ -59,4 +61,9 @@ fn variance(name: &str) -> Variance {
         "learned_range" => Variance::Learned,
         other => panic!("no variance called {other}"),
     }
+}
+
+/// Not `clip(INFINITY)` for "off": clipping derives eps again and would hide a wrong one.
+fn clipped_if(clip: bool, model: impl Denoiser + 'static) -> Box<dyn Denoiser> {
+    if clip { Box::new(model.clip(1.0)) } else { Box::new(model) }
 }

@@ -1,4 +1,4 @@
-"""Noise schedules and timestep spacings of diffusers' schedulers, and of the DDIM repository's two skips."""
+"""Noise schedules and timestep spacings of diffusers' schedulers, and the DDIM repository's jsd betas and two skips."""
 
 import numpy as np
 from diffusers import DDIMScheduler, DDPMScheduler
@@ -41,6 +41,12 @@ def sigmoid_alpha_bar(steps, start, end, tau):
     return entry("sigmoid_alpha_bar", {"start": start, "end": end, "tau": tau}, betas, alpha_bar)
 
 
+def jsd(steps):
+    """The DDIM repository's formula; its last beta is 1."""
+    betas = 1 / np.linspace(steps, 1, steps)
+    return entry("jsd", {}, betas, np.cumprod(1 - betas))
+
+
 def schedules():
     for steps in (1000, 100):
         yield of_diffusers("linear", "linear", steps, 1e-4, 0.02)
@@ -50,6 +56,7 @@ def schedules():
         yield of_diffusers("sigmoid_beta", "sigmoid", steps, 1e-4, 0.02)
         yield sigmoid_alpha_bar(steps, -3, 3, 1)
         yield sigmoid_alpha_bar(steps, 0, 3, mpf(1) / 2) | {"tau": 0.5}
+        yield jsd(steps)
         yield of_diffusers("linear_zero_terminal_snr", "linear", steps, 1e-4, 0.02, zero_snr=True)
         yield of_diffusers("quadratic_zero_terminal_snr", "scaled_linear", steps, 0.00085, 0.012, zero_snr=True)
 

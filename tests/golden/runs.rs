@@ -1,7 +1,7 @@
 //! Whole runs on the exact denoiser of a mixture, state by state.
 
 use crate::schedules::path;
-use crate::{EXACT, assert_close, column, flat, read, schedule, variance};
+use crate::{EXACT, assert_close, clipped_if, column, flat, read, schedule, variance};
 use from_noise::denoiser::{Denoised, Denoiser, Mixture};
 use from_noise::guide::{Adapt, Seen};
 use from_noise::noise::Tape;
@@ -73,8 +73,7 @@ fn whole_runs_of_ddpm_and_ddim_are_diffusers() {
         let ours: Vec<f64> = path.iter().flat_map(numbers).collect();
         assert_close("levels", &ours, &run.levels.concat(), EXACT);
 
-        let bound = if run.clip { 1.0 } else { f64::INFINITY };
-        let model = mixture(&golden.mixture).clip(bound).recorded();
+        let model = clipped_if(run.clip, mixture(&golden.mixture)).recorded();
         let mut tape = Tape::new(run.noise.iter().map(|z| column(z)).collect());
         let mut noise = |like: &Tensor| tape.draw(like);
         let start = column(&run.states[0]);

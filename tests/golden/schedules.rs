@@ -60,6 +60,7 @@ impl Table {
             "sigmoid_alpha_bar" => {
                 Schedule::sigmoid_alpha_bar(steps, self.start, self.end, self.tau)
             }
+            "jsd" => Schedule::jsd(steps),
             "linear_zero_terminal_snr" => Schedule::linear(steps, first, last).zero_terminal_snr(),
             "quadratic_zero_terminal_snr" => {
                 Schedule::quadratic(steps, first, last).zero_terminal_snr()
@@ -72,7 +73,7 @@ impl Table {
 #[test]
 fn schedules_are_diffusers() {
     let golden: Schedules = read("schedules.json");
-    assert_eq!(golden.schedules.len(), 18);
+    assert_eq!(golden.schedules.len(), 20);
     for table in golden.schedules {
         let ours = table.ours();
         for ((&t, &beta), &alpha_bar) in table.t.iter().zip(&table.beta).zip(&table.alpha_bar) {

@@ -1,6 +1,6 @@
 //! Single steps of DDPM and DDIM, through a model whose network repeats recorded outputs.
 
-use crate::{EXACT, assert_close, flat, read, schedule, variance};
+use crate::{EXACT, assert_close, clipped_if, flat, read, schedule, variance};
 use from_noise::denoiser::{Clock, Head, Meaning, Model, Target};
 use from_noise::guide::Adapt;
 use from_noise::network::Network;
@@ -61,8 +61,7 @@ fn check_step(step: Step) {
         clock: Clock::ZeroBased,
     };
     let net = Recorded { output: rows(&step.output), published: step.t as f64 - 1.0 };
-    let bound = if step.clip { 1.0 } else { f64::INFINITY };
-    let model = Model::new(net, meaning).given(()).clip(bound).recorded();
+    let model = clipped_if(step.clip, Model::new(net, meaning).given(())).recorded();
 
     let mut tape = Tape::new(vec![rows(&step.noise)]);
     let mut noise = |like: &Tensor| tape.draw(like);
