@@ -4,11 +4,21 @@
 //! point `i` of a toy distribution and the batch of step `k` are the same in a resumed run, in
 //! larger batches and on every platform.
 
+pub mod cifar10;
+pub mod dataset;
+pub mod error;
+pub mod idx;
+pub mod image_folder;
 pub mod indices;
+pub mod mnist;
 pub mod sample;
+pub mod source;
 pub mod toy2d;
 
+pub use dataset::{Batch, Dataset, from_u8, to_u8};
+pub use error::{Error, Result};
 pub use indices::batch_indices;
+pub use source::{Color, Format, Source, Split, data_dir};
 pub use toy2d::Toy;
 
 use rand::SeedableRng;

@@ -1,7 +1,7 @@
 //! A few real digits that come with the crate, for chapters and pages that must not wait for a
 //! download.
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 /// The first 256 test digits of MNIST (LeCun, Cortes & Burges; CC BY-SA 3.0), 16 x 16 tiles.
 const SHEET: &[u8] = include_bytes!("../../datasets/mnist-sample.png");
@@ -13,12 +13,13 @@ pub fn digits() -> Tensor {
     let sheet = image::load_from_memory(SHEET).expect("the sheet is part of the crate").to_luma8();
     let pixels = Tensor::from_slice(sheet.as_raw()).view([TILES, SIDE, TILES, SIDE]);
     let digits = pixels.permute([0, 2, 1, 3]).reshape([TILES * TILES, 1, SIDE, SIDE]);
-    digits.to_kind(Kind::Float) / 127.5 - 1.0
+    super::from_u8(&digits)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tch::Kind;
 
     #[test]
     fn the_sheet_is_cut_into_whole_digits() {

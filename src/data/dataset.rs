@@ -1,0 +1,145 @@
+//! Images in memory, as the `u8` they were stored as, and batches of them as networks want them.
+
+use tch::{Device, Kind, Tensor};
+
+/// Labelled images, all of one size.
+#[derive(Debug)]
+pub struct Dataset {
+    pub name: String,
+    /// `[N, C, H, W]`, u8.
+    pub images: Tensor,
+    /// `[N]`, i64: indices into `classes`.
+    pub labels: Tensor,
+    pub classes: Vec<String>,
+}
+
+/// Clean samples and what they are conditioned on.
+#[derive(Debug)]
+pub struct Batch<C> {
+    /// `[B, C, H, W]`, f32 in `[-1, 1]`.
+    pub x0: Tensor,
+    pub cond: C,
+}
+
+impl Dataset {
+    /// Labelled images.
+    ///
+    /// # Panics
+    /// When the images are not `[N, C, H, W]` u8, or the labels not `[N]` i64 below the number of
+    /// classes.
+    pub fn new(name: &str, images: Tensor, labels: Tensor, classes: Vec<String>) -> Self {
+        let (shape, count) = (images.size(), labels.size());
+        assert_eq!(images.kind(), Kind::Uint8, "images stay u8 until they are used");
+        assert_eq!(labels.kind(), Kind::Int64, "labels are i64");
+        assert_eq!(shape.len(), 4, "images are [N, C, H, W], not {shape:?}");
+        assert_eq!(count, shape[..1], "images {shape:?} and labels {count:?} differ in N");
+        if count[0] > 0 {
+            let (low, high) = (labels.min().int64_value(&[]), labels.max().int64_value(&[]));
+            let known = low >= 0 && high < classes.len() as i64;
+            assert!(known, "labels {low}..={high} for {} classes", classes.len());
+        }
+        Self { name: name.into(), images, labels, classes }
+    }
+
+    pub fn len(&self) -> usize {
+        self.labels.size()[0] as usize
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// `[C, H, W]`.
+    pub fn image_shape(&self) -> [i64; 3] {
+        let (_, c, h, w) = self.images.size4().expect("checked in new");
+        [c, h, w]
+    }
+
+    /// The first `n` images (all, if there are fewer), sharing memory with these.
+    pub fn first(&self, n: usize) -> Self {
+        let n = n.min(self.len()) as i64;
+        let (images, labels) = (self.images.narrow(0, 0, n), self.labels.narrow(0, 0, n));
+        Self { name: self.name.clone(), images, labels, classes: self.classes.clone() }
+    }
+
+    /// The same images held on `device`, so that batches need no copying to it.
+    pub fn to_device(&self, device: Device) -> Self {
+        let (images, labels) = (self.images.to_device(device), self.labels.to_device(device));
+        Self { name: self.name.clone(), images, labels, classes: self.classes.clone() }
+    }
+
+    /// The images with these numbers, scaled to `[-1, 1]`, with their labels (`[B]`, i64).
+    ///
+    /// Pixels travel to `device` as u8 and are scaled there.
+    ///
+    /// # Shapes
+    /// `indices: [B]`, i64, as [`batch_indices`](super::batch_indices) draws them.
+    pub fn batch(&self, indices: &Tensor, device: Device) -> Batch<Tensor> {
+        let indices = indices.to_device(self.images.device());
+        let pixels = self.images.index_select(0, &indices).to_device(device);
+        let cond = self.labels.index_select(0, &indices).to_device(device);
+        Batch { x0: from_u8(&pixels), cond }
+    }
+}
+
+/// Pixels 0..=255 as f32 in `[-1, 1]`: `x / 127.5 - 1` (DDPM section 3.3).
+pub fn from_u8(pixels: &Tensor) -> Tensor {
+    pixels.to_kind(Kind::Float) / 127.5 - 1.0
+}
+
+/// Samples as pixels: clipped to `[-1, 1]` and rounded to the nearest of the 256 values of
+/// [`from_u8`].
+///
+/// Scores are computed on these, since a saved picture holds nothing finer.
+pub fn to_u8(x: &Tensor) -> Tensor {
+    let pixels: Tensor = (x.to_kind(Kind::Float) + 1.0) * 127.5;
+    pixels.round().clamp(0.0, 255.0).to_kind(Kind::Uint8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tiny() -> Dataset {
+        let images = Tensor::arange(12, (Kind::Uint8, Device::Cpu)).view([3, 1, 2, 2]);
+        let classes = vec!["a".into(), "b".into()];
+        Dataset::new("tiny", images, Tensor::from_slice(&[0i64, 1, 0]), classes)
+    }
+
+    #[test]
+    fn a_batch_holds_the_asked_images_scaled() {
+        let batch = tiny().batch(&Tensor::from_slice(&[2i64, 1]), Device::Cpu);
+        assert_eq!(batch.x0.size(), [2, 1, 2, 2]);
+        assert_eq!(batch.x0.kind(), Kind::Float);
+        assert_eq!(batch.cond, Tensor::from_slice(&[0i64, 1]));
+        let x0: Vec<f32> = Vec::try_from(batch.x0.flatten(0, -1)).unwrap();
+        let expected = [8, 9, 10, 11, 4, 5, 6, 7].map(|pixel| pixel as f32 / 127.5 - 1.0);
+        assert_eq!(x0, expected);
+    }
+
+    #[test]
+    fn all_256_pixel_values_survive_the_round_trip() {
+        let pixels = Tensor::arange(256, (Kind::Uint8, Device::Cpu));
+        let x = from_u8(&pixels);
+        assert_eq!(x.double_value(&[0]), -1.0);
+        assert_eq!(x.double_value(&[255]), 1.0);
+        assert_eq!(to_u8(&x), pixels);
+        let outside = Tensor::from_slice(&[-7.0f32, 7.0, 0.001]);
+        assert_eq!(to_u8(&outside), Tensor::from_slice(&[0u8, 255, 128]));
+    }
+
+    #[test]
+    fn the_first_images_keep_their_labels() {
+        let two = tiny().first(2);
+        assert_eq!((two.len(), two.image_shape()), (2, [1, 2, 2]));
+        assert_eq!(two.labels, Tensor::from_slice(&[0i64, 1]));
+        assert_eq!(tiny().first(9).len(), 3);
+    }
+
+    #[test]
+    #[should_panic(expected = "labels 0..=1 for 1 classes")]
+    fn a_label_without_a_class_is_a_bug() {
+        let Dataset { images, labels, .. } = tiny();
+        Dataset::new("tiny", images, labels, vec!["a".into()]);
+    }
+}

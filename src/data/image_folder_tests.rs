@@ -1,0 +1,176 @@
+use super::*;
+use crate::data::{Color, stream};
+use image::{GrayImage, Rgb, RgbImage, Rgba, RgbaImage};
+use rand::Rng;
+use tempfile::TempDir;
+
+const GRAY: Format = Format { color: Color::Gray, size: 8 };
+const RGB: Format = Format { color: Color::Rgb, size: 8 };
+
+/// A folder with the classes `cats` (two pictures) and `dogs` (one), all of 8 x 8 pixels.
+fn pets() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for class in ["dogs", "cats"] {
+        fs::create_dir(folder.path().join(class)).unwrap();
+    }
+    gradient(7).save(folder.path().join("dogs/rex.png")).unwrap();
+    gradient(5).save(folder.path().join("cats/b.png")).unwrap();
+    gradient(3).save(folder.path().join("cats/a.PNG")).unwrap();
+    fs::write(folder.path().join("README"), "whose cats").unwrap();
+    fs::write(folder.path().join("cats/.thumbs"), "hidden").unwrap();
+    folder
+}
+
+/// Red counts columns, green rows, blue is `mark`.
+fn gradient(mark: u8) -> RgbImage {
+    RgbImage::from_fn(8, 8, |x, y| Rgb([x as u8, 10 * y as u8, mark]))
+}
+
+fn error(folder: &TempDir) -> String {
+    load(folder.path(), RGB).unwrap_err().to_string()
+}
+
+#[test]
+fn classes_and_files_come_in_the_order_of_their_names() {
+    let data = load(pets().path(), RGB).unwrap();
+    assert_eq!(data.classes, ["cats", "dogs"]);
+    assert_eq!(data.labels, Tensor::from_slice(&[0i64, 0, 1]));
+    assert_eq!(data.images.size(), [3, 3, 8, 8]);
+    let blue: Vec<u8> = Vec::try_from(data.images.select(1, 2).select(1, 0).select(1, 0)).unwrap();
+    assert_eq!(blue, [3, 5, 7]);
+}
+
+#[test]
+fn pixels_of_the_right_size_are_untouched_and_planes_are_separate() {
+    let data = load(pets().path(), RGB).unwrap();
+    for (y, x) in [(0, 0), (2, 5), (7, 1)] {
+        assert_eq!(data.images.int64_value(&[1, 0, y, x]), x, "red");
+        assert_eq!(data.images.int64_value(&[1, 1, y, x]), 10 * y, "green");
+    }
+}
+
+#[test]
+fn a_wide_picture_is_cropped_to_its_centre() {
+    let folder = pets();
+    let thirds = |x: u32| [40u8, 120, 200][(x / 16) as usize];
+    let wide = GrayImage::from_fn(48, 16, |x, _| image::Luma([thirds(x)]));
+    wide.save(folder.path().join("dogs/rex.png")).unwrap();
+    let rex = load(folder.path(), GRAY).unwrap().images.get(2);
+    assert_eq!(rex.size(), [1, 8, 8]);
+    let inside = rex.narrow(2, 2, 4); // the filter mixes the borders with their neighbours
+    assert_eq!((inside.min().int64_value(&[]), inside.max().int64_value(&[])), (120, 120));
+}
+
+#[test]
+fn transparency_lies_on_white() {
+    let folder = pets();
+    let glass = RgbaImage::from_pixel(8, 8, Rgba([0, 100, 200, 51])); // a fifth opaque
+    glass.save(folder.path().join("dogs/rex.png")).unwrap();
+    let rex = load(folder.path(), RGB).unwrap().images.get(2);
+    for (channel, expected) in [204, 224, 244].into_iter().enumerate() {
+        assert_eq!(rex.int64_value(&[channel as i64, 4, 4]), expected);
+    }
+}
+
+#[test]
+fn a_jpeg_is_read_and_a_wrong_extension_does_not_matter() {
+    let folder = pets();
+    let flat = RgbImage::from_pixel(8, 8, Rgb([200, 200, 200]));
+    flat.save_with_format(folder.path().join("dogs/rex.png"), ImageFormat::Jpeg).unwrap();
+    let rex = load(folder.path(), GRAY).unwrap().images.get(2);
+    assert!((rex.int64_value(&[0, 4, 4]) - 200).abs() <= 1);
+}
+
+#[test]
+fn broken_folders_are_named() {
+    let folder = pets();
+    fs::create_dir(folder.path().join("eels")).unwrap();
+    assert!(error(&folder).contains("eels: expected png or jpeg files, found none"));
+    fs::write(folder.path().join("eels/one.gif"), "GIF89a").unwrap();
+    assert!(error(&folder).contains("one.gif: expected a png or jpeg file, found another"));
+    fs::remove_dir_all(folder.path().join("eels")).unwrap();
+    gradient(0).save(folder.path().join("stray.png")).unwrap();
+    assert!(error(&folder).contains("found stray.png beside them"), "{}", error(&folder));
+    let empty = tempfile::tempdir().unwrap();
+    assert!(error(&empty).contains("expected one subfolder a class"), "{}", error(&empty));
+    let gone = load(&empty.path().join("absent"), RGB).unwrap_err().to_string();
+    assert!(gone.starts_with("cannot read ") && gone.contains("absent"), "{gone}");
+}
+
+/// The bytes of a 64 x 64 picture full of detail.
+fn picture(format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    let detail = |x: u32, y: u32| Rgb([(x * y) as u8, (x * 7) as u8, (y * 13) as u8]);
+    RgbImage::from_fn(64, 64, detail).write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}
+
+#[test]
+fn truncated_and_foreign_files_are_named() {
+    let folder = pets();
+    let rex = folder.path().join("dogs/rex.png");
+    for format in [ImageFormat::Png, ImageFormat::Jpeg] {
+        let whole = picture(format);
+        for kept in [whole.len() - 3, whole.len() / 2, 30] {
+            fs::write(&rex, &whole[..kept]).unwrap();
+            let message = error(&folder);
+            assert!(message.contains("rex.png: expected a whole"), "{format:?}, {kept}: {message}");
+        }
+    }
+    fs::write(&rex, "not a picture at all").unwrap();
+    assert!(error(&folder).contains("expected a png or jpeg file, found other content"));
+    fs::write(&rex, "").unwrap();
+    assert!(error(&folder).contains("found other content"));
+}
+
+/// A png header may claim 4 billion pixels a side in 40 bytes.
+#[test]
+fn size_limits_come_before_decoding() {
+    let folder = pets();
+    let rex = folder.path().join("dogs/rex.png");
+    let mut claim = picture(ImageFormat::Png);
+    claim[16..20].copy_from_slice(&100_000u32.to_be_bytes());
+    let crc = crc32(&claim[12..29]);
+    claim[29..33].copy_from_slice(&crc.to_be_bytes());
+    fs::write(&rex, claim).unwrap();
+    let message = error(&folder);
+    assert!(
+        message.contains("expected at most 8192 pixels a side, found 100000 x 64"),
+        "{message}"
+    );
+    let file = fs::File::create(&rex).unwrap();
+    file.set_len(LARGEST_FILE + 1).unwrap(); // sparse: takes no room
+    let message = error(&folder);
+    assert!(message.contains("expected at most 67108864 bytes, found 67108865"), "{message}");
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(bytes);
+    crc.sum()
+}
+
+#[test]
+fn random_damage_never_panics() {
+    let folder = pets();
+    let rex = folder.path().join("dogs/rex.png");
+    let mut rng = stream(0, b"damage\0\0", 2);
+    for format in [ImageFormat::Png, ImageFormat::Jpeg] {
+        let whole = picture(format);
+        let mut refused = 0;
+        for _ in 0..150 {
+            let mut bytes = whole.clone();
+            for _ in 0..=rng.next_u32() % 4 {
+                let at = rng.next_u64() as usize % bytes.len();
+                bytes[at] = rng.next_u32() as u8;
+            }
+            fs::write(&rex, &bytes).unwrap();
+            let outcome = load(folder.path(), GRAY);
+            refused += outcome.is_err() as u32;
+            if let Err(error) = outcome {
+                assert!(error.to_string().contains("rex.png: expected"), "{error}");
+            }
+        }
+        assert!(refused > 0, "{format:?}: no damage was noticed in 150 files");
+    }
+}

@@ -1,0 +1,200 @@
+//! Where images come from: a data set by name, or a folder of the user's own.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::{Error, Result};
+use super::{Dataset, cifar10, image_folder, mnist};
+
+/// What a run is trained on; written and read as `mnist`, `fashion`, `cifar10` or a path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum Source {
+    Mnist,
+    Fashion,
+    Cifar10,
+    /// One subfolder a class; with `train/` and `test/` above them, if it is split.
+    Folder(PathBuf),
+}
+
+/// Which part of a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Split {
+    Train,
+    Test,
+}
+
+/// Grey or colour images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Color {
+    Gray,
+    Rgb,
+}
+
+impl Color {
+    /// 1 or 3.
+    pub fn channels(self) -> i64 {
+        match self {
+            Color::Gray => 1,
+            Color::Rgb => 3,
+        }
+    }
+}
+
+/// The images a network takes: square, `size` pixels a side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Format {
+    pub color: Color,
+    pub size: u32,
+}
+
+/// The folder that holds the named data sets: `FROM_NOISE_DATA`, or `datasets/` of the repository.
+pub fn data_dir() -> PathBuf {
+    match std::env::var_os("FROM_NOISE_DATA") {
+        Some(dir) if !dir.is_empty() => dir.into(),
+        _ => Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets"),
+    }
+}
+
+impl Source {
+    /// Reads one part of the data. A folder's pictures are brought to `format`; a named data set
+    /// must have it already.
+    ///
+    /// # Errors
+    /// Files that are missing or damaged, or images of another format.
+    pub fn load(&self, split: Split, format: Format) -> Result<Dataset> {
+        let dir = data_dir();
+        let data = match self {
+            Source::Mnist => mnist::load(&dir.join("mnist"), split),
+            Source::Fashion => mnist::load_fashion(&dir.join("fashion"), split),
+            Source::Cifar10 => cifar10::load(&dir.join("cifar10"), split),
+            Source::Folder(folder) => image_folder::load(&part(folder, split)?, format),
+        }?;
+        let size = format.size as i64;
+        let (wanted, found) = ([format.color.channels(), size, size], data.image_shape());
+        if found == wanted {
+            return Ok(data);
+        }
+        Err(Error::Shape { name: self.to_string(), wanted, found })
+    }
+}
+
+/// `folder/train` or `folder/test`, or for training the folder itself when it is not split.
+fn part(folder: &Path, split: Split) -> Result<PathBuf> {
+    let name = match split {
+        Split::Train => "train",
+        Split::Test => "test",
+    };
+    let part = folder.join(name);
+    if part.is_dir() {
+        return Ok(part);
+    }
+    let whole = !folder.join("train").is_dir() && split == Split::Train;
+    if whole && folder.is_dir() {
+        return Ok(folder.to_owned());
+    }
+    let (expected, found, fix) = match folder.is_dir() {
+        true => {
+            ("a folder test/ beside train/", "none", "put pictures that are not trained on there")
+        }
+        false => ("a folder of pictures", "none", "check the path"),
+    };
+    Err(Error::content(folder, expected, found, fix))
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Source::Mnist => f.pad("mnist"),
+            Source::Fashion => f.pad("fashion"),
+            Source::Cifar10 => f.pad("cifar10"),
+            Source::Folder(path) if is_path(&path.to_string_lossy()) => path.display().fmt(f),
+            Source::Folder(path) => write!(f, "./{}", path.display()),
+        }
+    }
+}
+
+/// A word that is neither a data set nor a path.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "there is no data called {name:?}; choose mnist, fashion or cifar10, or write a folder of pictures as a path (./{name})"
+)]
+pub struct UnknownSource {
+    pub name: String,
+}
+
+/// A typing error in a name must not be taken for a folder, so a path shows a separator or a dot.
+fn is_path(text: &str) -> bool {
+    text.contains(std::path::is_separator) || text.starts_with('.')
+}
+
+impl FromStr for Source {
+    type Err = UnknownSource;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        match text {
+            "mnist" => Ok(Source::Mnist),
+            "fashion" => Ok(Source::Fashion),
+            "cifar10" => Ok(Source::Cifar10),
+            path if is_path(path) => Ok(Source::Folder(path.into())),
+            _ => Err(UnknownSource { name: text.into() }),
+        }
+    }
+}
+
+impl TryFrom<String> for Source {
+    type Error = UnknownSource;
+
+    fn try_from(text: String) -> std::result::Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Source> for String {
+    fn from(source: Source) -> Self {
+        source.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_paths_survive_the_round_trip() {
+        for text in ["mnist", "fashion", "cifar10", "./pets", "/data/pets", "../pets/"] {
+            let source: Source = text.parse().unwrap();
+            assert_eq!(source.to_string(), text);
+            let json = serde_json::to_string(&source).unwrap();
+            assert_eq!(json, format!("{text:?}"));
+            assert_eq!(serde_json::from_str::<Source>(&json).unwrap(), source);
+        }
+        assert_eq!(Source::Folder("pets".into()).to_string(), "./pets");
+    }
+
+    #[test]
+    fn a_misspelt_name_is_not_a_folder() {
+        let message = "mnsit".parse::<Source>().unwrap_err().to_string();
+        assert!(message.contains("\"mnsit\"") && message.contains("mnist, fashion or cifar10"));
+    }
+
+    #[test]
+    fn a_folder_may_be_split_or_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        assert_eq!(part(root, Split::Train).unwrap(), root);
+        let message = part(root, Split::Test).unwrap_err().to_string();
+        assert!(message.contains("a folder test/ beside train/"), "{message}");
+        std::fs::create_dir(root.join("train")).unwrap();
+        std::fs::create_dir(root.join("test")).unwrap();
+        assert_eq!(part(root, Split::Train).unwrap(), root.join("train"));
+        assert_eq!(part(root, Split::Test).unwrap(), root.join("test"));
+        let message = part(&root.join("absent"), Split::Train).unwrap_err().to_string();
+        assert!(message.contains("absent: expected a folder of pictures"), "{message}");
+    }
+}

@@ -1,0 +1,108 @@
+//! Data sets: named files, fetched, verified, put in place whole or not at all.
+
+mod install;
+mod manifest;
+mod source;
+
+use crate::repo::Repo;
+use crate::ui::size;
+use anyhow::{Context, Result, bail};
+use manifest::{Manifest, Set};
+use std::path::{Path, PathBuf};
+
+#[derive(clap::Args)]
+pub struct Options {
+    /// mnist, fashion, cifar10 or all.
+    #[arg(required = true)]
+    names: Vec<String>,
+    /// A folder with the files (plain, .gz or the official archive), instead of a download.
+    #[arg(long, value_name = "FOLDER")]
+    from: Option<PathBuf>,
+}
+
+pub fn run(repo: &Repo, options: &Options) -> Result<()> {
+    let datasets = repo.root.join("datasets");
+    let manifest = Manifest::read(&datasets.join("manifest.toml"))?;
+    let dir = match std::env::var_os("FROM_NOISE_DATA") {
+        Some(dir) if !dir.is_empty() => dir.into(),
+        _ => datasets,
+    };
+    let mut failures = Vec::new();
+    for set in manifest.select(&options.names)? {
+        if let Err(error) = provide(set, &dir.join(&set.name), options.from.as_deref()) {
+            failures.push(format!("{error:#}"));
+        }
+    }
+    if failures.is_empty() {
+        return Ok(());
+    }
+    bail!("{}", failures.join("\n"));
+}
+
+/// Puts the files of `set` into `dest`, unless they are there already.
+fn provide(set: &Set, dest: &Path, from: Option<&Path>) -> Result<()> {
+    if install::is_complete(set, dest) {
+        println!("{}: complete in {}", set.name, dest.display());
+        return Ok(());
+    }
+    let size = size(set.files.iter().map(|file| file.size).sum());
+    println!("{}: {}; {size}; licence: {}", set.name, set.title, set.licence);
+    let stage = dest.join(".part");
+    std::fs::create_dir_all(&stage).with_context(|| format!("cannot make {}", stage.display()))?;
+    let outcome = match from {
+        Some(folder) => {
+            source::given(set, folder, &stage).and_then(|found| install::install(set, &found, dest))
+        }
+        None => fetch(set, &stage, dest),
+    };
+    if outcome.is_ok() || from.is_some() {
+        let _ = std::fs::remove_dir_all(&stage);
+    }
+    for empty in [&stage, dest] {
+        let _ = std::fs::remove_dir(empty); // which refuses what is not empty
+    }
+    outcome?;
+    println!("{}: {} files in {}", set.name, set.files.len(), dest.display());
+    Ok(())
+}
+
+/// Tries the sources in order. What an interrupted download left in `stage` is resumed.
+fn fetch(set: &Set, stage: &Path, dest: &Path) -> Result<()> {
+    for source in &set.sources {
+        println!("  trying {source}");
+        let stage = stage.join(source.folder_name());
+        let outcome = std::fs::create_dir_all(&stage)
+            .with_context(|| format!("cannot make {}", stage.display()))
+            .and_then(|()| source.obtain(set, &stage))
+            .and_then(|found| {
+                install::install(set, &found, dest).inspect_err(|_| {
+                    let _ = std::fs::remove_dir_all(&stage); // whole but wrong: not worth keeping
+                })
+            });
+        match outcome {
+            Ok(()) => return Ok(()),
+            Err(error) => eprintln!("    {error:#}"),
+        }
+        let _ = std::fs::remove_dir(&stage);
+    }
+    bail!("{}", by_hand(set, dest))
+}
+
+/// What to do when no source answers.
+fn by_hand(set: &Set, dest: &Path) -> String {
+    let name = &set.name;
+    let mut text = format!("{name}: no source answered. Get elsewhere, plain or gzipped:\n");
+    for (file, size, sha256) in set.wanted() {
+        text += &format!("  {file}  {size} bytes  sha256 {sha256}\n");
+    }
+    for source in &set.sources {
+        text += &format!("  from {source}\n");
+    }
+    text += &format!("then run `cargo xtask data {name} --from FOLDER`, which puts ");
+    let files: Vec<&str> = set.files.iter().map(|file| file.name.as_str()).collect();
+    text += &format!("{} into {}; ", files.join(", "), dest.display());
+    text + "set FROM_NOISE_DATA for another place"
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! `datasets/manifest.toml`: the files of each data set, their digests and their sources.
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use std::path::Path;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    #[serde(rename = "set")]
+    sets: Vec<Set>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Set {
+    pub name: String,
+    pub title: String,
+    #[expect(dead_code, reason = "for the reader of the manifest")]
+    authors: String,
+    pub licence: String,
+    pub files: Vec<File>,
+    pub sources: Vec<Source>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    pub name: String,
+    pub size: u64,
+    /// None where only the archive around it has a published digest.
+    pub sha256: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Source {
+    Mirror { url: String, suffix: String },
+    Archive { url: String, size: u64, sha256: String, folder: String },
+    Npm { package: String, folder: String },
+    Apt { package: String, folder: String },
+}
+
+impl Manifest {
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        toml::from_str(&text).with_context(|| format!("{} is not a manifest", path.display()))
+    }
+
+    /// The sets with these names, each once; all of them for `all`.
+    pub fn select(&self, names: &[String]) -> Result<Vec<&Set>> {
+        let known: Vec<&str> = self.sets.iter().map(|set| set.name.as_str()).collect();
+        let unknown = names.iter().find(|name| *name != "all" && !known.contains(&name.as_str()));
+        if let Some(name) = unknown {
+            bail!("there is no data set {name:?}; choose from {}, all", known.join(", "));
+        }
+        let all = names.iter().any(|name| name == "all");
+        Ok(self.sets.iter().filter(|set| all || names.contains(&set.name)).collect())
+    }
+}
+
+impl Set {
+    /// What to get, with size and sha256: the files, or the archive that vouches for them.
+    pub fn wanted(&self) -> Vec<(&str, u64, &str)> {
+        for source in &self.sources {
+            if let Source::Archive { url, size, sha256, .. } = source {
+                return vec![(last_part(url), *size, sha256)];
+            }
+        }
+        let files = self.files.iter();
+        files.map(|f| (f.name.as_str(), f.size, f.sha256.as_deref().unwrap_or("unknown"))).collect()
+    }
+}
+
+/// The file name in a URL.
+pub fn last_part(url: &str) -> &str {
+    url.rsplit('/').next().unwrap_or(url)
+}
