@@ -9,7 +9,7 @@ const MAX_PERIOD: f64 = 10_000.0;
 /// The two published layouts of the embedding. They are not interchangeable: weights trained with
 /// one read nonsense from the other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Layout {
     /// `[sin | cos]`, frequencies `10000^(-i / (half - 1))`: DDPM, DDIM; in diffusers
     /// `flip_sin_to_cos = false, freq_shift = 1`.
@@ -31,10 +31,7 @@ pub enum Layout {
 /// If `dim` is odd or below 4, or `t` is not a vector of f32 or f64 (bf16 cannot tell t = 999
 /// from t = 1000: embed first, cast then).
 pub fn sinusoidal(t: &Tensor, dim: i64, layout: Layout) -> Tensor {
-    assert!(
-        dim % 2 == 0 && dim >= 4,
-        "the embedding needs an even width of at least 4, not {dim}"
-    );
+    assert!(dim % 2 == 0 && dim >= 4, "the embedding needs an even width of at least 4, not {dim}");
     assert!(
         t.dim() == 1 && matches!(t.kind(), tch::Kind::Float | tch::Kind::Double),
         "the time embedding wants t of shape [B] in f32 or f64, not {:?} in {:?}",
@@ -132,10 +129,7 @@ mod tests {
 
     fn max_diff(a: &Tensor, b: &Tensor) -> f64 {
         assert_eq!(a.size(), b.size());
-        (a.to_kind(Kind::Double) - b.to_kind(Kind::Double))
-            .abs()
-            .max()
-            .double_value(&[])
+        (a.to_kind(Kind::Double) - b.to_kind(Kind::Double)).abs().max().double_value(&[])
     }
 
     #[test]
@@ -147,16 +141,9 @@ mod tests {
                 let got = sinusoidal(&t, 8, layout);
                 assert_eq!(got.kind(), kind);
                 let diff = max_diff(&got, &want);
-                assert!(
-                    diff < tolerance,
-                    "{layout:?} in {kind:?} is off by {diff:e}"
-                );
+                assert!(diff < tolerance, "{layout:?} in {kind:?} is off by {diff:e}");
                 let one = sinusoidal(&t.narrow(0, 1, 1), 8, layout);
-                assert_eq!(
-                    one,
-                    got.narrow(0, 1, 1),
-                    "{layout:?}: [1] differs from its row of [B]"
-                );
+                assert_eq!(one, got.narrow(0, 1, 1), "{layout:?}: [1] differs from its row of [B]");
             }
         }
     }
@@ -164,37 +151,22 @@ mod tests {
     #[test]
     fn no_two_steps_share_a_row() {
         for layout in [Layout::SinCos, Layout::CosSin] {
-            let rows = sinusoidal(
-                &Tensor::arange(1000, (Kind::Double, Device::Cpu)),
-                32,
-                layout,
-            );
+            let rows = sinusoidal(&Tensor::arange(1000, (Kind::Double, Device::Cpu)), 32, layout);
             let nearest = Tensor::cdist(&rows, &rows, 2.0, None)
                 + Tensor::eye(1000, (Kind::Double, Device::Cpu)) * 10.0;
-            assert!(
-                nearest.min().double_value(&[]) > 0.1,
-                "{layout:?}: two steps look alike"
-            );
+            assert!(nearest.min().double_value(&[]) > 0.1, "{layout:?}: two steps look alike");
         }
     }
 
     #[test]
     #[should_panic(expected = "even width of at least 4, not 7")]
     fn an_odd_width_is_refused() {
-        let _ = sinusoidal(
-            &Tensor::zeros([1], (Kind::Float, Device::Cpu)),
-            7,
-            Layout::SinCos,
-        );
+        let _ = sinusoidal(&Tensor::zeros([1], (Kind::Float, Device::Cpu)), 7, Layout::SinCos);
     }
 
     #[test]
     #[should_panic(expected = "[2, 1] in Int64")]
     fn integer_times_are_refused() {
-        let _ = sinusoidal(
-            &Tensor::zeros([2, 1], (Kind::Int64, Device::Cpu)),
-            8,
-            Layout::SinCos,
-        );
+        let _ = sinusoidal(&Tensor::zeros([2, 1], (Kind::Int64, Device::Cpu)), 8, Layout::SinCos);
     }
 }

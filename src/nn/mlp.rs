@@ -10,7 +10,7 @@ use crate::network::Network;
 
 /// Whether a network is told how noisy its input is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Time {
     /// The sinusoidal embedding of t enters every block.
     #[default]
@@ -119,9 +119,7 @@ impl Mlp {
             time_embedding: (c.time == Time::Embedded)
                 .then(|| linear(vs / "time_embedding", c.embed, c.width, Start::Scaled)),
             input: linear(vs / "input", c.data_dim, c.width, Start::Scaled),
-            blocks: (0..c.depth)
-                .map(|i| Block::new(vs / "blocks" / i, c))
-                .collect(),
+            blocks: (0..c.depth).map(|i| Block::new(vs / "blocks" / i, c)).collect(),
             output: linear(vs / "output", c.width, c.out_dim, Start::Zero),
         }
     }
@@ -147,9 +145,10 @@ impl Network for Mlp {
             let waves = sinusoidal(t, self.config.embed, self.config.layout);
             waves.to_kind(x.kind()).apply(layer).silu() // [B or 1, width]
         });
-        let h = self.blocks.iter().fold(x.apply(&self.input), |h, block| {
-            block.forward(&h, emb.as_ref())
-        });
+        let h = self
+            .blocks
+            .iter()
+            .fold(x.apply(&self.input), |h, block| block.forward(&h, emb.as_ref()));
         h.silu().apply(&self.output)
     }
 }
@@ -186,9 +185,7 @@ mod tests {
         let (_vs, net) = mlp(&MlpConfig::default());
         let out = net.forward(&points(4096), &times(4096), &(), true);
         assert_eq!(out.abs().max().double_value(&[]), 0.0);
-        let loss = out
-            .mse_loss(&points(4096), Reduction::Mean)
-            .double_value(&[]);
+        let loss = out.mse_loss(&points(4096), Reduction::Mean).double_value(&[]);
         assert!((loss - 1.0).abs() < 0.05, "first loss {loss}");
     }
 
@@ -206,19 +203,12 @@ mod tests {
     #[test]
     fn only_an_embedded_time_reaches_the_output() {
         for (time, reaches) in [(Time::Embedded, true), (Time::Ignored, false)] {
-            let (vs, net) = mlp(&MlpConfig {
-                time,
-                ..MlpConfig::default()
-            });
+            let (vs, net) = mlp(&MlpConfig { time, ..MlpConfig::default() });
             wake(&vs);
             let x = points(8);
             let at = |t: f32| net.forward(&x, &Tensor::from_slice(&[t]), &(), false);
             let change = (at(1.0) - at(900.0)).abs().max().double_value(&[]);
-            assert_eq!(
-                change > 1e-3,
-                reaches,
-                "{time:?}: the output changed by {change:e}"
-            );
+            assert_eq!(change > 1e-3, reaches, "{time:?}: the output changed by {change:e}");
         }
     }
 
@@ -238,32 +228,14 @@ mod tests {
             assert_eq!(config.cost().params, built);
         }
         // By hand: 2 (2*3 + 2 (3*3 + 3*3) + 3*2) = 96 without time; with it 2 (4*3 + 2*9) more.
-        let tiny = MlpConfig {
-            width: 3,
-            depth: 2,
-            embed: 4,
-            ..MlpConfig::default()
-        };
+        let tiny = MlpConfig { width: 3, depth: 2, embed: 4, ..MlpConfig::default() };
         assert_eq!(tiny.cost().flops, 96 + 60);
-        assert_eq!(
-            MlpConfig {
-                time: Time::Ignored,
-                ..tiny
-            }
-            .cost()
-            .flops,
-            96
-        );
+        assert_eq!(MlpConfig { time: Time::Ignored, ..tiny }.cost().flops, 96);
     }
 
     #[test]
     fn a_config_rejects_a_misspelt_field() {
-        let error = serde_json::from_str::<MlpConfig>(r#"{"widht": 64}"#)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("widht") && error.contains("width"),
-            "{error}"
-        );
+        let error = serde_json::from_str::<MlpConfig>(r#"{"widht": 64}"#).unwrap_err().to_string();
+        assert!(error.contains("widht") && error.contains("width"), "{error}");
     }
 }
