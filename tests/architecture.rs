@@ -3,8 +3,24 @@
 use std::path::Path;
 
 const ORDER: [&str; 19] = [
-    "noise", "device", "malloc", "progress", "data", "schedule", "forward", "network", "nn",
-    "denoiser", "loss", "train", "checkpoint", "guide", "sample", "metrics", "plot", "results",
+    "noise",
+    "device",
+    "malloc",
+    "progress",
+    "data",
+    "schedule",
+    "forward",
+    "network",
+    "nn",
+    "denoiser",
+    "loss",
+    "train",
+    "checkpoint",
+    "guide",
+    "sample",
+    "metrics",
+    "plot",
+    "results",
     "cli",
 ];
 

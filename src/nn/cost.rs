@@ -2,8 +2,9 @@
 
 /// Parameters, and floating-point operations of one forward pass of one sample.
 ///
-/// One multiply-add counts as two operations; only matrix products, convolutions and attention
-/// are counted, as PyTorch's `FlopCounterMode` does: the rest is small. A backward pass costs
+/// One multiply-add counts as two operations; matrix products, convolutions and attention are
+/// counted, as PyTorch's `FlopCounterMode` does, the rest is small. The time embedding is counted
+/// for every sample, as in training; a sampler computes it once a batch. A backward pass costs
 /// about twice the forward pass.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cost {
@@ -12,13 +13,25 @@ pub struct Cost {
 }
 
 impl Cost {
+    /// A linear layer with bias, applied once.
     pub(crate) fn linear(&mut self, inputs: i64, outputs: i64) {
-        self.tokenwise(inputs, outputs, 1);
+        self.conv(inputs, outputs, 1, 1);
     }
 
-    /// A linear layer with bias, applied to each of `tokens` tokens (or pixels).
-    pub(crate) fn tokenwise(&mut self, inputs: i64, outputs: i64, tokens: i64) {
-        self.params += inputs * outputs + outputs;
-        self.flops += 2 * inputs * outputs * tokens;
+    /// A convolution with bias and a square kernel, producing `pixels` pixels.
+    pub(crate) fn conv(&mut self, inputs: i64, outputs: i64, kernel: i64, pixels: i64) {
+        let weights = kernel * kernel * inputs * outputs;
+        self.params += weights + outputs;
+        self.flops += 2 * weights * pixels;
+    }
+
+    /// Scale and shift of a normalisation.
+    pub(crate) fn norm(&mut self, channels: i64) {
+        self.params += 2 * channels;
+    }
+
+    /// `Q K^T` and its product with `V`, over `tokens` tokens.
+    pub(crate) fn attention(&mut self, channels: i64, tokens: i64) {
+        self.flops += 4 * channels * tokens * tokens;
     }
 }

@@ -9,7 +9,7 @@ const MAX_PERIOD: f64 = 10_000.0;
 /// The two published layouts of the embedding. They are not interchangeable: weights trained with
 /// one read nonsense from the other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Layout {
     /// `[sin | cos]`, frequencies `10000^(-i / (half - 1))`: DDPM, DDIM; in diffusers
     /// `flip_sin_to_cos = false, freq_shift = 1`.

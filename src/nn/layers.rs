@@ -1,4 +1,4 @@
-//! Linear layers with the initial values of the DDPM code.
+//! Linear layers, convolutions and norms with the initial values of the DDPM code.
 
 use tch::nn::{self, Init};
 
@@ -12,7 +12,6 @@ pub(crate) enum Start {
 }
 
 impl Start {
-    /// Initial weights of a layer with `fan_in` inputs and `fan_out` outputs a unit.
     fn weights(self, fan_in: i64, fan_out: i64) -> Init {
         match self {
             Start::Scaled => {
@@ -31,4 +30,35 @@ pub(crate) fn linear(vs: nn::Path, inputs: i64, outputs: i64, start: Start) -> n
         bias: true,
     };
     nn::linear(vs, inputs, outputs, config)
+}
+
+/// A square kernel, padded so that an odd kernel at stride 1 keeps the size.
+pub(crate) fn conv(
+    vs: nn::Path,
+    inputs: i64,
+    outputs: i64,
+    kernel: i64,
+    start: Start,
+) -> nn::Conv2D {
+    let config = nn::ConvConfig { padding: kernel / 2, ..nn::ConvConfig::default() };
+    conv_with(vs, inputs, outputs, kernel, start, config)
+}
+
+/// As [`conv`], with stride and padding of one's own.
+pub(crate) fn conv_with(
+    vs: nn::Path,
+    inputs: i64,
+    outputs: i64,
+    kernel: i64,
+    start: Start,
+    config: nn::ConvConfig,
+) -> nn::Conv2D {
+    let area = kernel * kernel;
+    let ws_init = start.weights(area * inputs, area * outputs);
+    let config = nn::ConvConfig { ws_init, bs_init: Init::Const(0.0), ..config };
+    nn::conv2d(vs, inputs, outputs, kernel, config)
+}
+
+pub(crate) fn group_norm(vs: nn::Path, groups: i64, channels: i64, eps: f64) -> nn::GroupNorm {
+    nn::group_norm(vs, groups, channels, nn::GroupNormConfig { eps, ..Default::default() })
 }

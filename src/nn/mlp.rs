@@ -10,7 +10,7 @@ use crate::network::Network;
 
 /// Whether a network is told how noisy its input is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Time {
     /// The sinusoidal embedding of t enters every block.
     #[default]

@@ -1,0 +1,90 @@
+//! Names, sizes and costs, and what is refused before anything is built.
+
+use super::fresh;
+use from_noise::nn::unet::{TimeInput, UnetConfig};
+use std::collections::BTreeSet;
+
+#[test]
+fn cifar10_has_the_tensors_of_google_ddpm_cifar10_32() {
+    let list = include_str!("../golden/ddpm_cifar10_32_keys.txt");
+    let published: BTreeSet<String> = list.lines().map(str::to_owned).collect();
+    assert_eq!(published.len(), 328);
+    let (vs, _net) = fresh(&UnetConfig::cifar10());
+    let variables = vs.variables();
+    let ours = variables.iter().map(|(name, v)| format!("{name} {:?}", v.size()));
+    assert_eq!(ours.collect::<BTreeSet<_>>(), published);
+    let params: usize = variables.values().map(|v| v.numel()).sum();
+    assert_eq!(params, 35_746_307);
+    assert_eq!(UnetConfig::cifar10().cost().unwrap().params, 35_746_307);
+}
+
+#[test]
+fn the_cost_counts_every_parameter() {
+    let tiny = UnetConfig::tiny();
+    let times = [TimeInput::Add, TimeInput::ScaleShift, TimeInput::Channel, TimeInput::Ignored];
+    let mut configs: Vec<_> =
+        times.iter().map(|&time| UnetConfig { time, ..tiny.clone() }).collect();
+    configs.push(UnetConfig::mnist());
+    configs.push(UnetConfig { channels: vec![8, 24, 16], space_to_depth: 1, ..tiny.clone() });
+    configs.push(UnetConfig { attention: vec![0, 1], layers: 3, in_channels: 2, ..tiny });
+    for config in configs {
+        let (vs, _net) = fresh(&config);
+        let built: i64 = vs.variables().values().map(|v| v.numel() as i64).sum();
+        assert_eq!(config.cost().unwrap().params, built, "{config:?}");
+    }
+}
+
+#[test]
+fn configs_survive_json_and_refuse_misspellings() {
+    for config in [UnetConfig::tiny(), UnetConfig::mnist(), UnetConfig::cifar10()] {
+        config.check().unwrap();
+        let json = serde_json::to_string(&config).unwrap();
+        assert_eq!(serde_json::from_str::<UnetConfig>(&json).unwrap(), config);
+    }
+    let error = serde_json::from_str::<UnetConfig>(r#"{"chanels": [8]}"#).unwrap_err().to_string();
+    assert!(error.contains("chanels") && error.contains("channels"), "{error}");
+}
+
+#[test]
+fn what_cannot_be_built_is_refused_in_a_sentence() {
+    let ok = UnetConfig::tiny();
+    let four = UnetConfig { space_to_depth: 1, channels: vec![8; 4], ..ok.clone() };
+    let cases = [
+        (
+            four,
+            "no U-Net has image_size = 28: space_to_depth 1 and 4 levels need a multiple of 8: \
+             pad the images to 32, or use fewer levels",
+        ),
+        (
+            UnetConfig { channels: vec![8, 18], ..ok.clone() },
+            "no U-Net has channels = [8, 18]: each must be a multiple of the 4 groups",
+        ),
+        (
+            UnetConfig { channels: vec![], ..ok.clone() },
+            "no U-Net has channels = []: name at least one level",
+        ),
+        (
+            UnetConfig { channels: vec![3, 8], groups: 1, ..ok.clone() },
+            "no U-Net has channels = [3, 8]: the first must be even and at least 4",
+        ),
+        (
+            UnetConfig { attention: vec![2], ..ok.clone() },
+            "no U-Net has attention = [2]: with 2 levels they are numbered 0 to 1",
+        ),
+        (
+            UnetConfig { head_dim: Some(5), ..ok.clone() },
+            "no U-Net has head_dim = 5: it must divide the 16 channels of level 1",
+        ),
+        (UnetConfig { dropout: 1.0, ..ok.clone() }, "no U-Net has dropout = 1: it lies in [0, 1)"),
+        (UnetConfig { layers: 0, ..ok.clone() }, "no U-Net has layers = 0: it is at least 1"),
+        (UnetConfig { groups: 0, ..ok.clone() }, "no U-Net has groups = 0: it is at least 1"),
+        (
+            UnetConfig { space_to_depth: 0, ..ok },
+            "no U-Net has space_to_depth = 0: it is at least 1",
+        ),
+    ];
+    for (config, want) in cases {
+        assert_eq!(config.check().unwrap_err().to_string(), want);
+        assert_eq!(config.cost().unwrap_err().to_string(), want);
+    }
+}

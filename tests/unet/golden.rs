@@ -1,0 +1,138 @@
+//! Output and gradients of two tiny random UNet2DModels of diffusers (tests/golden/make_unet.py).
+
+use super::{F64, max_diff};
+use from_noise::network::{Inject, Network};
+use from_noise::nn::unet::{Dialect, TimeInput, Unet, UnetConfig};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use tch::{Device, Kind, Tensor, nn};
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
+
+fn ddpm() -> UnetConfig {
+    UnetConfig {
+        in_channels: 3,
+        out_channels: 3,
+        image_size: 16,
+        space_to_depth: 1,
+        channels: vec![8, 16],
+        layers: 1,
+        attention: vec![1],
+        head_dim: None,
+        groups: 4,
+        time: TimeInput::Add,
+        dropout: 0.0,
+        dialect: Dialect::DDPM,
+    }
+}
+
+fn adagn() -> UnetConfig {
+    UnetConfig {
+        in_channels: 1,
+        out_channels: 1,
+        image_size: 28,
+        channels: vec![8, 8],
+        layers: 2,
+        head_dim: Some(4),
+        time: TimeInput::ScaleShift,
+        dialect: Dialect::OPENAI,
+        ..ddpm()
+    }
+}
+
+fn tensors(file: &str) -> HashMap<String, Tensor> {
+    Tensor::read_safetensors(format!("{FOLDER}/{file}")).unwrap().into_iter().collect()
+}
+
+fn loaded(name: &str, config: &UnetConfig) -> (nn::VarStore, Unet) {
+    let mut vs = nn::VarStore::new(Device::Cpu);
+    let net = Unet::new(&vs.root(), config);
+    let weights = tensors(&format!("{name}.weights.safetensors"));
+    let shapes = |of: &HashMap<String, Tensor>| -> BTreeSet<(String, Vec<i64>)> {
+        of.iter().map(|(name, v)| (name.clone(), v.size())).collect()
+    };
+    assert_eq!(shapes(&vs.variables()), shapes(&weights), "names and shapes of {name}");
+    super::copy_weights(&weights, &vs);
+    vs.double();
+    (vs, net)
+}
+
+fn agrees_with_diffusers(name: &str, config: &UnetConfig) {
+    let (vs, net) = loaded(name, config);
+    let io = tensors(&format!("{name}.io.safetensors"));
+    let x = io["x"].set_requires_grad(true);
+    let out = net.forward(&x, &io["t"], &Inject::default(), true);
+    let diff = max_diff(&out, &io["out"]);
+    assert!(diff < 1e-9, "{name}: the output is off by {diff:e}");
+
+    let loss = (out * &io["w"]).sum(Kind::Double);
+    loss.backward();
+    let diff = max_diff(&x.grad(), &io["grad.x"]);
+    assert!(diff < 1e-8, "{name}: the gradient of x is off by {diff:e}");
+    let variables = vs.variables();
+    let mut compared = 0;
+    for (parameter, want) in io.iter().filter_map(|(k, v)| Some((k.strip_prefix("grad.")?, v))) {
+        let Some(variable) = variables.get(parameter) else { continue };
+        let diff = max_diff(&variable.grad(), want);
+        assert!(diff < 1e-8, "{name}: the gradient of {parameter} is off by {diff:e}");
+        compared += 1;
+    }
+    assert_eq!(compared, 9, "{name}: gradients in the file");
+
+    let json = std::fs::read_to_string(format!("{FOLDER}/{name}.json")).unwrap();
+    let golden: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(config.cost().unwrap().params, golden["parameters"].as_i64().unwrap());
+    let norms: BTreeMap<String, f64> =
+        serde_json::from_value(golden["grad_norms"].clone()).unwrap();
+    for (parameter, want) in norms {
+        let got = variables[&parameter].grad().norm().double_value(&[]);
+        assert!(
+            (got - want).abs() < 1e-9 * (1.0 + want),
+            "{name}: |grad {parameter}| {got} {want}"
+        );
+    }
+}
+
+#[test]
+fn the_ddpm_unet_is_diffusers() {
+    agrees_with_diffusers("unet_ddpm", &ddpm());
+}
+
+#[test]
+fn the_adagn_unet_is_diffusers() {
+    agrees_with_diffusers("unet_adagn", &adagn());
+}
+
+#[test]
+fn in_f32_the_difference_stays_rounding() {
+    for (name, config) in [("unet_ddpm", ddpm()), ("unet_adagn", adagn())] {
+        let (mut vs, net) = loaded(name, &config);
+        vs.float();
+        let io = tensors(&format!("{name}.io.safetensors"));
+        let (x, t) = (io["x"].to_kind(Kind::Float), io["t"].to_kind(Kind::Float));
+        let diff = max_diff(&net.forward(&x, &t, &Inject::default(), false), &io["out"]);
+        assert!(diff < 1e-5, "{name}: f32 is off by {diff:e}");
+    }
+}
+
+#[test]
+fn embeddings_are_diffusers() {
+    use from_noise::nn::embedding::{Layout, sinusoidal};
+    let json = std::fs::read_to_string(format!("{FOLDER}/embeddings.json")).unwrap();
+    let golden: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let list = |v: &serde_json::Value| -> Vec<f64> { serde_json::from_value(v.clone()).unwrap() };
+    let t = Tensor::from_slice(&list(&golden["t"])).to_kind(F64.0);
+    let cases = golden["cases"].as_array().unwrap();
+    assert_eq!(cases.len(), 4);
+    for case in cases {
+        let layout = match (&case["flip_sin_to_cos"], &case["freq_shift"]) {
+            (flip, shift) if flip == false && shift == 1 => Layout::SinCos,
+            (flip, shift) if flip == true && shift == 0 => Layout::CosSin,
+            other => panic!("an unknown layout: {other:?}"),
+        };
+        let dim = case["dim"].as_i64().unwrap();
+        let rows: Vec<f64> = case["emb"].as_array().unwrap().iter().flat_map(list).collect();
+        let want = Tensor::from_slice(&rows).view([-1, dim]);
+        let diff = max_diff(&sinusoidal(&t, dim, layout), &want);
+        assert!(diff < 1e-12, "{layout:?} of {dim} is off by {diff:e}");
+    }
+}
