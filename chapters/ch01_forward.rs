@@ -178,13 +178,16 @@ fn density_dissolves(config: &Config, schedule: &Schedule, results: &mut Results
         // ANCHOR: density
         let density = data.log_density(&plane, schedule.level(t)).exp();
         // ANCHOR_END: density
-        Density::of_grid(format!("t = {t}"), limit, &density.view([cells, cells])).bare().draw()
+        let relative = (&density / density.max()).view([cells, cells]);
+        Density::of_grid(format!("t = {t}"), limit, &relative).range(0.0, 1.0).bare()
     };
-    let row: Vec<Figure> = [1, 50, 150, 300, 500, 1000].map(picture).into();
+    let row: Vec<Figure> =
+        [1, 50, 150, 300, 500, 1000].map(|t| picture(t).side(150.0).draw()).into();
     results.figure("density.png", &Figure::row(&row))?;
     let last = config.frames - 1;
-    let frames = (0..=last).map(|i| picture(1 + (schedule.steps() - 1) * i * i / (last * last)));
-    Ok(results.gif("density.gif", &Gif::new(&frames.collect::<Vec<_>>(), 80))?)
+    let time = |i: usize| 1 + (schedule.steps() - 1) * i * i / (last * last);
+    let frames: Vec<Figure> = (0..=last).map(|i| picture(time(i)).draw()).collect();
+    Ok(results.gif("density.gif", &Gif::new(&frames, 80).halved().hold(1500))?)
 }
 
 fn image_dissolves(
@@ -206,7 +209,7 @@ fn image_dissolves(
         let t = schedule.steps() * i / last;
         Grid::new(&q_sample(&x0, &eps, schedule.level(t)), 5).scale(3).draw()
     });
-    Ok(results.gif("image.gif", &Gif::new(&frames.collect::<Vec<_>>(), 80))?)
+    Ok(results.gif("image.gif", &Gif::new(&frames.collect::<Vec<_>>(), 80).hold(1500))?)
 }
 
 fn frequencies(schedule: &Schedule, results: &mut Results) -> Result<()> {

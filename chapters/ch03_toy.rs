@@ -77,10 +77,10 @@ fn main() -> Result<()> {
     };
     let net = plan.toy.network.cost();
     let cost = Cost {
-        parameters: 3 * net.parameters,
-        // forward and backward in training, then about 1300 evaluations of every point
-        flops: 3.0 * net.flops * (3.0 * (plan.steps * plan.toy.batch as u64) as f64)
-            + 1300.0 * plan.points as f64 * net.flops,
+        parameters: 3 * net.params as u64,
+        // three networks, forward and backward (twice a forward); then about 1300 evaluations of every point
+        flops: net.flops as f64 * 9.0 * (plan.steps * plan.toy.batch as u64) as f64
+            + net.flops as f64 * 1300.0 * plan.points as f64,
         memory: 4.0 * (plan.toy.batch * plan.toy.network.width * 40) as f64,
     };
     let Some(mut chapter) = cli::start("ch03-toy", &args.common, &plan, cost)? else {
@@ -115,8 +115,8 @@ fn learn(name: &str, config: Config, steps: u64, chapter: &Chapter, resume: bool
     let mut trainer = Trainer::new(chapter.device, config.train.clone(), build);
     let mut run =
         Run::create_or_resume(chapter.results.dir().join(name), &config, resume, &mut trainer)?;
-    let mut progress = Progress::new(format!("training {name}"), steps);
-    progress.set(trainer.step);
+    let title = format!("training {name}");
+    let mut progress = Progress::new(title, steps).starting_at(trainer.step);
     // ANCHOR: train
     while trainer.step < steps && !cli::interrupted() {
         let first = trainer.step * config.batch as u64;
@@ -259,7 +259,7 @@ fn trajectories(plan: &Plan, net: &Net, chapter: &mut Chapter) -> Result<()> {
     let (rough, _) = walk("Algorithm 2: fresh noise each step", true);
     chapter.results.figure("trajectories.png", &Figure::row(&[smooth, rough]))?;
     let frame = |x: &Tensor| Scatter::new("", 2.0).points("", x).bare().draw();
-    let gif = Gif::new(&points.iter().map(frame).collect::<Vec<_>>(), 60).hold(1500);
+    let gif = Gif::new(&points.iter().map(frame).collect::<Vec<_>>(), 60).halved().hold(1500);
     Ok(chapter.results.gif("denoising.gif", &gif)?)
 }
 

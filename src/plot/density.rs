@@ -66,7 +66,8 @@ impl Density {
     pub fn draw(&self) -> Figure {
         let range = self.shown_range();
         let bar = ColourBar { axis: Axis::linear(range.0, range.1, 5), colours: self.colours };
-        let beside = if self.bar { Beside::Bar(bar) } else { Beside::Nothing };
+        let beside =
+            if self.bar && self.plane.numbers { Beside::Bar(bar) } else { Beside::Nothing };
         let alt = format!("{}: {}", self.plane.title, self.what);
         self.plane.draw(&alt, beside, |chart| {
             self.heat.paint(chart, self.plane.limit, self.colours, range)

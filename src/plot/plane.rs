@@ -106,7 +106,7 @@ macro_rules! plane_setters {
             self
         }
 
-        /// Without numbers on the axes, for small panels in a row.
+        /// Without numbers on the axes or a colour bar, for small panels in a row.
         pub fn bare(mut self) -> Self {
             self.plane.numbers = false;
             self
