@@ -110,6 +110,21 @@ impl Tape {
     }
 }
 
+/// Expectations over two independent standard normals without any noise: pairs `(a, b)` and their
+/// weights, 3 x 3 nodes of Gauss-Hermite quadrature. Exact for polynomials up to degree 5 in each,
+/// so for every squared error of a linear denoiser.
+///
+/// # Shapes
+/// `a: [9, 1]`, `b: [9, 1]`, weights: `[9]`, all f64.
+pub fn quadrature() -> (Tensor, Tensor, Tensor) {
+    let root = 3f64.sqrt();
+    let node = Tensor::from_slice(&[-root, 0.0, root]).view([3, 1]);
+    let weight = Tensor::from_slice(&[1.0 / 6.0, 2.0 / 3.0, 1.0 / 6.0]);
+    let column = |x: Tensor| x.contiguous().view([9, 1]);
+    let (a, b) = (node.expand([3, 3], false), node.tr().expand([3, 3], false));
+    (column(a), column(b), weight.outer(&weight).view([9]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +141,16 @@ mod tests {
         all.sort_unstable();
         all.dedup();
         assert_eq!(all.len(), 512, "mix must not collide on small arguments");
+    }
+
+    #[test]
+    fn quadrature_has_the_moments_of_two_independent_normals() {
+        let (a, b, weight) = quadrature();
+        for (i, j, expected) in [(0, 0, 1.0), (1, 1, 0.0), (2, 0, 1.0), (2, 2, 1.0), (4, 2, 3.0)] {
+            let power = |x: &Tensor, n: i64| x.pow_tensor_scalar(n).view([9]);
+            let mean = (power(&a, i) * power(&b, j) * &weight).sum(Kind::Double);
+            assert!((mean.double_value(&[]) - expected).abs() < 1e-14, "a^{i} b^{j}");
+        }
     }
 
     #[test]

@@ -1,12 +1,11 @@
 //! B1-B10, J6: the posterior, the bound, what the network predicts.
 
-use crate::support::{
-    Believes, F64, close, grid, max_diff, normal, normal_pairs, relative, two_modes,
-};
+use crate::support::{Believes, F64, close, grid, max_diff, normal, relative, two_modes};
 use from_noise::denoiser::{BestVariance, Denoised, Gaussian, Meaning, Model, Target};
 use from_noise::forward::{Variance, posterior, q_sample};
 use from_noise::loss::{Decoder, Weighting, discretised_log_likelihood, kl, l_simple, l_t, l_vlb};
 use from_noise::network::Network;
+use from_noise::noise::quadrature;
 use from_noise::schedule::{Level, Schedule};
 use tch::{Kind, Tensor};
 
@@ -89,7 +88,7 @@ fn b2_the_true_reverse_step_is_gaussian_only_for_small_beta() {
 /// `E[L_vlb] - H(x0)` by quadrature, exact because every term is quadratic in (x0, eps).
 fn gap(std: f64, steps: usize, variance: Variance) -> f64 {
     let schedule = Schedule::ddpm(steps);
-    let (x0, eps, weight) = normal_pairs();
+    let (x0, eps, weight) = quadrature();
     let data = Gaussian { mean: 0.0, std };
     let model = BestVariance { data, schedule: schedule.clone() };
     let x0 = x0 * std;

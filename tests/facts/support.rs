@@ -30,19 +30,6 @@ pub fn normal(shape: &[i64], seed: u64) -> Tensor {
     Seeded::new(seed, 0).draw(&Tensor::empty(shape, F64))
 }
 
-/// Pairs (x0 / std, eps) and weights of Gauss-Hermite quadrature with 3 x 3 nodes: exact for
-/// polynomials up to degree 5 in each standard normal variable.
-pub fn normal_pairs() -> (Tensor, Tensor, Tensor) {
-    let nodes = [(-3f64.sqrt(), 1.0 / 6.0), (0.0, 2.0 / 3.0), (3f64.sqrt(), 1.0 / 6.0)];
-    let pairs = || nodes.iter().flat_map(|a| nodes.iter().map(move |b| (a, b)));
-    let column = |values: Vec<f64>| Tensor::from_slice(&values).view([-1, 1]);
-    (
-        column(pairs().map(|(a, _)| a.0).collect()),
-        column(pairs().map(|(_, b)| b.0).collect()),
-        Tensor::from_slice(&pairs().map(|(a, b)| a.1 * b.1).collect::<Vec<f64>>()),
-    )
-}
-
 /// The two-component fixture in one dimension.
 pub fn two_modes() -> Mixture {
     let means = Tensor::from_slice(&[-1.0, 0.6]).view([2, 1]);
