@@ -3,10 +3,12 @@
 #[cfg(not(unix))]
 compile_error!("from-noise builds on Linux and macOS; on Windows use WSL2");
 
+mod chapter;
 mod data;
 mod fetch;
 mod repo;
 mod scratch;
+mod setup;
 mod ui;
 
 use clap::{Parser, Subcommand};
@@ -22,8 +24,15 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Install libtorch 2.13.0 into .libtorch/ (also: cargo setup).
+    Setup(setup::Options),
+    /// Build and run one chapter (also: cargo chapter NN [-- flags]); without a number, list them.
+    Chapter(chapter::Options),
     /// Download data sets into datasets/.
     Data(data::Options),
+    /// Load shared libraries in order and report the first that fails.
+    #[command(hide = true)]
+    Load { libraries: Vec<std::path::PathBuf> },
 }
 
 fn main() -> std::process::ExitCode {
@@ -40,6 +49,9 @@ fn main() -> std::process::ExitCode {
 fn run(task: Task) -> anyhow::Result<()> {
     let repo = Repo::find()?;
     match task {
+        Task::Setup(options) => setup::run(&repo, &options),
+        Task::Chapter(options) => chapter::run(&repo, &options),
         Task::Data(options) => data::run(&repo, &options),
+        Task::Load { libraries } => setup::load::here(&libraries),
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// Seconds between two plain lines.
 const QUIET: Duration = Duration::from_secs(5);
 
-/// Bytes done out of a known total, with speed and time left.
+/// Bytes done out of a total (0: unknown), with speed and time left.
 pub struct Meter {
     label: String,
     total: u64,
@@ -21,7 +21,11 @@ impl Meter {
     pub fn new(label: &str, total: u64) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(total).with_message(label.to_owned());
-            let style = "  {msg:28} {bar:30} {decimal_bytes:>9} of {decimal_total_bytes:9} {decimal_bytes_per_sec:>11} {eta:>4} left";
+            let style = if total == 0 {
+                "  {msg:28} {decimal_bytes:>9} {decimal_bytes_per_sec:>11}"
+            } else {
+                "  {msg:28} {bar:30} {decimal_bytes:>9} of {decimal_total_bytes:9} {decimal_bytes_per_sec:>11} {eta:>4} left"
+            };
             bar.set_style(ProgressStyle::with_template(style).expect("the template is fixed"));
             bar
         });
@@ -37,10 +41,14 @@ impl Meter {
     }
 
     pub fn set(&mut self, done: u64) {
-        self.done = done.min(self.total);
+        self.done = if self.total == 0 {
+            done
+        } else {
+            done.min(self.total)
+        };
         if let Some(bar) = &self.bar {
             bar.set_position(self.done);
-        } else if self.spoke.elapsed() >= QUIET {
+        } else if self.spoke.elapsed() >= QUIET && self.done != self.total {
             self.spoke = Instant::now();
             eprintln!("  {}: {}", self.label, self.line());
         }
@@ -62,8 +70,10 @@ impl Meter {
     fn line(&self) -> String {
         let (done, total) = (size(self.done), size(self.total));
         let speed = self.done as f64 / self.started.elapsed().as_secs_f64().max(1e-9);
-        if speed < 1.0 {
-            return format!("{done} of {total}");
+        match (self.total, speed) {
+            (0, _) => return format!("{done}, {}/s", size(speed as u64)),
+            (_, ..1.0) => return format!("{done} of {total}"),
+            _ => {}
         }
         let left = Duration::from_secs_f64((self.total - self.done) as f64 / speed);
         format!(
