@@ -22,19 +22,14 @@ pub fn run(repo: &Repo, options: &Options) -> Result<()> {
         return Ok(());
     };
     let Some(chapter) = pick(&chapters, asked) else {
-        bail!(
-            "there is no chapter {asked}. These are here:\n{}",
-            listing(&chapters)
-        );
+        bail!("there is no chapter {asked}. These are here:\n{}", listing(&chapters));
     };
     setup::ensure(repo)?;
     if !repo.is_built() {
         eprintln!("First build: the C++ half of tch compiles once, which takes some minutes.");
     }
     let mut cargo = repo.cargo();
-    cargo
-        .args(["run", "--bin", &chapter.name, "--"])
-        .args(&options.flags);
+    cargo.args(["run", "--bin", &chapter.name, "--"]).args(&options.flags);
     // Relative paths in the flags mean what they mean in the user's shell.
     cargo.current_dir(std::env::current_dir()?);
     // This process becomes cargo, and cargo the chapter: exit code and Ctrl-C need no forwarding.
@@ -68,20 +63,11 @@ fn listing(chapters: &[Binary]) -> String {
     if chapters.is_empty() {
         return "  (no chapter is in Cargo.toml)".into();
     }
-    let width = chapters
-        .iter()
-        .map(|chapter| chapter.name.len())
-        .max()
-        .unwrap_or(0);
+    let width = chapters.iter().map(|chapter| chapter.name.len()).max().unwrap_or(0);
     let line = |chapter: &Binary| {
         let source = std::fs::read_to_string(&chapter.source).unwrap_or_default();
-        let title = source
-            .lines()
-            .find_map(|line| line.strip_prefix("//! "))
-            .unwrap_or("");
-        format!("  {:width$}  {title}", chapter.name)
-            .trim_end()
-            .to_owned()
+        let title = source.lines().find_map(|line| line.strip_prefix("//! ")).unwrap_or("");
+        format!("  {:width$}  {title}", chapter.name).trim_end().to_owned()
     };
     chapters.iter().map(line).collect::<Vec<_>>().join("\n")
 }
@@ -92,10 +78,7 @@ mod tests {
 
     fn some() -> Vec<Binary> {
         ["ch01-forward", "ch02-reverse", "ch10-latent"]
-            .map(|name| Binary {
-                name: name.into(),
-                source: "no such file".into(),
-            })
+            .map(|name| Binary { name: name.into(), source: "no such file".into() })
             .to_vec()
     }
 

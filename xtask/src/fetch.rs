@@ -36,28 +36,14 @@ pub fn fetch(url: &str, dest: &Path, sha256: Option<&str>, size_limit: u64) -> R
 fn download(url: &str, part: &Path, sha256: Option<&str>, size_limit: u64) -> Result<()> {
     let headers = with_suffix(part, ".head");
     let mut curl = Command::new("curl");
-    curl.args([
-        "--fail",
-        "--location",
-        "--silent",
-        "--show-error",
-        "--continue-at",
-        "-",
-    ])
-    .args([
-        "--connect-timeout",
-        "10",
-        "--speed-limit",
-        "1",
-        "--speed-time",
-        "30",
-    ])
-    .args(["--retry", "2", "--max-filesize", &size_limit.to_string()])
-    .arg("--dump-header")
-    .arg(&headers)
-    .arg("--output")
-    .arg(part)
-    .args(["--", url]);
+    curl.args(["--fail", "--location", "--silent", "--show-error", "--continue-at", "-"])
+        .args(["--connect-timeout", "10", "--speed-limit", "1", "--speed-time", "30"])
+        .args(["--retry", "2", "--max-filesize", &size_limit.to_string()])
+        .arg("--dump-header")
+        .arg(&headers)
+        .arg("--output")
+        .arg(part)
+        .args(["--", url]);
     let before = length(part);
     let name = url.rsplit('/').next().unwrap_or(url);
     let mut meter: Option<Meter> = None;
@@ -132,10 +118,7 @@ fn run(
     install: &str,
     tick: &mut dyn FnMut(&mut Child),
 ) -> Result<(ExitStatus, String)> {
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     die_with_parent(command);
     let name = command.get_program().to_string_lossy().into_owned();
     let mut child = match command.spawn() {
@@ -236,9 +219,8 @@ fn content_length(headers: &Path) -> Option<u64> {
     if !text.ends_with("\r\n\r\n") || !status.starts_with('2') {
         return None;
     }
-    let line = block
-        .lines()
-        .find(|line| line.to_ascii_lowercase().starts_with("content-length:"))?;
+    let line =
+        block.lines().find(|line| line.to_ascii_lowercase().starts_with("content-length:"))?;
     line.split(':').nth(1)?.trim().parse().ok()
 }
 

@@ -6,13 +6,16 @@ compile_error!("from-noise builds on Linux and macOS; on Windows use WSL2");
 mod chapter;
 mod data;
 mod fetch;
+mod notebooks;
 mod repo;
 mod scratch;
 mod setup;
+mod test;
 mod ui;
 
 use clap::{Parser, Subcommand};
 use repo::Repo;
+use std::process::ExitCode;
 
 /// Set-up and automation of from-noise.
 #[derive(Parser)]
@@ -30,28 +33,32 @@ enum Task {
     Chapter(chapter::Options),
     /// Download data sets into datasets/.
     Data(data::Options),
+    /// Run every test, smoke-run every chapter, compile every notebook; the count comes last.
+    Test,
     /// Load shared libraries in order and report the first that fails.
     #[command(hide = true)]
     Load { libraries: Vec<std::path::PathBuf> },
 }
 
-fn main() -> std::process::ExitCode {
+fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(cli.task) {
-        Ok(()) => std::process::ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
-            std::process::ExitCode::FAILURE
+            ExitCode::FAILURE
         }
     }
 }
 
-fn run(task: Task) -> anyhow::Result<()> {
+fn run(task: Task) -> anyhow::Result<ExitCode> {
     let repo = Repo::find()?;
     match task {
-        Task::Setup(options) => setup::run(&repo, &options),
-        Task::Chapter(options) => chapter::run(&repo, &options),
-        Task::Data(options) => data::run(&repo, &options),
-        Task::Load { libraries } => setup::load::here(&libraries),
+        Task::Setup(options) => setup::run(&repo, &options)?,
+        Task::Chapter(options) => chapter::run(&repo, &options)?,
+        Task::Data(options) => data::run(&repo, &options)?,
+        Task::Test => return test::run(&repo),
+        Task::Load { libraries } => setup::load::here(&libraries)?,
     }
+    Ok(ExitCode::SUCCESS)
 }

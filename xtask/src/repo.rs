@@ -6,6 +6,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// The crate that all of this is for.
+const PACKAGE: &str = "from-noise";
+
 /// The working copy that this xtask belongs to.
 #[derive(Debug, Clone)]
 pub struct Repo {
@@ -34,18 +37,11 @@ impl Repo {
     pub fn find() -> Result<Self> {
         let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
         let manifest = manifest.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
-        let root = manifest
-            .parent()
-            .context("the xtask folder has no parent")?;
+        let root = manifest.parent().context("the xtask folder has no parent")?;
         if !root.join("Cargo.toml").is_file() {
-            bail!(
-                "{} holds no Cargo.toml; call this through cargo",
-                root.display()
-            );
+            bail!("{} holds no Cargo.toml; call this through cargo", root.display());
         }
-        Ok(Self {
-            root: root.to_owned(),
-        })
+        Ok(Self { root: root.to_owned() })
     }
 
     /// The folder that holds everything that is downloaded for building.
@@ -113,53 +109,47 @@ impl Repo {
             .filter(|dir| !dir.starts_with(&target) && !is_toolchain(dir))
             .filter(|dir| !dir.as_os_str().is_empty())
             .collect();
-        if kept.is_empty() {
-            None
-        } else {
-            std::env::join_paths(kept).ok()
-        }
+        if kept.is_empty() { None } else { std::env::join_paths(kept).ok() }
     }
 
     /// The binaries of the package, sorted by name.
     pub fn binaries(&self) -> Result<Vec<Binary>> {
-        let output = self
-            .cargo()
-            .args(["metadata", "--no-deps", "--format-version", "1"])
-            .output();
-        let output = output.context("cargo does not start")?;
-        if !output.status.success() {
-            bail!(
-                "cargo metadata: {}",
-                String::from_utf8_lossy(&output.stderr).trim()
-            );
-        }
-        let metadata: Value = serde_json::from_slice(&output.stdout)?;
-        let packages = metadata["packages"].as_array().into_iter().flatten();
-        let targets = packages
-            .filter(|package| package["name"] == "from-noise")
-            .flat_map(|package| package["targets"].as_array().into_iter().flatten());
-        let mut binaries: Vec<Binary> = targets
-            .filter(|target| target["kind"][0] == "bin")
+        let packages = self.packages()?;
+        let package = packages.iter().find(|package| package["name"] == PACKAGE);
+        let targets = package.and_then(|package| package["targets"].as_array());
+        let binaries = targets.into_iter().flatten().filter(|target| target["kind"][0] == "bin");
+        let mut binaries: Vec<Binary> = binaries
             .filter_map(|target| {
                 let name = target["name"].as_str()?.to_owned();
-                Some(Binary {
-                    name,
-                    source: target["src_path"].as_str()?.into(),
-                })
+                Some(Binary { name, source: target["src_path"].as_str()?.into() })
             })
             .collect();
         binaries.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(binaries)
     }
 
+    /// The other packages of the workspace: tools, none of which links libtorch.
+    pub fn tools(&self) -> Result<Vec<String>> {
+        let packages = self.packages()?;
+        let names = packages.iter().filter_map(|package| package["name"].as_str());
+        Ok(names.filter(|name| *name != PACKAGE).map(str::to_owned).collect())
+    }
+
+    fn packages(&self) -> Result<Vec<Value>> {
+        let arguments = ["metadata", "--no-deps", "--format-version", "1"];
+        let output = self.cargo().args(arguments).output().context("cargo does not start")?;
+        if !output.status.success() {
+            bail!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        let metadata: Value = serde_json::from_slice(&output.stdout)?;
+        metadata["packages"].as_array().cloned().context("cargo metadata names no packages")
+    }
+
     /// Whether torch-sys has been compiled here already (the first build takes minutes).
     pub fn is_built(&self) -> bool {
         let outputs = std::fs::read_dir(self.target().join("debug/build"));
         outputs.into_iter().flatten().flatten().any(|entry| {
-            entry
-                .file_name()
-                .to_string_lossy()
-                .starts_with("torch-sys-")
+            entry.file_name().to_string_lossy().starts_with("torch-sys-")
                 && entry.path().join("out/libtch.a").is_file()
         })
     }

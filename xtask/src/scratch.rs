@@ -9,11 +9,7 @@ pub struct Scratch(PathBuf);
 impl Scratch {
     pub fn new(name: &str) -> std::io::Result<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let unique = format!(
-            "{}-{}",
-            std::process::id(),
-            NEXT.fetch_add(1, Ordering::Relaxed)
-        );
+        let unique = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let dir = std::env::temp_dir().join(format!("from-noise-{name}-{unique}"));
         std::fs::create_dir_all(&dir)?;
         Ok(Self(dir))

@@ -48,10 +48,7 @@ impl Options {
 pub fn run(repo: &Repo, options: &Options) -> Result<()> {
     if let Origin::Own(dir) = own_libtorch(repo)? {
         let version = own::check(&dir)?;
-        println!(
-            "LIBTORCH={} is your own libtorch {version} and is used as it is.",
-            dir.display()
-        );
+        println!("LIBTORCH={} is your own libtorch {version} and is used as it is.", dir.display());
         println!(
             "Keep it set in every shell, or cargo compiles torch-sys again each time it changes; \
              `cargo setup --from-torch {}` with LIBTORCH unset makes it permanent.",
@@ -114,10 +111,8 @@ pub fn installed(repo: &Repo) -> Option<Stamp> {
 }
 
 fn next_step(repo: &Repo) {
-    let first = repo
-        .binaries()
-        .ok()
-        .and_then(|all| all.into_iter().find(|b| b.name.starts_with("ch")));
+    let first =
+        repo.binaries().ok().and_then(|all| all.into_iter().find(|b| b.name.starts_with("ch")));
     let number = first.and_then(|binary| Some(binary.name.get(2..4)?.to_owned()));
     let number = number.unwrap_or_else(|| "01".into());
     println!("Next: `cargo chapter {number}`. If anything is odd: `cargo xtask doctor`.");
@@ -144,9 +139,7 @@ fn partial(repo: &Repo) -> Result<PathBuf> {
             std::fs::remove_dir_all(entry.path())?;
         }
     }
-    let folder = repo
-        .libtorch()
-        .join(format!(".partial-{}", std::process::id()));
+    let folder = repo.libtorch().join(format!(".partial-{}", std::process::id()));
     std::fs::create_dir(&folder)?;
     Ok(folder)
 }
@@ -157,10 +150,7 @@ fn link(repo: &Repo, torch: &Path) -> Result<()> {
     }
     let partial = partial(repo)?;
     own::link(torch, &partial.join("torch"))?;
-    let nvidia = torch
-        .parent()
-        .map(|dir| dir.join("nvidia"))
-        .filter(|dir| dir.is_dir());
+    let nvidia = torch.parent().map(|dir| dir.join("nvidia")).filter(|dir| dir.is_dir());
     if let Some(nvidia) = nvidia {
         symlink(nvidia, partial.join("nvidia"))?;
     }
@@ -193,31 +183,22 @@ fn install(repo: &Repo, asked: Option<Form>) -> Result<()> {
 
     let partial = partial(repo)?;
     let from_pytorch = form == Form::Cpu && !platform.is_mac();
-    let (source, files) = match from_pytorch
-        .then(|| cpu_index(repo, &pip, platform, &partial))
-        .flatten()
-    {
-        Some(file) => ("PyTorch's CPU wheel", vec![file]),
-        None => (
-            "the package registry's wheels",
-            registry(repo, &pip, platform, &wheels, &partial)?,
-        ),
-    };
+    let (source, files) =
+        match from_pytorch.then(|| cpu_index(repo, &pip, platform, &partial)).flatten() {
+            Some(file) => ("PyTorch's CPU wheel", vec![file]),
+            None => (
+                "the package registry's wheels",
+                registry(repo, &pip, platform, &wheels, &partial)?,
+            ),
+        };
     let mut hashes = Vec::new();
     for file in &files {
         wheel::unpack(file, platform, form, &partial)?;
-        let name = file
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         hashes.push((name, crate::fetch::sha256_of(file)?));
     }
     let torch = partial.join("torch");
-    let version = format!(
-        "{VERSION}+{}",
-        if form == Form::Cuda { "cu130" } else { "cpu" }
-    );
+    let version = format!("{VERSION}+{}", if form == Form::Cuda { "cu130" } else { "cpu" });
     layout::finish(&torch, &version)?;
     own::check(&torch)?;
     load::check(&torch)?;
@@ -258,14 +239,7 @@ fn downloads(repo: &Repo) -> PathBuf {
 /// PyTorch's own CPU wheel is a third of the other's size, where its host can be reached.
 fn cpu_index(repo: &Repo, pip: &[String], platform: Platform, partial: &Path) -> Option<PathBuf> {
     let wheel = &TORCH_CPU_INDEX;
-    let file = wheel::obtain(
-        pip,
-        wheel,
-        platform,
-        Index::PyTorchCpu,
-        &downloads(repo),
-        partial,
-    );
+    let file = wheel::obtain(pip, wheel, platform, Index::PyTorchCpu, &downloads(repo), partial);
     if let Err(error) = &file {
         eprintln!(
             "  PyTorch's own index gives nothing here, so to the package registry ({})",

@@ -30,22 +30,11 @@ impl Meter {
             bar
         });
         let now = Instant::now();
-        Self {
-            label: label.to_owned(),
-            total,
-            done: 0,
-            started: now,
-            spoke: now,
-            bar,
-        }
+        Self { label: label.to_owned(), total, done: 0, started: now, spoke: now, bar }
     }
 
     pub fn set(&mut self, done: u64) {
-        self.done = if self.total == 0 {
-            done
-        } else {
-            done.min(self.total)
-        };
+        self.done = if self.total == 0 { done } else { done.min(self.total) };
         if let Some(bar) = &self.bar {
             bar.set_position(self.done);
         } else if self.spoke.elapsed() >= QUIET && self.done != self.total {
@@ -76,11 +65,7 @@ impl Meter {
             _ => {}
         }
         let left = Duration::from_secs_f64((self.total - self.done) as f64 / speed);
-        format!(
-            "{done} of {total}, {}/s, {} left",
-            size(speed as u64),
-            duration(left)
-        )
+        format!("{done} of {total}, {}/s, {} left", size(speed as u64), duration(left))
     }
 }
 
@@ -100,11 +85,7 @@ pub fn duration(span: Duration) -> String {
     match seconds {
         ..10.0 => format!("{seconds:.1} s"),
         ..120.0 => format!("{seconds:.0} s"),
-        _ => format!(
-            "{} min {:02.0} s",
-            (seconds / 60.0).floor(),
-            (seconds % 60.0).floor()
-        ),
+        _ => format!("{} min {:02.0} s", (seconds / 60.0).floor(), (seconds % 60.0).floor()),
     }
 }
 
@@ -127,11 +108,7 @@ mod tests {
         let mut meter = Meter::new("torch", 4_000_000);
         meter.started = Instant::now() - Duration::from_secs(2);
         meter.done = 2_000_000;
-        assert!(
-            meter.line().starts_with("2 MB of 4 MB, "),
-            "{}",
-            meter.line()
-        );
+        assert!(meter.line().starts_with("2 MB of 4 MB, "), "{}", meter.line());
         assert!(meter.line().ends_with(" left"));
     }
 }

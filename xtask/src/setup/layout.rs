@@ -13,10 +13,7 @@ pub fn finish(torch: &Path, version: &str) -> Result<()> {
     if cfg!(target_os = "macos") {
         return Ok(());
     }
-    std::fs::write(
-        lib.join("libtorch.so"),
-        "INPUT(libtorch_cpu.so libc10.so)\n",
-    )?;
+    std::fs::write(lib.join("libtorch.so"), "INPUT(libtorch_cpu.so libc10.so)\n")?;
     if lib.join("libgomp.so.1").exists() && !lib.join("libgomp.so").exists() {
         symlink("libgomp.so.1", lib.join("libgomp.so"))?;
     }

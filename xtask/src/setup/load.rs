@@ -25,10 +25,7 @@ pub fn here(libraries: &[PathBuf]) -> Result<()> {
 pub fn trial(libraries: &[PathBuf], library_path: Option<&std::ffi::OsStr>) -> Result<(), String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let mut child = Command::new(program);
-    child
-        .arg("load")
-        .args(libraries)
-        .env_remove("LD_LIBRARY_PATH");
+    child.arg("load").args(libraries).env_remove("LD_LIBRARY_PATH");
     if let Some(path) = library_path {
         child.env("LD_LIBRARY_PATH", path);
     }
@@ -45,41 +42,21 @@ pub fn trial(libraries: &[PathBuf], library_path: Option<&std::ffi::OsStr>) -> R
 
 /// The libraries to load for a CPU program, and those that CUDA adds.
 pub fn libraries(torch: &Path) -> (Vec<PathBuf>, Vec<PathBuf>) {
-    let suffix = if cfg!(target_os = "macos") {
-        "dylib"
-    } else {
-        "so"
-    };
+    let suffix = if cfg!(target_os = "macos") { "dylib" } else { "so" };
     let lib = |folder: &str, stem: &str| torch.join(folder).join(format!("{stem}.{suffix}"));
     let cpu = vec![lib("lib", "libc10"), lib("lib", "libtorch_cpu")];
     let aside = lib("cuda", "libtorch_cuda");
-    let cuda = if aside.is_file() {
-        aside
-    } else {
-        lib("lib", "libtorch_cuda")
-    };
-    (
-        cpu,
-        if cuda.is_file() {
-            vec![cuda]
-        } else {
-            Vec::new()
-        },
-    )
+    let cuda = if aside.is_file() { aside } else { lib("lib", "libtorch_cuda") };
+    (cpu, if cuda.is_file() { vec![cuda] } else { Vec::new() })
 }
 
 /// Fails with one sentence unless the libraries in `torch` load.
 pub fn check(torch: &Path) -> Result<()> {
     let (mut all, cuda) = libraries(torch);
     all.extend(cuda);
-    trial(&all, None)
-        .map_err(anyhow::Error::msg)
-        .with_context(|| {
-            format!(
-                "libtorch in {} does not load (`cargo xtask doctor` explains)",
-                torch.display()
-            )
-        })
+    trial(&all, None).map_err(anyhow::Error::msg).with_context(|| {
+        format!("libtorch in {} does not load (`cargo xtask doctor` explains)", torch.display())
+    })
 }
 
 #[cfg(test)]
@@ -88,9 +65,7 @@ mod tests {
 
     #[test]
     fn a_missing_library_is_named() {
-        let error = here(&[PathBuf::from("libno_such_library.so.9")])
-            .unwrap_err()
-            .to_string();
+        let error = here(&[PathBuf::from("libno_such_library.so.9")]).unwrap_err().to_string();
         assert!(error.contains("libno_such_library.so.9"), "{error}");
     }
 }

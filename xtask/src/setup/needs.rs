@@ -14,11 +14,8 @@ pub fn install_hint(debian: &str, fedora: &str, mac: &str) -> String {
         return format!("`{mac}`");
     }
     let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let like = |name: &str| {
-        release
-            .lines()
-            .any(|line| line.starts_with("ID") && line.contains(name))
-    };
+    let like =
+        |name: &str| release.lines().any(|line| line.starts_with("ID") && line.contains(name));
     if like("debian") || like("ubuntu") {
         format!("`sudo apt-get install {debian}`")
     } else if like("fedora") || like("rhel") {
@@ -103,10 +100,7 @@ pub fn free_bytes(folder: &Path) -> Option<u64> {
         }
         stats
     };
-    #[allow(
-        clippy::unnecessary_cast,
-        reason = "the fields are u32 on some systems"
-    )]
+    #[allow(clippy::unnecessary_cast, reason = "the fields are u32 on some systems")]
     Some(stats.f_bavail as u64 * stats.f_frsize as u64)
 }
 
@@ -119,10 +113,7 @@ pub fn nvidia_driver() -> bool {
 }
 
 pub fn succeeds(command: &mut Command) -> bool {
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
 
@@ -136,10 +127,7 @@ mod tests {
         disk(&folder, 0, 0).unwrap();
         let error = disk(&folder, u64::MAX / 4, 0).unwrap_err().to_string();
         assert!(error.contains("are needed"), "{error}");
-        assert_eq!(
-            free_bytes(&folder.join("not/yet/there")),
-            free_bytes(&folder)
-        );
+        assert_eq!(free_bytes(&folder.join("not/yet/there")), free_bytes(&folder));
     }
 
     #[test]

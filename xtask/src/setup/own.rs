@@ -15,53 +15,31 @@ pub fn version(torch: &Path) -> Option<String> {
         return Some(text.trim().to_owned());
     }
     if let Some(text) = read("version.py") {
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix("__version__ = "))?;
+        let line = text.lines().find_map(|line| line.strip_prefix("__version__ = "))?;
         return Some(line.trim_matches(['\'', '"']).to_owned());
     }
     let header = read("include/torch/csrc/api/include/torch/version.h")
         .or_else(|| read("include/torch/headeronly/version.h"))?;
     let number = |name: &str| {
         let start = format!("#define TORCH_VERSION_{name} ");
-        header
-            .lines()
-            .find_map(|line| Some(line.strip_prefix(&start)?.trim().to_owned()))
+        header.lines().find_map(|line| Some(line.strip_prefix(&start)?.trim().to_owned()))
     };
-    Some(format!(
-        "{}.{}.{}",
-        number("MAJOR")?,
-        number("MINOR")?,
-        number("PATCH")?
-    ))
+    Some(format!("{}.{}.{}", number("MAJOR")?, number("MINOR")?, number("PATCH")?))
 }
 
 /// Fails unless `torch` is a libtorch of the version that tch wants.
 pub fn check(torch: &Path) -> Result<String> {
-    let library = if cfg!(target_os = "macos") {
-        "libtorch_cpu.dylib"
-    } else {
-        "libtorch_cpu.so"
-    };
+    let library = if cfg!(target_os = "macos") { "libtorch_cpu.dylib" } else { "libtorch_cpu.so" };
     for needed in [&format!("lib/{library}"), "include/torch"] {
         if !torch.join(needed).exists() {
-            bail!(
-                "{} is not a libtorch: it holds no {needed}",
-                torch.display()
-            );
+            bail!("{} is not a libtorch: it holds no {needed}", torch.display());
         }
     }
     let Some(version) = version(torch) else {
-        bail!(
-            "{} does not say which version of libtorch it is",
-            torch.display()
-        );
+        bail!("{} does not say which version of libtorch it is", torch.display());
     };
     if version.split('+').next() != Some(VERSION) {
-        bail!(
-            "{} is libtorch {version}, and tch needs exactly {VERSION}",
-            torch.display()
-        );
+        bail!("{} is libtorch {version}, and tch needs exactly {VERSION}", torch.display());
     }
     Ok(version)
 }
@@ -70,34 +48,20 @@ pub fn check(torch: &Path) -> Result<String> {
 pub fn locate(given: &Path) -> Result<PathBuf> {
     if given.is_dir() {
         let inside = ["", "torch", "libtorch"].map(|name| given.join(name));
-        let found = inside
-            .into_iter()
-            .find(|dir| dir.join("include/torch").is_dir());
+        let found = inside.into_iter().find(|dir| dir.join("include/torch").is_dir());
         let found = found.with_context(|| {
-            format!(
-                "{} holds no libtorch (no include/torch in it)",
-                given.display()
-            )
+            format!("{} holds no libtorch (no include/torch in it)", given.display())
         })?;
         return Ok(found.canonicalize()?);
     }
     let script = "import importlib.util as u, os; s = u.find_spec('torch'); \
                   print(os.path.dirname(s.origin) if s else '')";
-    let output = Command::new(given)
-        .args(["-c", script])
-        .output()
-        .with_context(|| {
-            format!(
-                "{} is neither a folder nor a Python that starts",
-                given.display()
-            )
-        })?;
+    let output = Command::new(given).args(["-c", script]).output().with_context(|| {
+        format!("{} is neither a folder nor a Python that starts", given.display())
+    })?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     if text.is_empty() {
-        bail!(
-            "{} has no torch package: `pip install torch=={VERSION}`",
-            given.display()
-        );
+        bail!("{} has no torch package: `pip install torch=={VERSION}`", given.display());
     }
     Ok(PathBuf::from(text).canonicalize()?)
 }
@@ -108,12 +72,7 @@ pub fn link(torch: &Path, dest: &Path) -> Result<Stamp> {
     let version = check(torch)?;
     let libraries: Vec<(String, PathBuf)> = std::fs::read_dir(torch.join("lib"))?
         .flatten()
-        .map(|entry| {
-            (
-                entry.file_name().to_string_lossy().into_owned(),
-                entry.path(),
-            )
-        })
+        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path()))
         .filter(|(name, _)| name.contains(".so") || name.ends_with(".dylib"))
         .filter(|(name, _)| !name.starts_with("libtorch_python") && name != "libtorch.so")
         .collect();
@@ -133,12 +92,7 @@ pub fn link(torch: &Path, dest: &Path) -> Result<Stamp> {
     }
     super::layout::finish(dest, &version)?;
     let form = if cuda { Form::Cuda } else { Form::Cpu };
-    let stamp = Stamp::of(
-        dest,
-        form,
-        &format!("links to {}", torch.display()),
-        Vec::new(),
-    )?;
+    let stamp = Stamp::of(dest, form, &format!("links to {}", torch.display()), Vec::new())?;
     stamp.write(dest)?;
     Ok(stamp)
 }
@@ -154,25 +108,12 @@ mod tests {
         let torch = scratch.path().join("torch");
         std::fs::create_dir_all(torch.join("include/torch")).unwrap();
         std::fs::create_dir_all(torch.join("lib")).unwrap();
-        for lib in [
-            "libtorch_cpu",
-            "libc10",
-            "libtorch",
-            "libtorch_cuda",
-            "libtorch_python",
-        ] {
-            let suffix = if cfg!(target_os = "macos") {
-                "dylib"
-            } else {
-                "so"
-            };
+        for lib in ["libtorch_cpu", "libc10", "libtorch", "libtorch_cuda", "libtorch_python"] {
+            let suffix = if cfg!(target_os = "macos") { "dylib" } else { "so" };
             std::fs::write(torch.join(format!("lib/{lib}.{suffix}")), lib).unwrap();
         }
-        std::fs::write(
-            torch.join("version.py"),
-            format!("x = 1\n__version__ = '{version}'\n"),
-        )
-        .unwrap();
+        std::fs::write(torch.join("version.py"), format!("x = 1\n__version__ = '{version}'\n"))
+            .unwrap();
         scratch
     }
 
@@ -195,13 +136,8 @@ mod tests {
     #[test]
     fn another_version_is_refused_by_name() {
         let scratch = package("2.12.0", "own");
-        let error = check(&scratch.path().join("torch"))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("2.12.0") && error.contains("2.13.0"),
-            "{error}"
-        );
+        let error = check(&scratch.path().join("torch")).unwrap_err().to_string();
+        assert!(error.contains("2.12.0") && error.contains("2.13.0"), "{error}");
         let error = check(scratch.path()).unwrap_err().to_string();
         assert!(error.contains("is not a libtorch"), "{error}");
     }
@@ -212,18 +148,8 @@ mod tests {
         let torch = scratch.path().join("torch").canonicalize().unwrap();
         assert_eq!(locate(scratch.path()).unwrap(), torch);
         assert_eq!(locate(&torch).unwrap(), torch);
-        assert!(
-            locate(&torch.join("lib"))
-                .unwrap_err()
-                .to_string()
-                .contains("no libtorch")
-        );
-        assert!(
-            locate(Path::new("no-such-python"))
-                .unwrap_err()
-                .to_string()
-                .contains("neither")
-        );
+        assert!(locate(&torch.join("lib")).unwrap_err().to_string().contains("no libtorch"));
+        assert!(locate(Path::new("no-such-python")).unwrap_err().to_string().contains("neither"));
     }
 
     #[cfg(target_os = "linux")]
@@ -241,9 +167,6 @@ mod tests {
         assert_eq!(version(&dest).unwrap(), "2.13.0+cu130");
         assert_eq!(Stamp::read(&dest).unwrap(), stamp);
         std::fs::remove_file(scratch.path().join("torch/lib/libc10.so")).unwrap();
-        assert!(
-            stamp.damage(&dest).unwrap().contains("libc10"),
-            "a link into nowhere is noticed"
-        );
+        assert!(stamp.damage(&dest).unwrap().contains("libc10"), "a link into nowhere is noticed");
     }
 }

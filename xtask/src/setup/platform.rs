@@ -22,9 +22,7 @@ impl Form {
     }
 
     pub fn parse(name: &str) -> Option<Self> {
-        [Form::Cpu, Form::Cuda]
-            .into_iter()
-            .find(|form| form.name() == name)
+        [Form::Cpu, Form::Cuda].into_iter().find(|form| form.name() == name)
     }
 }
 
@@ -68,12 +66,8 @@ impl Platform {
             Platform::LinuxX86_64 => ("x86_64", &["manylinux2014", "manylinux2010", "manylinux1"]),
             Platform::LinuxAarch64 => ("aarch64", &["manylinux2014"]),
         };
-        let dated = (5..=28)
-            .rev()
-            .map(|minor| format!("manylinux_2_{minor}_{arch}"));
-        dated
-            .chain(legacy.iter().map(|tag| format!("{tag}_{arch}")))
-            .collect()
+        let dated = (5..=28).rev().map(|minor| format!("manylinux_2_{minor}_{arch}"));
+        dated.chain(legacy.iter().map(|tag| format!("{tag}_{arch}"))).collect()
     }
 }
 
@@ -92,12 +86,7 @@ const fn wheel(
     bytes: u64,
     sha256: &'static str,
 ) -> Wheel {
-    Wheel {
-        name,
-        version,
-        bytes,
-        sha256: Some(sha256),
-    }
+    Wheel { name, version, bytes, sha256: Some(sha256) }
 }
 
 #[rustfmt::skip]
@@ -111,12 +100,8 @@ const TORCH_MAC_ARM64: Wheel =
     wheel("torch", VERSION, 111_187_938, "e76f9bcecc52b8ff711239a2f7547d5353df95878ab232f0773c1d95928b92f8");
 
 /// PyTorch's own CPU wheel, about which its index alone knows size and hash.
-pub const TORCH_CPU_INDEX: Wheel = Wheel {
-    name: "torch",
-    version: "2.13.0+cpu",
-    bytes: 0,
-    sha256: None,
-};
+pub const TORCH_CPU_INDEX: Wheel =
+    Wheel { name: "torch", version: "2.13.0+cpu", bytes: 0, sha256: None };
 
 /// libtorch_cpu of the registry's Linux wheels was built with CUDA's profiler in it.
 #[rustfmt::skip]
@@ -158,10 +143,7 @@ pub fn registry_wheels(platform: Platform, form: Form) -> Vec<Wheel> {
     if form == Form::Cuda && !platform.is_mac() {
         // The hashes are those of the x86-64 files; elsewhere each file is held against its RECORD.
         let pinned = platform == Platform::LinuxX86_64;
-        let unpinned = |wheel: Wheel| Wheel {
-            sha256: wheel.sha256.filter(|_| pinned),
-            ..wheel
-        };
+        let unpinned = |wheel: Wheel| Wheel { sha256: wheel.sha256.filter(|_| pinned), ..wheel };
         wheels.extend(NEEDED_BY_CUDA.map(unpinned));
     }
     wheels
@@ -262,34 +244,13 @@ mod tests {
     #[test]
     fn the_cuda_form_keeps_libtorch_cuda_out_of_the_linkers_sight() {
         let cuda = |entry| placed(entry, Form::Cuda).unwrap();
-        assert_eq!(
-            cuda("torch/lib/libtorch_cuda.so"),
-            "torch/cuda/libtorch_cuda.so"
-        );
-        assert_eq!(
-            cuda("torch/lib/libc10_cuda.so"),
-            "torch/cuda/libc10_cuda.so"
-        );
-        assert_eq!(
-            cuda("torch/lib/libtorch_nvshmem.so"),
-            "torch/cuda/libtorch_nvshmem.so"
-        );
-        assert_eq!(
-            cuda("torch/lib/libtorch_cuda_linalg.so"),
-            "torch/lib/libtorch_cuda_linalg.so"
-        );
-        assert_eq!(
-            cuda("torch/lib/libtorch_cpu.so"),
-            "torch/lib/libtorch_cpu.so"
-        );
-        assert_eq!(
-            cuda("nvidia/cudnn/lib/libcudnn.so.9"),
-            "nvidia/cudnn/lib/libcudnn.so.9"
-        );
-        assert_eq!(
-            placed("nvidia/cu13/lib/libcudart_static.a", Form::Cuda),
-            None
-        );
+        assert_eq!(cuda("torch/lib/libtorch_cuda.so"), "torch/cuda/libtorch_cuda.so");
+        assert_eq!(cuda("torch/lib/libc10_cuda.so"), "torch/cuda/libc10_cuda.so");
+        assert_eq!(cuda("torch/lib/libtorch_nvshmem.so"), "torch/cuda/libtorch_nvshmem.so");
+        assert_eq!(cuda("torch/lib/libtorch_cuda_linalg.so"), "torch/lib/libtorch_cuda_linalg.so");
+        assert_eq!(cuda("torch/lib/libtorch_cpu.so"), "torch/lib/libtorch_cpu.so");
+        assert_eq!(cuda("nvidia/cudnn/lib/libcudnn.so.9"), "nvidia/cudnn/lib/libcudnn.so.9");
+        assert_eq!(placed("nvidia/cu13/lib/libcudart_static.a", Form::Cuda), None);
         assert_eq!(placed("torch/lib/libtorch.so", Form::Cuda), None);
     }
 
@@ -303,21 +264,10 @@ mod tests {
 
     #[test]
     fn machines_without_a_wheel_are_told_so() {
-        assert_eq!(
-            Platform::named("linux", "x86_64").unwrap(),
-            Platform::LinuxX86_64
-        );
+        assert_eq!(Platform::named("linux", "x86_64").unwrap(), Platform::LinuxX86_64);
+        assert!(Platform::named("macos", "x86_64").unwrap_err().to_string().contains("Intel"));
         assert!(
-            Platform::named("macos", "x86_64")
-                .unwrap_err()
-                .to_string()
-                .contains("Intel")
-        );
-        assert!(
-            Platform::named("linux", "riscv64")
-                .unwrap_err()
-                .to_string()
-                .contains("--from-torch")
+            Platform::named("linux", "riscv64").unwrap_err().to_string().contains("--from-torch")
         );
     }
 
@@ -325,37 +275,19 @@ mod tests {
     fn every_x86_64_wheel_is_pinned() {
         for form in [Form::Cpu, Form::Cuda] {
             let wheels = registry_wheels(Platform::LinuxX86_64, form);
-            assert!(
-                wheels
-                    .iter()
-                    .all(|wheel| wheel.sha256.is_some_and(|hash| hash.len() == 64))
-            );
+            assert!(wheels.iter().all(|wheel| wheel.sha256.is_some_and(|hash| hash.len() == 64)));
         }
         assert_eq!(registry_wheels(Platform::LinuxX86_64, Form::Cuda).len(), 16);
         let aarch64 = registry_wheels(Platform::LinuxAarch64, Form::Cuda);
-        assert_eq!(
-            aarch64
-                .iter()
-                .filter(|wheel| wheel.sha256.is_some())
-                .count(),
-            3
-        );
+        assert_eq!(aarch64.iter().filter(|wheel| wheel.sha256.is_some()).count(), 3);
     }
 
     #[test]
     fn pip_is_offered_every_tag_the_wheels_carry() {
         let tags = Platform::LinuxX86_64.pip_tags();
-        for tag in [
-            "manylinux_2_28_x86_64",
-            "manylinux_2_17_x86_64",
-            "manylinux1_x86_64",
-        ] {
+        for tag in ["manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux1_x86_64"] {
             assert!(tags.iter().any(|have| have == tag), "{tag}");
         }
-        assert!(
-            Platform::MacArm64
-                .pip_tags()
-                .contains(&"macosx_14_0_arm64".to_owned())
-        );
+        assert!(Platform::MacArm64.pip_tags().contains(&"macosx_14_0_arm64".to_owned()));
     }
 }

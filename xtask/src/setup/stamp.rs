@@ -33,30 +33,18 @@ impl Stamp {
             };
             for entry in entries {
                 let path = entry?.path();
-                let bytes = path
-                    .metadata()
-                    .with_context(|| path.display().to_string())?
-                    .len();
+                let bytes = path.metadata().with_context(|| path.display().to_string())?.len();
                 let name = path.file_name().context("an entry has a name")?;
                 files.push((Path::new(folder).join(name), bytes));
             }
         }
         files.sort();
-        Ok(Self {
-            form,
-            source: source.to_owned(),
-            wheels,
-            files,
-        })
+        Ok(Self { form, source: source.to_owned(), wheels, files })
     }
 
     pub fn write(&self, torch: &Path) -> Result<()> {
         let pairs = |pairs: &[(String, String)]| -> Value {
-            pairs
-                .iter()
-                .map(|(k, v)| (k.clone(), json!(v)))
-                .collect::<Map<_, _>>()
-                .into()
+            pairs.iter().map(|(k, v)| (k.clone(), json!(v))).collect::<Map<_, _>>().into()
         };
         let files: Map<String, Value> = self
             .files
@@ -89,28 +77,20 @@ impl Stamp {
         Some(Self {
             form: Form::parse(value["form"].as_str()?)?,
             source: text(&value["source"])?,
-            wheels: wheels
-                .map(|(k, v)| Some((k.clone(), text(v)?)))
-                .collect::<Option<_>>()?,
-            files: files
-                .map(|(k, v)| Some((k.into(), v.as_u64()?)))
-                .collect::<Option<_>>()?,
+            wheels: wheels.map(|(k, v)| Some((k.clone(), text(v)?))).collect::<Option<_>>()?,
+            files: files.map(|(k, v)| Some((k.into(), v.as_u64()?))).collect::<Option<_>>()?,
         })
     }
 
     /// The first library that is not there in the size that was installed.
     pub fn damage(&self, torch: &Path) -> Option<String> {
-        self.files
-            .iter()
-            .find_map(|(path, bytes)| match torch.join(path).metadata() {
-                Ok(meta) if meta.len() == *bytes => None,
-                Ok(meta) => Some(format!(
-                    "{} has {} bytes instead of {bytes}",
-                    path.display(),
-                    meta.len()
-                )),
-                Err(_) => Some(format!("{} is missing", path.display())),
-            })
+        self.files.iter().find_map(|(path, bytes)| match torch.join(path).metadata() {
+            Ok(meta) if meta.len() == *bytes => None,
+            Ok(meta) => {
+                Some(format!("{} has {} bytes instead of {bytes}", path.display(), meta.len()))
+            }
+            Err(_) => Some(format!("{} is missing", path.display())),
+        })
     }
 }
 
@@ -133,12 +113,7 @@ mod tests {
         assert_eq!(stamp.files, [(PathBuf::from("lib/libc10.so"), 7)]);
         assert_eq!(stamp.damage(torch), None);
         std::fs::write(torch.join("lib/libc10.so"), b"libr").unwrap();
-        assert!(
-            stamp
-                .damage(torch)
-                .unwrap()
-                .contains("4 bytes instead of 7")
-        );
+        assert!(stamp.damage(torch).unwrap().contains("4 bytes instead of 7"));
         std::fs::remove_file(torch.join("lib/libc10.so")).unwrap();
         assert!(stamp.damage(torch).unwrap().contains("missing"));
     }
@@ -147,12 +122,7 @@ mod tests {
     fn another_version_or_a_torn_note_does_not_count() {
         let scratch = Scratch::new("stamp").unwrap();
         let torch = scratch.path();
-        let stamp = Stamp {
-            form: Form::Cpu,
-            source: String::new(),
-            wheels: vec![],
-            files: vec![],
-        };
+        let stamp = Stamp { form: Form::Cpu, source: String::new(), wheels: vec![], files: vec![] };
         stamp.write(torch).unwrap();
         let text = std::fs::read_to_string(torch.join(NAME)).unwrap();
         std::fs::write(torch.join(NAME), text.replace(VERSION, "2.12.0")).unwrap();

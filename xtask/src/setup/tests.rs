@@ -2,9 +2,7 @@ use super::*;
 use crate::scratch::Scratch;
 
 fn repo(scratch: &Scratch) -> Repo {
-    let repo = Repo {
-        root: scratch.path().to_owned(),
-    };
+    let repo = Repo { root: scratch.path().to_owned() };
     std::fs::create_dir_all(repo.libtorch()).unwrap();
     repo
 }

@@ -72,29 +72,15 @@ fn pip_download(pip: &[String], wheel: &Wheel, platform: Platform, index: Index)
         "--only-binary=:all:",
         "--no-cache-dir",
     ]);
-    command.args([
-        "--progress-bar",
-        "off",
-        "--disable-pip-version-check",
-        "--no-input",
-    ]);
+    command.args(["--progress-bar", "off", "--disable-pip-version-check", "--no-input"]);
     // The wheel for CPython 3.11 whatever Python is here: only its C++ half is used.
     command.args(["--implementation", "cp", "--python-version", "311"]);
     for tag in platform.pip_tags() {
         command.args(["--platform", &tag]);
     }
     if index == Index::PyTorchCpu {
-        command.args([
-            "--index-url",
-            PYTORCH_CPU,
-            "--timeout",
-            "8",
-            "--retries",
-            "0",
-        ]);
-        command
-            .env_remove("PIP_FIND_LINKS")
-            .env_remove("PIP_EXTRA_INDEX_URL");
+        command.args(["--index-url", PYTORCH_CPU, "--timeout", "8", "--retries", "0"]);
+        command.env_remove("PIP_FIND_LINKS").env_remove("PIP_EXTRA_INDEX_URL");
     }
     command.arg(format!("{}=={}", wheel.name, wheel.version));
     command
@@ -103,18 +89,10 @@ fn pip_download(pip: &[String], wheel: &Wheel, platform: Platform, index: Index)
 /// The file that pip saves for a wheel: `nvidia_cuda_cupti-13.0.85-py3-none-...whl`.
 fn find(wheel: &Wheel, folder: &Path) -> Option<PathBuf> {
     let start = format!("{}-{}-", wheel.name.replace('-', "_"), wheel.version);
-    std::fs::read_dir(folder)
-        .ok()?
-        .flatten()
-        .map(|entry| entry.path())
-        .find(|path| {
-            let name = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .replace("%2B", "+");
-            name.starts_with(&start) && name.ends_with(".whl")
-        })
+    std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).find(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().replace("%2B", "+");
+        name.starts_with(&start) && name.ends_with(".whl")
+    })
 }
 
 fn check(path: &Path, wheel: &Wheel) -> Result<()> {
@@ -139,11 +117,7 @@ fn open(path: &Path) -> Result<ZipArchive<File>> {
 
 /// Unpacks what is needed into `root`, holding every file against the wheel's own RECORD.
 pub fn unpack(path: &Path, platform: Platform, form: Form, root: &Path) -> Result<()> {
-    let name = path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut archive = open(path).with_context(|| format!("{name} is corrupt"))?;
     let record = record(&mut archive).with_context(|| format!("{name} has no RECORD"))?;
     let wanted: Vec<(String, PathBuf)> = archive
@@ -211,10 +185,7 @@ fn record(archive: &mut ZipArchive<File>) -> Result<HashMap<String, String>> {
         // path,sha256=<base64>,size — paths that hold commas are quoted, and none of ours does
         let mut fields = line.rsplitn(3, ',').skip(1);
         let hash = fields.next()?.strip_prefix("sha256=")?;
-        Some((
-            fields.next()?.trim_matches('"').to_owned(),
-            hex(&base64(hash)?),
-        ))
+        Some((fields.next()?.trim_matches('"').to_owned(), hex(&base64(hash)?)))
     });
     Ok(lines.collect())
 }

@@ -35,12 +35,7 @@ fn base64_of(bytes: &[u8]) -> String {
 }
 
 fn torch(sha256: Option<&'static str>) -> Wheel {
-    Wheel {
-        name: "torch",
-        version: "2.13.0",
-        bytes: 0,
-        sha256,
-    }
+    Wheel { name: "torch", version: "2.13.0", bytes: 0, sha256 }
 }
 
 #[test]
@@ -77,47 +72,26 @@ fn a_torn_wheel_is_corrupt() {
     check(&path, &torch(None)).unwrap();
     let bytes = std::fs::read(&path).unwrap();
     std::fs::write(&path, &bytes[..bytes.len() - 30]).unwrap();
-    assert!(
-        check(&path, &torch(None))
-            .unwrap_err()
-            .to_string()
-            .contains("corrupt")
-    );
+    assert!(check(&path, &torch(None)).unwrap_err().to_string().contains("corrupt"));
     let error = check(&path, &torch(Some("00"))).unwrap_err().to_string();
-    assert!(
-        error.contains("corrupt") && error.contains("00 expected"),
-        "{error}"
-    );
+    assert!(error.contains("corrupt") && error.contains("00 expected"), "{error}");
 }
 
 #[test]
 fn wheels_are_found_by_their_file_names() {
     let scratch = Scratch::new("wheel").unwrap();
-    for name in [
-        "torch-2.13.0-cp311.whl",
-        "torch-2.13.0%2Bcpu-cp311.whl",
-        "nvidia_nvtx-13.0.85-py3.whl",
-    ] {
+    for name in
+        ["torch-2.13.0-cp311.whl", "torch-2.13.0%2Bcpu-cp311.whl", "nvidia_nvtx-13.0.85-py3.whl"]
+    {
         std::fs::write(scratch.path().join(name), "").unwrap();
     }
     let found = |name, version| {
-        let wheel = Wheel {
-            name,
-            version,
-            bytes: 0,
-            sha256: None,
-        };
+        let wheel = Wheel { name, version, bytes: 0, sha256: None };
         find(&wheel, scratch.path()).map(|path| path.file_name().unwrap().to_owned())
     };
     assert_eq!(found("torch", "2.13.0").unwrap(), "torch-2.13.0-cp311.whl");
-    assert_eq!(
-        found("torch", "2.13.0+cpu").unwrap(),
-        "torch-2.13.0%2Bcpu-cp311.whl"
-    );
-    assert_eq!(
-        found("nvidia-nvtx", "13.0.85").unwrap(),
-        "nvidia_nvtx-13.0.85-py3.whl"
-    );
+    assert_eq!(found("torch", "2.13.0+cpu").unwrap(), "torch-2.13.0%2Bcpu-cp311.whl");
+    assert_eq!(found("nvidia-nvtx", "13.0.85").unwrap(), "nvidia_nvtx-13.0.85-py3.whl");
     assert_eq!(found("nvidia-nvtx", "13.0.8"), None);
 }
 
@@ -126,20 +100,15 @@ fn the_first_index_is_left_quickly_and_alone() {
     let pip = ["python3".to_owned(), "-m".to_owned(), "pip".to_owned()];
     let line = |index| {
         let command = pip_download(&pip, &torch(None), Platform::LinuxX86_64, index);
-        let args: Vec<_> = command
-            .get_args()
-            .map(|arg| arg.to_string_lossy().into_owned())
-            .collect();
+        let args: Vec<_> =
+            command.get_args().map(|arg| arg.to_string_lossy().into_owned()).collect();
         args.join(" ")
     };
     assert!(
         line(Index::PyTorchCpu)
             .contains("--index-url https://download.pytorch.org/whl/cpu --timeout 8 --retries 0")
     );
-    assert!(
-        !line(Index::Registry).contains("--index-url"),
-        "the user's own pip settings decide"
-    );
+    assert!(!line(Index::Registry).contains("--index-url"), "the user's own pip settings decide");
     assert!(line(Index::Registry).ends_with(" torch==2.13.0"));
 }
 
@@ -158,11 +127,8 @@ fn fake_pip(wheel: Option<&Path>, folder: &Path) -> Vec<String> {
 #[test]
 fn a_corrupt_wheel_is_fetched_again_and_a_whole_one_is_kept() {
     let scratch = Scratch::new("wheel").unwrap();
-    let (good, kept, partial) = (
-        scratch.path().join("good"),
-        scratch.path().join("kept"),
-        scratch.path().join("partial"),
-    );
+    let (good, kept, partial) =
+        (scratch.path().join("good"), scratch.path().join("kept"), scratch.path().join("partial"));
     for folder in [&good, &kept] {
         std::fs::create_dir(folder).unwrap();
     }
@@ -170,26 +136,13 @@ fn a_corrupt_wheel_is_fetched_again_and_a_whole_one_is_kept() {
     let stale = kept.join(wheel_path.file_name().unwrap());
     std::fs::write(&stale, "half a download").unwrap();
     let obtain = |pip: &[String]| {
-        obtain(
-            pip,
-            &torch(None),
-            Platform::LinuxX86_64,
-            Index::Registry,
-            &kept,
-            &partial,
-        )
+        obtain(pip, &torch(None), Platform::LinuxX86_64, Index::Registry, &kept, &partial)
     };
     let found = obtain(&fake_pip(Some(&wheel_path), scratch.path())).unwrap();
-    assert_eq!(
-        std::fs::read(found).unwrap(),
-        std::fs::read(&wheel_path).unwrap()
-    );
+    assert_eq!(std::fs::read(found).unwrap(), std::fs::read(&wheel_path).unwrap());
     let none = fake_pip(None, scratch.path());
     obtain(&none).expect("what is whole is not asked for again");
     std::fs::remove_file(&stale).unwrap();
     let error = format!("{:#}", obtain(&none).unwrap_err());
-    assert_eq!(
-        error,
-        "torch 2.13.0: sh failed: ERROR: No matching distribution found"
-    );
+    assert_eq!(error, "torch 2.13.0: sh failed: ERROR: No matching distribution found");
 }
