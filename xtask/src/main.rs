@@ -5,6 +5,7 @@ compile_error!("from-noise builds on Linux and macOS; on Windows use WSL2");
 
 mod chapter;
 mod data;
+mod doctor;
 mod fetch;
 mod notebooks;
 mod repo;
@@ -33,6 +34,8 @@ enum Task {
     Chapter(chapter::Options),
     /// Download data sets into datasets/.
     Data(data::Options),
+    /// Look at this machine and tell what is wrong, each with its fix.
+    Doctor(doctor::Options),
     /// Run every test, smoke-run every chapter, compile every notebook; the count comes last.
     Test,
     /// Load shared libraries in order and report the first that fails.
@@ -57,6 +60,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Setup(options) => setup::run(&repo, &options)?,
         Task::Chapter(options) => chapter::run(&repo, &options)?,
         Task::Data(options) => data::run(&repo, &options)?,
+        Task::Doctor(options) => return doctor::run(&repo, &options),
         Task::Test => return test::run(&repo),
         Task::Load { libraries } => setup::load::here(&libraries)?,
     }
