@@ -300,7 +300,7 @@ mod tests {
     #[test]
     fn the_library_that_is_missing_is_named() {
         let name = Path::new("/x/cuda/libtorch_cuda.so");
-        let because = |reason| first_telling(DeviceError::CpuForm, name, reason);
+        let because = |reason: &str| first_telling(DeviceError::CpuForm, name, reason);
         let absent = "cannot open shared object file: No such file or directory";
         assert_eq!(because(&format!("/x/cuda/libtorch_cuda.so: {absent}")), DeviceError::CpuForm);
         let error = because(&format!("libcublas.so.13: {absent}"));

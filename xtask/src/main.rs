@@ -1,1 +1,68 @@
-fn main() {}
+//! Set-up and automation of from-noise: `cargo setup`, `cargo chapter NN`, `cargo xtask ...`.
+
+#[cfg(not(unix))]
+compile_error!("from-noise builds on Linux and macOS; on Windows use WSL2");
+
+mod chapter;
+mod data;
+mod doctor;
+mod fetch;
+mod notebooks;
+mod repo;
+mod scratch;
+mod setup;
+mod test;
+mod ui;
+
+use clap::{Parser, Subcommand};
+use repo::Repo;
+use std::process::ExitCode;
+
+/// Set-up and automation of from-noise.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install libtorch 2.13.0 into .libtorch/ (also: cargo setup).
+    Setup(setup::Options),
+    /// Build and run one chapter (also: cargo chapter NN [-- flags]); without a number, list them.
+    Chapter(chapter::Options),
+    /// Download data sets into datasets/.
+    Data(data::Options),
+    /// Look at this machine and tell what is wrong, each with its fix.
+    Doctor(doctor::Options),
+    /// Run every test, smoke-run every chapter, compile every notebook; the count comes last.
+    Test,
+    /// Load shared libraries in order and report the first that fails.
+    #[command(hide = true)]
+    Load { libraries: Vec<std::path::PathBuf> },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli.task) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> anyhow::Result<ExitCode> {
+    let repo = Repo::find()?;
+    match task {
+        Task::Setup(options) => setup::run(&repo, &options)?,
+        Task::Chapter(options) => chapter::run(&repo, &options)?,
+        Task::Data(options) => data::run(&repo, &options)?,
+        Task::Doctor(options) => return doctor::run(&repo, &options),
+        Task::Test => return test::run(&repo),
+        Task::Load { libraries } => setup::load::here(&libraries)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

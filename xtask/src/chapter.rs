@@ -1,0 +1,115 @@
+//! `cargo chapter NN`: sets up what is missing, builds, runs.
+
+use crate::repo::{Binary, Repo};
+use crate::setup;
+use anyhow::{Result, bail};
+use std::os::unix::process::CommandExt;
+
+#[derive(clap::Args)]
+pub struct Options {
+    /// The chapter's number or name: 1, 01, ch01 or ch01-forward.
+    pub number: Option<String>,
+    /// Flags for the chapter itself, for example `--smoke` or `--help`.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub flags: Vec<String>,
+}
+
+pub fn run(repo: &Repo, options: &Options) -> Result<()> {
+    let chapters = chapters(repo)?;
+    let Some(asked) = &options.number else {
+        println!("{}", listing(&chapters));
+        println!("Run one with `cargo chapter NN`; `cargo chapter NN --help` tells its flags.");
+        return Ok(());
+    };
+    let Some(chapter) = pick(&chapters, asked) else {
+        bail!("there is no chapter {asked}. These are here:\n{}", listing(&chapters));
+    };
+    setup::ensure(repo)?;
+    if !repo.is_built() {
+        eprintln!("First build: the C++ half of tch compiles once, which takes some minutes.");
+    }
+    let mut cargo = repo.cargo();
+    cargo.args(["run", "--bin", &chapter.name, "--"]).args(&options.flags);
+    // Relative paths in the flags mean what they mean in the user's shell.
+    cargo.current_dir(std::env::current_dir()?);
+    // This process becomes cargo, and cargo the chapter: exit code and Ctrl-C need no forwarding.
+    Err(anyhow::Error::new(cargo.exec()).context("cargo does not start"))
+}
+
+/// The binaries that are chapters: `ch` and two digits.
+pub fn chapters(repo: &Repo) -> Result<Vec<Binary>> {
+    let mut all = repo.binaries()?;
+    all.retain(|binary| number(&binary.name).is_some());
+    Ok(all)
+}
+
+fn number(name: &str) -> Option<u32> {
+    let digits = name.strip_prefix("ch")?.split('-').next()?;
+    digits.parse().ok()
+}
+
+fn pick<'a>(chapters: &'a [Binary], asked: &str) -> Option<&'a Binary> {
+    let wanted = asked.trim_start_matches("ch").parse::<u32>().ok();
+    chapters.iter().find(|chapter| {
+        let slug = chapter.name.split_once('-').map(|(_, slug)| slug);
+        chapter.name == asked
+            || slug == Some(asked)
+            || (wanted.is_some() && number(&chapter.name) == wanted)
+    })
+}
+
+/// One line a chapter: its name and what its source says about itself first.
+fn listing(chapters: &[Binary]) -> String {
+    if chapters.is_empty() {
+        return "  (no chapter is in Cargo.toml)".into();
+    }
+    let width = chapters.iter().map(|chapter| chapter.name.len()).max().unwrap_or(0);
+    let line = |chapter: &Binary| {
+        let source = std::fs::read_to_string(&chapter.source).unwrap_or_default();
+        let title = source.lines().find_map(|line| line.strip_prefix("//! ")).unwrap_or("");
+        format!("  {:width$}  {title}", chapter.name).trim_end().to_owned()
+    };
+    chapters.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn some() -> Vec<Binary> {
+        ["ch01-forward", "ch02-reverse", "ch10-latent"]
+            .map(|name| Binary { name: name.into(), source: "no such file".into() })
+            .to_vec()
+    }
+
+    #[test]
+    fn a_chapter_goes_by_number_or_name() {
+        let chapters = some();
+        for asked in ["1", "01", "ch01", "ch1", "ch01-forward", "forward"] {
+            assert_eq!(
+                pick(&chapters, asked).map(|c| c.name.as_str()),
+                Some("ch01-forward"),
+                "{asked}"
+            );
+        }
+        assert_eq!(pick(&chapters, "10").unwrap().name, "ch10-latent");
+        for asked in ["3", "0", "", "ch", "latent-x", "00"] {
+            assert!(pick(&chapters, asked).is_none(), "{asked}");
+        }
+    }
+
+    #[test]
+    fn only_numbered_binaries_are_chapters() {
+        assert_eq!(number("ch07-x"), Some(7));
+        assert_eq!(number("chart"), None);
+        assert_eq!(number("from-noise"), None);
+    }
+
+    #[test]
+    fn the_listing_names_every_chapter() {
+        let text = listing(&some());
+        assert_eq!(text.lines().count(), 3);
+        assert!(text.contains("ch02-reverse"));
+        assert!(listing(&[]).contains("no chapter"));
+    }
+}

@@ -1,0 +1,65 @@
+//! `cargo xtask doctor`: what this machine has, what is wrong with it, and what to do about it.
+
+mod checks;
+mod environment;
+mod explain;
+mod finding;
+mod gpu;
+mod probe;
+
+use crate::repo::Repo;
+use anyhow::Result;
+use finding::Verdict;
+use std::io::Read;
+use std::process::ExitCode;
+
+#[derive(clap::Args)]
+pub struct Options {
+    /// Explain an error message instead: give the text, or nothing to read it from standard input.
+    #[arg(long, value_name = "TEXT", num_args = 0..=1, default_missing_value = "-")]
+    explain: Option<String>,
+}
+
+pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
+    if let Some(text) = &options.explain {
+        return explain_text(text);
+    }
+    let mut worst = Verdict::Ok;
+    for section in
+        [checks::tools, checks::libtorch, checks::build, gpu::all, checks::machine, checks::extras]
+    {
+        for finding in section(repo) {
+            println!("{finding}");
+            worst = worst.max(finding.verdict);
+        }
+    }
+    println!(
+        "\n{}",
+        match worst {
+            Verdict::Ok => "All is well.",
+            Verdict::Warn => "Everything needed is here; the WARN lines may matter to you.",
+            Verdict::Fail =>
+                "The FAIL lines need their fix. For any other error message: cargo xtask doctor --explain \"...\"",
+        }
+    );
+    Ok(if worst == Verdict::Fail { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn explain_text(text: &str) -> Result<ExitCode> {
+    let mut text = text.to_owned();
+    if text == "-" {
+        text.clear();
+        std::io::stdin().read_to_string(&mut text)?;
+    }
+    let known = explain::explain(&text);
+    if known.is_empty() {
+        println!(
+            "This message is not among the known ones. `cargo xtask doctor` looks at the machine itself."
+        );
+        return Ok(ExitCode::FAILURE);
+    }
+    for symptom in known {
+        println!("{}\n  fix: {}\n", symptom.cause, symptom.fix);
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,161 @@
+//! Where things are, and cargo called from here exactly as a user would call it.
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The crate that all of this is for.
+const PACKAGE: &str = "from-noise";
+
+/// The working copy that this xtask belongs to.
+#[derive(Debug, Clone)]
+pub struct Repo {
+    pub root: PathBuf,
+}
+
+/// Whose libtorch a build will use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// `.libtorch/torch`, named by `.cargo/config.toml`.
+    Ours,
+    /// The user's own `LIBTORCH`.
+    Own(PathBuf),
+    /// `LIBTORCH_USE_PYTORCH`, which torch-sys prefers to everything else.
+    Python,
+}
+
+/// One `[[bin]]` of the package: a chapter, or something else to run.
+#[derive(Debug, Clone)]
+pub struct Binary {
+    pub name: String,
+    pub source: PathBuf,
+}
+
+impl Repo {
+    pub fn find() -> Result<Self> {
+        let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let manifest = manifest.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let root = manifest.parent().context("the xtask folder has no parent")?;
+        if !root.join("Cargo.toml").is_file() {
+            bail!("{} holds no Cargo.toml; call this through cargo", root.display());
+        }
+        Ok(Self { root: root.to_owned() })
+    }
+
+    /// The folder that holds everything that is downloaded for building.
+    pub fn libtorch(&self) -> PathBuf {
+        self.root.join(".libtorch")
+    }
+
+    /// What `.cargo/config.toml` names as LIBTORCH.
+    pub fn torch(&self) -> PathBuf {
+        self.libtorch().join("torch")
+    }
+
+    /// Where cargo builds what links libtorch.
+    pub fn target(&self) -> PathBuf {
+        match std::env::var_os("CARGO_TARGET_DIR") {
+            Some(dir) => self.root.join(dir),
+            None => self.root.join("target"),
+        }
+    }
+
+    /// cargo sets LIBTORCH from its config for this very process, so only another value is the user's.
+    pub fn origin(&self) -> Origin {
+        if std::env::var_os("LIBTORCH_USE_PYTORCH").is_some() {
+            return Origin::Python;
+        }
+        match std::env::var_os("LIBTORCH").map(PathBuf::from) {
+            Some(dir) if dir != self.torch() => Origin::Own(dir),
+            _ => Origin::Ours,
+        }
+    }
+
+    /// cargo in the root, with the environment the user's shell had: what `cargo run` adds for the
+    /// xtask is taken away, so that torch-sys sees the same values as under a plain cargo.
+    pub fn cargo(&self) -> Command {
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.current_dir(&self.root);
+        self.clean(&mut cargo);
+        cargo
+    }
+
+    /// Removes from a child's environment what cargo added for the xtask.
+    pub fn clean(&self, command: &mut Command) {
+        for (name, _) in std::env::vars_os() {
+            let ours = name.to_str().is_some_and(|name| {
+                name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+            });
+            if ours {
+                command.env_remove(&name);
+            }
+        }
+        if self.origin() == Origin::Ours {
+            command.env_remove("LIBTORCH");
+        }
+        match self.user_library_path() {
+            Some(path) => command.env("LD_LIBRARY_PATH", path),
+            None => command.env_remove("LD_LIBRARY_PATH"),
+        };
+    }
+
+    /// LD_LIBRARY_PATH without the folders that `cargo run` put in front.
+    pub fn user_library_path(&self) -> Option<OsString> {
+        let path = std::env::var_os("LD_LIBRARY_PATH")?;
+        let target = self.root.join("target");
+        let kept: Vec<PathBuf> = std::env::split_paths(&path)
+            .filter(|dir| !dir.starts_with(&target) && !is_toolchain(dir))
+            .filter(|dir| !dir.as_os_str().is_empty())
+            .collect();
+        if kept.is_empty() { None } else { std::env::join_paths(kept).ok() }
+    }
+
+    /// The binaries of the package, sorted by name.
+    pub fn binaries(&self) -> Result<Vec<Binary>> {
+        let packages = self.packages()?;
+        let package = packages.iter().find(|package| package["name"] == PACKAGE);
+        let targets = package.and_then(|package| package["targets"].as_array());
+        let binaries = targets.into_iter().flatten().filter(|target| target["kind"][0] == "bin");
+        let mut binaries: Vec<Binary> = binaries
+            .filter_map(|target| {
+                let name = target["name"].as_str()?.to_owned();
+                Some(Binary { name, source: target["src_path"].as_str()?.into() })
+            })
+            .collect();
+        binaries.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(binaries)
+    }
+
+    /// The other packages of the workspace: tools, none of which links libtorch.
+    pub fn tools(&self) -> Result<Vec<String>> {
+        let packages = self.packages()?;
+        let names = packages.iter().filter_map(|package| package["name"].as_str());
+        Ok(names.filter(|name| *name != PACKAGE).map(str::to_owned).collect())
+    }
+
+    fn packages(&self) -> Result<Vec<Value>> {
+        let arguments = ["metadata", "--no-deps", "--format-version", "1"];
+        let output = self.cargo().args(arguments).output().context("cargo does not start")?;
+        if !output.status.success() {
+            bail!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        let metadata: Value = serde_json::from_slice(&output.stdout)?;
+        metadata["packages"].as_array().cloned().context("cargo metadata names no packages")
+    }
+
+    /// Whether torch-sys has been compiled here already (the first build takes minutes).
+    pub fn is_built(&self) -> bool {
+        let outputs = std::fs::read_dir(self.target().join("debug/build"));
+        outputs.into_iter().flatten().flatten().any(|entry| {
+            entry.file_name().to_string_lossy().starts_with("torch-sys-")
+                && entry.path().join("out/libtch.a").is_file()
+        })
+    }
+}
+
+fn is_toolchain(dir: &Path) -> bool {
+    let rustup = std::env::var_os("RUSTUP_HOME").map(PathBuf::from);
+    rustup.is_some_and(|home| dir.starts_with(home.join("toolchains")))
+}

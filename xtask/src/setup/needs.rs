@@ -1,0 +1,139 @@
+//! What a set-up needs from the machine, checked before anything is downloaded.
+
+use crate::ui::size;
+use anyhow::{Result, bail};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// What `cargo build` writes for tch and the crate, roughly.
+const BUILD_BYTES: u64 = 1_500_000_000;
+
+/// The way to install a package on this machine, as a command where that is known.
+pub fn install_hint(debian: &str, fedora: &str, mac: &str) -> String {
+    if cfg!(target_os = "macos") {
+        return format!("`{mac}`");
+    }
+    let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let like =
+        |name: &str| release.lines().any(|line| line.starts_with("ID") && line.contains(name));
+    if like("debian") || like("ubuntu") {
+        format!("`sudo apt-get install {debian}`")
+    } else if like("fedora") || like("rhel") {
+        format!("`sudo dnf install {fedora}`")
+    } else {
+        format!("install {fedora} with the system's package manager")
+    }
+}
+
+/// The words that start pip.
+pub fn pip() -> Result<Vec<String>> {
+    for candidate in ["python3 -m pip", "python -m pip", "pip3", "pip"] {
+        let words: Vec<String> = candidate.split(' ').map(str::to_owned).collect();
+        if succeeds(Command::new(&words[0]).args(&words[1..]).arg("--version")) {
+            return Ok(words);
+        }
+    }
+    bail!(
+        "pip, which fetches libtorch, is missing: {} (or unpack libtorch {} yourself and give it to \
+         `cargo setup --from-torch DIR`)",
+        install_hint("python3-pip", "python3-pip", "brew install python"),
+        super::platform::VERSION,
+    )
+}
+
+/// The C++ compiler that builds torch-sys.
+pub fn compiler() -> Result<String> {
+    let name = std::env::var("CXX").unwrap_or_else(|_| "c++".into());
+    let program = name.split_whitespace().next().unwrap_or("c++").to_owned();
+    let source = "#include <optional>\nint main() { std::optional<int> x = 1; return *x - 1; }\n";
+    match compiles(&program, source) {
+        Some(true) => Ok(program),
+        Some(false) => bail!(
+            "{program} does not compile C++17, which torch-sys is written in: {}",
+            install_hint("g++", "gcc-c++", "xcode-select --install")
+        ),
+        None => bail!(
+            "no C++ compiler ({program}), which torch-sys needs: {}",
+            install_hint("g++", "gcc-c++", "xcode-select --install")
+        ),
+    }
+}
+
+/// `None` if the compiler cannot be started.
+fn compiles(program: &str, source: &str) -> Option<bool> {
+    use std::io::Write;
+    let mut child = Command::new(program)
+        .args(["-std=c++17", "-x", "c++", "-fsyntax-only", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()?;
+    let _ = child.stdin.take()?.write_all(source.as_bytes());
+    Some(child.wait().ok()?.success())
+}
+
+/// Fails unless `folder` has room for what is downloaded, unpacked and then built.
+pub fn disk(folder: &Path, download: u64, unpacked: u64) -> Result<()> {
+    let needed = download + unpacked + BUILD_BYTES;
+    match free_bytes(folder) {
+        Some(free) if free < needed => bail!(
+            "{} has {} free and {} are needed: make room, or clone onto a larger disk",
+            folder.display(),
+            size(free),
+            size(needed)
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// Bytes a user may still write to the disk that holds `folder`.
+pub fn free_bytes(folder: &Path) -> Option<u64> {
+    use std::os::unix::ffi::OsStrExt;
+    let existing = folder.ancestors().find(|dir| dir.exists())?;
+    let path = std::ffi::CString::new(existing.as_os_str().as_bytes()).ok()?;
+    // SAFETY: statvfs fills the struct it is given and reads a C string.
+    let stats = unsafe {
+        let mut stats: libc::statvfs = std::mem::zeroed();
+        if libc::statvfs(path.as_ptr(), &mut stats) != 0 {
+            return None;
+        }
+        stats
+    };
+    #[allow(clippy::unnecessary_cast, reason = "the fields are u32 on some systems")]
+    Some(stats.f_bavail as u64 * stats.f_frsize as u64)
+}
+
+/// Whether there is an NVIDIA driver.
+pub fn nvidia_driver() -> bool {
+    Path::new("/proc/driver/nvidia/version").exists()
+        || Path::new("/dev/nvidia0").exists()
+        || Path::new("/dev/dxg").exists() && succeeds(&mut Command::new("nvidia-smi"))
+        || succeeds(Command::new("nvidia-smi").arg("-L"))
+}
+
+pub fn succeeds(command: &mut Command) -> bool {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_too_small_is_said_before_downloading() {
+        let folder = std::env::temp_dir();
+        disk(&folder, 0, 0).unwrap();
+        let error = disk(&folder, u64::MAX / 4, 0).unwrap_err().to_string();
+        assert!(error.contains("are needed"), "{error}");
+        assert_eq!(free_bytes(&folder.join("not/yet/there")), free_bytes(&folder));
+    }
+
+    #[test]
+    fn a_compiler_is_judged_by_what_it_compiles() {
+        assert_eq!(compiles("no-such-compiler", ""), None);
+        assert_eq!(compiles("false", ""), Some(false));
+        assert_eq!(compiles("true", "int main() {}"), Some(true));
+    }
+}

@@ -1,0 +1,172 @@
+//! A libtorch that the user has already: its version, and `--from-torch`, which links to it.
+
+use super::platform::{Form, VERSION};
+use super::stamp::Stamp;
+use anyhow::{Context, Result, bail};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The version of a libtorch folder: a download says it in build-version, a Python package in
+/// version.py, and the headers always.
+pub fn version(torch: &Path) -> Option<String> {
+    let read = |name: &str| std::fs::read_to_string(torch.join(name)).ok();
+    if let Some(text) = read("build-version") {
+        return Some(text.trim().to_owned());
+    }
+    if let Some(text) = read("version.py") {
+        let line = text.lines().find_map(|line| line.strip_prefix("__version__ = "))?;
+        return Some(line.trim_matches(['\'', '"']).to_owned());
+    }
+    let header = read("include/torch/csrc/api/include/torch/version.h")
+        .or_else(|| read("include/torch/headeronly/version.h"))?;
+    let number = |name: &str| {
+        let start = format!("#define TORCH_VERSION_{name} ");
+        header.lines().find_map(|line| Some(line.strip_prefix(&start)?.trim().to_owned()))
+    };
+    Some(format!("{}.{}.{}", number("MAJOR")?, number("MINOR")?, number("PATCH")?))
+}
+
+/// Fails unless `torch` is a libtorch of the version that tch wants.
+pub fn check(torch: &Path) -> Result<String> {
+    let library = if cfg!(target_os = "macos") { "libtorch_cpu.dylib" } else { "libtorch_cpu.so" };
+    for needed in [&format!("lib/{library}"), "include/torch"] {
+        if !torch.join(needed).exists() {
+            bail!("{} is not a libtorch: it holds no {needed}", torch.display());
+        }
+    }
+    let Some(version) = version(torch) else {
+        bail!("{} does not say which version of libtorch it is", torch.display());
+    };
+    if version.split('+').next() != Some(VERSION) {
+        bail!("{} is libtorch {version}, and tch needs exactly {VERSION}", torch.display());
+    }
+    Ok(version)
+}
+
+/// The libtorch folder that `--from-torch` means: itself, or the torch package of a Python.
+pub fn locate(given: &Path) -> Result<PathBuf> {
+    if given.is_dir() {
+        let inside = ["", "torch", "libtorch"].map(|name| given.join(name));
+        let found = inside.into_iter().find(|dir| dir.join("include/torch").is_dir());
+        let found = found.with_context(|| {
+            format!("{} holds no libtorch (no include/torch in it)", given.display())
+        })?;
+        return Ok(found.canonicalize()?);
+    }
+    let script = "import importlib.util as u, os; s = u.find_spec('torch'); \
+                  print(os.path.dirname(s.origin) if s else '')";
+    let output = Command::new(given).args(["-c", script]).output().with_context(|| {
+        format!("{} is neither a folder nor a Python that starts", given.display())
+    })?;
+    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    if text.is_empty() {
+        bail!("{} has no torch package: `pip install torch=={VERSION}`", given.display());
+    }
+    Ok(PathBuf::from(text).canonicalize()?)
+}
+
+/// Fills `dest` with links to the files of `torch`, laid out as a download would be, and stamps it:
+/// `lib` without what the linker must not see (`platform::place` tells why), `cuda` with everything.
+pub fn link(torch: &Path, dest: &Path) -> Result<Stamp> {
+    let version = check(torch)?;
+    let libraries: Vec<(String, PathBuf)> = std::fs::read_dir(torch.join("lib"))?
+        .flatten()
+        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path()))
+        .filter(|(name, _)| name.contains(".so") || name.ends_with(".dylib"))
+        .filter(|(name, _)| !name.starts_with("libtorch_python") && name != "libtorch.so")
+        .collect();
+    let cuda = libraries.iter().any(|(name, _)| name == "libtorch_cuda.so");
+    std::fs::create_dir_all(dest.join("lib"))?;
+    symlink(torch.join("include"), dest.join("include"))?;
+    if cuda {
+        std::fs::create_dir_all(dest.join("cuda"))?;
+    }
+    for (name, path) in &libraries {
+        if name != "libtorch_cuda.so" {
+            symlink(path, dest.join("lib").join(name))?;
+        }
+        if cuda {
+            symlink(path, dest.join("cuda").join(name))?;
+        }
+    }
+    super::layout::finish(dest, &version)?;
+    let form = if cuda { Form::Cuda } else { Form::Cpu };
+    let stamp = Stamp::of(dest, form, &format!("links to {}", torch.display()), Vec::new())?;
+    stamp.write(dest)?;
+    Ok(stamp)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::Scratch;
+
+    /// A folder that looks like a Python package of torch.
+    fn package(version: &str, name: &str) -> Scratch {
+        let scratch = Scratch::new(name).unwrap();
+        let torch = scratch.path().join("torch");
+        std::fs::create_dir_all(torch.join("include/torch")).unwrap();
+        std::fs::create_dir_all(torch.join("lib")).unwrap();
+        for lib in ["libtorch_cpu", "libc10", "libtorch", "libtorch_cuda", "libtorch_python"] {
+            let suffix = if cfg!(target_os = "macos") { "dylib" } else { "so" };
+            std::fs::write(torch.join(format!("lib/{lib}.{suffix}")), lib).unwrap();
+        }
+        std::fs::write(torch.join("version.py"), format!("x = 1\n__version__ = '{version}'\n"))
+            .unwrap();
+        scratch
+    }
+
+    #[test]
+    fn a_version_is_read_from_whatever_says_it() {
+        let scratch = package("2.13.0+cu130", "own");
+        let torch = scratch.path().join("torch");
+        assert_eq!(version(&torch).unwrap(), "2.13.0+cu130");
+        std::fs::write(torch.join("build-version"), "2.12.1+cpu\n").unwrap();
+        assert_eq!(version(&torch).unwrap(), "2.12.1+cpu");
+        let bare = Scratch::new("own").unwrap();
+        assert_eq!(version(bare.path()), None);
+        let headers = bare.path().join("include/torch/headeronly");
+        std::fs::create_dir_all(&headers).unwrap();
+        let text = "#define TORCH_VERSION_MAJOR 2\n#define TORCH_VERSION_MINOR 13\n#define TORCH_VERSION_PATCH 0\n";
+        std::fs::write(headers.join("version.h"), text).unwrap();
+        assert_eq!(version(bare.path()).unwrap(), "2.13.0");
+    }
+
+    #[test]
+    fn another_version_is_refused_by_name() {
+        let scratch = package("2.12.0", "own");
+        let error = check(&scratch.path().join("torch")).unwrap_err().to_string();
+        assert!(error.contains("2.12.0") && error.contains("2.13.0"), "{error}");
+        let error = check(scratch.path()).unwrap_err().to_string();
+        assert!(error.contains("is not a libtorch"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_around_torch_is_understood() {
+        let scratch = package("2.13.0", "own");
+        let torch = scratch.path().join("torch").canonicalize().unwrap();
+        assert_eq!(locate(scratch.path()).unwrap(), torch);
+        assert_eq!(locate(&torch).unwrap(), torch);
+        assert!(locate(&torch.join("lib")).unwrap_err().to_string().contains("no libtorch"));
+        assert!(locate(Path::new("no-such-python")).unwrap_err().to_string().contains("neither"));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn linking_hides_cuda_from_the_linker() {
+        let scratch = package("2.13.0+cu130", "own");
+        let dest = scratch.path().join("dest");
+        let stamp = link(&scratch.path().join("torch"), &dest).unwrap();
+        assert_eq!(stamp.form, Form::Cuda);
+        assert!(dest.join("cuda/libtorch_cuda.so").is_symlink());
+        assert!(!dest.join("lib/libtorch_cuda.so").exists());
+        assert!(!dest.join("lib/libtorch_python.so").exists());
+        let script = std::fs::read_to_string(dest.join("lib/libtorch.so")).unwrap();
+        assert_eq!(script, "INPUT(libtorch_cpu.so libc10.so)\n");
+        assert_eq!(version(&dest).unwrap(), "2.13.0+cu130");
+        assert_eq!(Stamp::read(&dest).unwrap(), stamp);
+        std::fs::remove_file(scratch.path().join("torch/lib/libc10.so")).unwrap();
+        assert!(stamp.damage(&dest).unwrap().contains("libc10"), "a link into nowhere is noticed");
+    }
+}

@@ -1,0 +1,75 @@
+use super::*;
+use crate::scratch::Scratch;
+
+fn repo(scratch: &Scratch) -> Repo {
+    let repo = Repo { root: scratch.path().to_owned() };
+    std::fs::create_dir_all(repo.libtorch()).unwrap();
+    repo
+}
+
+fn unpacked(folder: &Path, content: &str) {
+    std::fs::create_dir_all(folder.join("torch/lib")).unwrap();
+    std::fs::create_dir_all(folder.join("nvidia")).unwrap();
+    std::fs::write(folder.join("torch/lib/libc10.so"), content).unwrap();
+    Stamp::of(&folder.join("torch"), Form::Cpu, content, vec![])
+        .unwrap()
+        .write(&folder.join("torch"))
+        .unwrap();
+}
+
+#[test]
+fn a_commit_replaces_what_was_there() {
+    let scratch = Scratch::new("setup").unwrap();
+    let repo = repo(&scratch);
+    for content in ["first", "second"] {
+        let partial = partial(&repo).unwrap();
+        unpacked(&partial, content);
+        commit(&repo, &partial).unwrap();
+        assert_eq!(installed(&repo).unwrap().source, content);
+        assert!(!partial.exists());
+    }
+    assert!(repo.libtorch().join("nvidia").is_dir());
+}
+
+#[test]
+fn a_killed_set_up_does_not_count_and_is_swept_away() {
+    let scratch = Scratch::new("setup").unwrap();
+    let repo = repo(&scratch);
+    let killed = repo.libtorch().join(".partial-1");
+    unpacked(&killed, "half");
+    assert_eq!(installed(&repo), None);
+    // Killed between the two renames of a commit: the old torch is gone, the new not yet there.
+    std::fs::rename(killed.join("nvidia"), repo.libtorch().join("nvidia")).unwrap();
+    assert_eq!(installed(&repo), None);
+    let fresh = partial(&repo).unwrap();
+    assert!(!killed.exists() && fresh.is_dir());
+}
+
+#[test]
+fn damage_is_not_mistaken_for_an_install() {
+    let scratch = Scratch::new("setup").unwrap();
+    let repo = repo(&scratch);
+    unpacked(&repo.libtorch(), "whole");
+    assert!(installed(&repo).is_some());
+    std::fs::write(repo.torch().join("lib/libc10.so"), "torn").unwrap();
+    assert_eq!(installed(&repo), None);
+}
+
+#[test]
+fn two_set_ups_take_turns() {
+    let scratch = Scratch::new("setup").unwrap();
+    let repo = repo(&scratch);
+    let first = lock(&repo).unwrap();
+    let second = File::create(repo.libtorch().join(".lock")).unwrap();
+    assert!(second.try_lock().is_err());
+    drop(first);
+    assert!(second.try_lock().is_ok());
+}
+
+#[test]
+fn from_torch_never_eats_its_own_install() {
+    let scratch = Scratch::new("setup").unwrap();
+    let repo = repo(&scratch);
+    let error = link(&repo, &repo.torch()).unwrap_err().to_string();
+    assert!(error.contains("would replace"), "{error}");
+}

@@ -1,0 +1,146 @@
+//! `cargo xtask test`: everything that can fail without a GPU, one stage after the other, and the
+//! count at the end. A failed stage does not stop the next.
+
+mod smoke;
+mod tally;
+
+use crate::repo::Repo;
+use crate::ui::duration;
+use crate::{chapter, notebooks, setup};
+use anyhow::{Context, Result, bail};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
+use tally::Tally;
+
+pub fn run(repo: &Repo) -> Result<ExitCode> {
+    setup::ensure(repo)?;
+    let started = Instant::now();
+    let mut tally = Tally::default();
+    stage("format", &mut tally, |tally| {
+        tally.check("format", succeed(repo.cargo().args(["fmt", "--all", "--", "--check"])));
+    });
+    stage("lints", &mut tally, |tally| {
+        let strict = ["--all-targets", "--", "-D", "warnings"];
+        tally.check("clippy", succeed(repo.cargo().arg("clippy").args(strict)));
+        for tool in tools(repo, tally) {
+            tally.check(
+                &format!("clippy of {tool}"),
+                succeed(tool_cargo(repo, "clippy", &tool).args(strict)),
+            );
+        }
+    });
+    stage("tests", &mut tally, |tally| {
+        count(repo.cargo().args(["test", "--no-fail-fast"]), "from-noise", tally);
+        for tool in tools(repo, tally) {
+            count(tool_cargo(repo, "test", &tool).arg("--no-fail-fast"), &tool, tally);
+        }
+    });
+    stage("documentation", &mut tally, |tally| {
+        let mut cargo = repo.cargo();
+        cargo.args(["doc", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
+        tally.check("documentation", succeed(&mut cargo));
+    });
+    stage("chapters", &mut tally, |tally| match chapters(repo, tally) {
+        Ok(()) => {}
+        Err(error) => tally.check("chapters", Err(error)),
+    });
+    if !notebooks::all(repo).is_empty() {
+        stage("notebooks", &mut tally, |tally| check_notebooks(repo, tally));
+    }
+    if repo.root.join("book").is_dir() && repo.root.join("tools/book/Cargo.toml").is_file() {
+        stage("book", &mut tally, |tally| {
+            let mut cargo = repo.cargo();
+            cargo.args(["run", "--profile", "xtask", "--target-dir", "target/xtask"]);
+            tally.check("book", succeed(cargo.args(["--manifest-path", "tools/book/Cargo.toml"])));
+        });
+    }
+    println!("\nAll stages in {}.", duration(started.elapsed()));
+    print!("{}", tally.summary());
+    Ok(if tally.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn stage(name: &str, tally: &mut Tally, work: impl FnOnce(&mut Tally)) {
+    println!("\n=== {name}");
+    let started = Instant::now();
+    let failed = tally.failed.len();
+    work(tally);
+    let verdict = if tally.failed.len() == failed { "passed" } else { "FAILED" };
+    println!("=== {name}: {verdict} in {}", duration(started.elapsed()));
+}
+
+fn succeed(command: &mut Command) -> Result<()> {
+    let status = command.stdin(Stdio::null()).status().context("cargo does not start")?;
+    if !status.success() {
+        bail!("{status}");
+    }
+    Ok(())
+}
+
+/// The members of the workspace beside from-noise: they link no libtorch and have their own target.
+fn tools(repo: &Repo, tally: &mut Tally) -> Vec<String> {
+    repo.tools().unwrap_or_else(|error| {
+        tally.check("cargo metadata", Err(error));
+        Vec::new()
+    })
+}
+
+fn tool_cargo(repo: &Repo, task: &str, tool: &str) -> Command {
+    let mut cargo = repo.cargo();
+    cargo.args([task, "--profile", "xtask", "--target-dir", "target/xtask", "-p", tool]);
+    cargo
+}
+
+/// Runs cargo's tests, passing on what they print and counting what they say.
+fn count(command: &mut Command, package: &str, tally: &mut Tally) {
+    let before = tally.failed.len();
+    let outcome = (|| {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        let output = child.stdout.take().context("the pipe is there")?;
+        for line in BufReader::new(output).lines() {
+            let line = line?;
+            println!("{line}");
+            tally.hear(&line);
+        }
+        Ok::<_, anyhow::Error>(child.wait()?)
+    })();
+    match outcome {
+        Ok(status) if status.success() => {}
+        // A test that failed is counted already; what did not compile or crashed is not.
+        Ok(_) if tally.failed.len() > before => {}
+        Ok(status) => tally.fail(format!("tests of {package}: {status}")),
+        Err(error) => tally.fail(format!("tests of {package}: {error}")),
+    }
+}
+
+fn chapters(repo: &Repo, tally: &mut Tally) -> Result<()> {
+    let chapters = chapter::chapters(repo)?;
+    smoke::all_listed(repo, &chapters)?;
+    succeed(repo.cargo().args(["build", "--bins"])).context("the chapters do not build")?;
+    for chapter in chapters {
+        let started = Instant::now();
+        let outcome = smoke::run(repo, &chapter.name);
+        if let Ok(files) = &outcome {
+            println!("{}: {files} files in {}", chapter.name, duration(started.elapsed()));
+        }
+        tally.check(&chapter.name, outcome.map(drop));
+    }
+    Ok(())
+}
+
+fn check_notebooks(repo: &Repo, tally: &mut Tally) {
+    let scratch = repo.target().join("notebooks");
+    let ready = std::fs::create_dir_all(&scratch).context("target/notebooks");
+    let crates = match ready.and_then(|()| notebooks::crates(repo)) {
+        Ok(crates) => crates,
+        Err(error) => return tally.check("notebooks", Err(error)),
+    };
+    for path in notebooks::all(repo) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let outcome = notebooks::check(&path, &crates, &scratch);
+        if outcome.is_ok() {
+            println!("{name}: its cells compile");
+        }
+        tally.check(&name, outcome);
+    }
+}

@@ -1,0 +1,117 @@
+//! Counts what passed and names what failed.
+
+use anyhow::Result;
+
+#[derive(Debug, Default)]
+pub struct Tally {
+    pub passed: usize,
+    pub failed: Vec<String>,
+    /// Failures of the test binary that is speaking, which its closing line confirms.
+    heard: Vec<String>,
+}
+
+impl Tally {
+    /// One check of our own, counted as one test.
+    pub fn check(&mut self, name: &str, outcome: Result<()>) {
+        match outcome {
+            Ok(()) => self.passed += 1,
+            Err(error) => {
+                eprintln!("{name} failed: {error:#}");
+                self.fail(name.to_owned());
+            }
+        }
+    }
+
+    pub fn fail(&mut self, name: String) {
+        self.failed.push(name);
+    }
+
+    /// One line of what a libtest binary prints.
+    pub fn hear(&mut self, line: &str) {
+        if let Some(name) = failed_test(line) {
+            self.heard.push(name.to_owned());
+        } else if let Some((passed, failed)) = closing_line(line) {
+            self.passed += passed;
+            let mut names = std::mem::take(&mut self.heard);
+            // Names can drown in a test's own output; the numbers cannot.
+            names.resize(failed, "a test whose name was not printed".into());
+            self.failed.append(&mut names);
+        }
+    }
+
+    /// What failed, by name, and the closing line.
+    pub fn summary(&self) -> String {
+        let mut text = String::new();
+        if !self.failed.is_empty() {
+            text.push_str("Failed:\n");
+            for name in &self.failed {
+                text.push_str(&format!("  {name}\n"));
+            }
+        }
+        text + &format!("{} passed, {} failed\n", self.passed, self.failed.len())
+    }
+}
+
+/// The name in `test NAME ... FAILED`.
+fn failed_test(line: &str) -> Option<&str> {
+    line.trim_end().strip_prefix("test ")?.strip_suffix(" ... FAILED")
+}
+
+/// The numbers in `test result: ok. 3 passed; 0 failed; ...`.
+fn closing_line(line: &str) -> Option<(usize, usize)> {
+    let numbers = line.strip_prefix("test result: ")?.split_once(". ")?.1;
+    let number = |word: &str| {
+        let part = numbers.split("; ").find(|part| part.ends_with(word))?;
+        part.split(' ').next()?.parse().ok()
+    };
+    Some((number(" passed")?, number(" failed")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closing_lines_are_added_up() {
+        let mut tally = Tally::default();
+        for line in [
+            "running 3 tests",
+            "test schedule::tests::linear ... ok",
+            "test schedule::tests::cosine ... FAILED",
+            "test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 4 filtered out; finished in 0.01s",
+            "test result: ok. 10 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 2.00s",
+        ] {
+            tally.hear(line);
+        }
+        tally.check("format", Ok(()));
+        assert_eq!(tally.passed, 13);
+        assert_eq!(tally.failed, ["schedule::tests::cosine"]);
+        let summary = tally.summary();
+        assert!(summary.ends_with("  schedule::tests::cosine\n13 passed, 1 failed\n"), "{summary}");
+    }
+
+    #[test]
+    fn a_failure_without_a_name_still_counts() {
+        let mut tally = Tally::default();
+        tally
+            .hear("test result: FAILED. 0 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out");
+        assert_eq!(tally.failed.len(), 2);
+    }
+
+    #[test]
+    fn without_failures_the_summary_is_one_line() {
+        let mut tally = Tally::default();
+        tally.check("format", Ok(()));
+        assert_eq!(tally.summary(), "1 passed, 0 failed\n");
+        tally.check("book", Err(anyhow::anyhow!("broken")));
+        assert!(tally.summary().ends_with("1 passed, 1 failed\n"));
+    }
+
+    #[test]
+    fn other_lines_say_nothing() {
+        for line in ["", "test result: none", "3 passed; 0 failed", "a test ... FAILED"] {
+            assert_eq!(closing_line(line), None, "{line}");
+            assert_eq!(failed_test(line), None, "{line}");
+        }
+    }
+}
