@@ -149,19 +149,93 @@ impl Figure {
         bytes
     }
 
+    /// The picture as HTML that carries its own bytes.
+    pub fn html(&self) -> String {
+        notebook::img("image/png", &self.png(), &self.alt, self.image.width() / SCALE)
+    }
+
     /// Shows the picture in a notebook; evcxr calls this for a cell's last value.
     pub fn evcxr_display(&self) {
-        notebook::show(&notebook::img(
-            "image/png",
-            &self.png(),
-            &self.alt,
-            self.image.width() / SCALE,
-        ));
+        notebook::show(&self.html());
     }
 }
 
 impl fmt::Debug for Figure {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "Figure({} x {} pixels: {})", self.image.width(), self.image.height(), self.alt)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(width: u32, height: u32, shade: u8) -> Figure {
+        Figure::new(RgbImage::from_pixel(width, height, Rgb([shade; 3])), format!("shade {shade}"))
+    }
+
+    #[test]
+    fn a_saved_picture_reads_back_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/er/shade.png");
+        let figure = Figure::new(RgbImage::from_fn(9, 5, |x, y| Rgb([x as u8, y as u8, 200])), "");
+        figure.save(&path).unwrap();
+        assert_eq!(&image::open(&path).unwrap().to_rgb8(), figure.image());
+        let wrong = path.join("below a file.png");
+        let refusal = figure.save(&wrong).unwrap_err().to_string();
+        assert!(refusal.contains(&wrong.display().to_string()), "{refusal}");
+    }
+
+    #[test]
+    fn rows_and_columns_keep_every_pixel_in_its_place() {
+        let figures = [plain(10, 30, 1), plain(20, 12, 2), plain(5, 5, 3)];
+        let gap = SCALE * MARGIN as u32 / 2;
+        let row = Figure::row(&figures);
+        assert_eq!(row.size(), (35 + 2 * gap, 30));
+        let shade = |figure: &Figure, x: u32, y: u32| figure.image().get_pixel(x, y).0[0];
+        assert_eq!(
+            [shade(&row, 0, 29), shade(&row, 10 + gap, 0), shade(&row, 30 + 2 * gap, 4)],
+            [1, 2, 3]
+        );
+        assert_eq!([shade(&row, 10, 0), shade(&row, 10 + gap, 12)], [255, 255]);
+        let column = Figure::column(&figures);
+        assert_eq!(column.size(), (20, 47 + 2 * gap));
+        assert_eq!(
+            [shade(&column, 9, 29), shade(&column, 19, 30 + gap), shade(&column, 4, 42 + 2 * gap)],
+            [1, 2, 3]
+        );
+        assert_eq!(row.alt(), "shade 1; shade 2; shade 3");
+        assert!(Figure::row(&[]).size().0 > 0);
+    }
+
+    #[test]
+    fn a_caption_goes_below_and_takes_the_lines_it_needs() {
+        let figure = plain(400, 40, 9);
+        let (short, long) =
+            (figure.captioned("short"), figure.captioned(&"many words ".repeat(12)));
+        assert!(short.size().1 > 40 && long.size().1 > short.size().1 && long.size().0 == 400);
+        assert_eq!(short.image().get_pixel(399, 39).0, [9; 3]);
+        let ink =
+            short.image().enumerate_pixels().filter(|(_, y, pixel)| *y >= 40 && pixel.0[0] < 128);
+        assert!(ink.count() > 20);
+    }
+
+    #[test]
+    fn a_notebook_gets_one_block_with_the_picture_and_its_words() {
+        let figure = plain(40, 20, 7).with_alt("seven < eight");
+        let block = notebook::block(&figure.html());
+        assert_eq!(
+            block
+                .matches(
+                    "EVCXR_BEGIN_CONTENT text/html\n<img alt=\"seven &lt; eight\" width=\"20\""
+                )
+                .count(),
+            1
+        );
+        assert_eq!(
+            (block.matches("EVCXR_BEGIN").count(), block.matches("EVCXR_END").count()),
+            (1, 1)
+        );
+        assert!(block.contains("data:image/png;base64,iVBORw0KGgo"));
     }
 }
