@@ -1,14 +1,15 @@
 //! Curves over a common axis: losses, schedules, errors against step counts.
 
-use plotters::prelude::Text;
+use plotters::element::{Rectangle, Text};
 use plotters::style::text_anchor::{HPos, VPos};
+use plotters::style::{Color, WHITE};
 
-use super::axes::Frame;
+use super::axes::{Frame, width_of};
 use super::figure::{Area, Figure, Painted, figure};
 use super::legend::Legend;
 use super::polyline::{Point, Window};
 use super::series::{Mark, Plotted, Series};
-use super::style::{FAINT_INK, LABEL, at, text};
+use super::style::{FAINT_INK, LABEL, at, pt, text};
 use super::ticks::Axis;
 
 /// Several named series over one pair of axes. What cannot be drawn (NaN, infinity, a logarithm of nothing) is a gap.
@@ -189,8 +190,12 @@ impl Curves {
 
 fn no_data(area: &Area) -> Painted {
     let (width, height) = area.dim_in_pixel();
+    let (x, y) = (width as i32 / 2, height as i32 / 2);
+    let corner = (pt(width_of("no data", LABEL) / 2.0 + 4.0), pt(LABEL));
+    let paper = [(x - corner.0, y - corner.1), (x + corner.0, y + corner.1)];
+    area.draw(&Rectangle::new(paper, WHITE.filled()))?;
     let style = text(LABEL, FAINT_INK).pos(at(HPos::Center, VPos::Center));
-    area.draw(&Text::new("no data", (width as i32 / 2, height as i32 / 2), style))
+    area.draw(&Text::new("no data", (x, y), style))
 }
 
 /// The place of `value` on its axis; NaN where a logarithm has none.
