@@ -1,34 +1,16 @@
 //! Curves over a common axis: losses, schedules, errors against step counts.
 
-use plotters::element::{Circle, EmptyElement, Polygon, Rectangle};
-use plotters::prelude::{DashedLineSeries, PathElement, Text};
+use plotters::element::{Rectangle, Text};
 use plotters::style::text_anchor::{HPos, VPos};
-use plotters::style::{Color, RGBColor};
+use plotters::style::{Color, WHITE};
 
-use super::axes::{Chart, Frame, width_of};
+use super::axes::{Frame, width_of};
 use super::figure::{Area, Figure, Painted, figure};
-use super::legend::{Entry, Legend};
+use super::legend::Legend;
 use super::polyline::{Point, Window};
-use super::style::{FAINT_INK, LABEL, SMALL, at, colour, line, pt, text};
+use super::series::{Mark, Plotted, Series};
+use super::style::{FAINT_INK, LABEL, at, pt, text};
 use super::ticks::Axis;
-
-/// How a series is drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mark {
-    Line,
-    Dashed,
-    Points,
-    Bars,
-    Band,
-}
-
-#[derive(Clone, Debug)]
-struct Series {
-    name: String,
-    mark: Mark,
-    colour: usize,
-    points: Vec<Point>,
-}
 
 /// Several named series over one pair of axes. What cannot be drawn (NaN, infinity, a logarithm of nothing) is a gap.
 ///
@@ -92,9 +74,11 @@ impl Curves {
 
     /// A pale band between `(x, low, high)`, for a spread or an interval. A series of the same name shares its colour.
     pub fn band(self, name: impl Into<String>, band: &[(f64, f64, f64)]) -> Self {
-        let there = band.iter().map(|(x, low, _)| (*x, *low));
-        let back = band.iter().rev().map(|(x, _, high)| (*x, *high));
-        self.push(name.into(), Mark::Band, there.chain(back).collect())
+        let highs = band.iter().map(|(x, _, high)| (*x, *high)).collect();
+        let mut curves = self.push(name.into(), Mark::Band, highs);
+        curves.series.last_mut().expect("just pushed").lows =
+            band.iter().map(|(_, low, _)| *low).collect();
+        curves
     }
 
     /// A thin line across the whole plot at height `y`, with its name on it.
@@ -135,49 +119,19 @@ impl Curves {
         let known =
             self.series.iter().find(|series| series.name == name).map(|series| series.colour);
         let fresh = self.series.iter().map(|series| series.colour + 1).max().unwrap_or(0);
-        self.series.push(Series { name, mark, colour: known.unwrap_or(fresh), points });
+        let colour = known.unwrap_or(fresh);
+        self.series.push(Series { name, mark, colour, points, lows: vec![] });
         self
     }
 
     pub fn draw(&self) -> Figure {
-        let shown = self.on_plotted_scale();
-        let all = || {
-            shown
-                .iter()
-                .flat_map(|series| &series.points)
-                .filter(|(x, y)| x.is_finite() && y.is_finite())
-        };
-        let bars = shown.iter().any(|series| series.mark == Mark::Bars);
-        let lines = shown
-            .iter()
-            .any(|series| matches!(series.mark, Mark::Line | Mark::Dashed | Mark::Band));
-        let levels = self.levels.iter().map(|(y, _)| logarithm(*y, self.log.1));
-        let floor = (bars && !self.log.1).then_some(0.0);
-        let half = if bars { bar_width(&shown) / 2.0 } else { 0.0 };
-        let xs = all().flat_map(|(x, _)| [x - half, x + half]);
-        let ys = all().map(|(_, y)| *y).chain(levels).chain(floor);
-        let x = span(self.x_range, self.log.0, xs, if lines || bars { 0.0 } else { 0.04 });
-        let y = span(self.y_range, self.log.1, ys, 0.05);
-        let y = if bars && self.y_range.is_none() && y.0 < 0.0 && !all().any(|(_, y)| *y < 0.0) {
-            (0.0, y.1)
-        } else {
-            y
-        };
-        let window = Window { x, y };
-        let legend = Legend::new(&self.entries(&shown, &window), self.size.1);
-        let frame = Frame {
-            title: self.title.clone(),
-            x_label: self.x_label.clone(),
-            y_label: self.y_label.clone(),
-            x: axis(x, self.log.0, (self.size.0 / if bars { 45.0 } else { 85.0 }) as usize),
-            y: axis(y, self.log.1, (self.size.1 / 55.0) as usize),
-            right: legend.width(),
-        };
-        figure(&self.alt(), self.size.0, self.size.1, |area| {
-            let mut chart = frame.draw(area)?;
-            self.paint(&mut chart, &shown, &window)?;
+        let plotted = self.plotted();
+        let (frame, legend) = self.frame(&plotted);
+        let height = self.size.1.max(frame.room().top + frame.room().bottom + legend.height());
+        figure(&self.alt(), self.size.0, height, |area| {
+            plotted.draw(&mut frame.draw(area)?)?;
             legend.draw(area, &frame)?;
-            if all().next().is_none() { no_data(area) } else { Ok(()) }
+            if plotted.is_empty() { no_data(area) } else { Ok(()) }
         })
     }
 
@@ -189,203 +143,63 @@ impl Curves {
     fn alt(&self) -> String {
         let mut names: Vec<&str> = self.series.iter().map(|series| series.name.as_str()).collect();
         names.dedup();
-        let title = [&self.title, &self.y_label].into_iter().find(|words| !words.is_empty());
-        let over = format!("{} over {}", self.y_label, self.x_label);
-        format!("{}: {over}; series: {}", title.map_or("Plot", String::as_str), names.join(", "))
+        names.retain(|name| !name.is_empty());
+        let colon = if names.is_empty() { "" } else { ": " };
+        let title = if self.title.is_empty() { "Plot" } else { &self.title };
+        format!("{title} ({} over {}){colon}{}", self.y_label, self.x_label, names.join(", "))
     }
 
-    fn on_plotted_scale(&self) -> Vec<Series> {
-        let scaled = |(x, y): &Point| (logarithm(*x, self.log.0), logarithm(*y, self.log.1));
-        let scale = |series: &Series| Series {
-            points: series.points.iter().map(scaled).collect(),
-            ..series.clone()
+    /// The series on the scale of the axes, and the part of the plane that holds them.
+    fn plotted(&self) -> Plotted {
+        let on_scale = |series: &Series| series.on_scale(self.log);
+        let series: Vec<_> = self.series.iter().map(on_scale).collect();
+        let has = |marks: &[Mark]| series.iter().any(|series| marks.contains(&series.mark));
+        let on_axis = |(y, name): &(f64, String)| (logarithm(*y, self.log.1), name.clone());
+        let levels: Vec<_> = self.levels.iter().map(on_axis).collect();
+
+        let bar = Series::bar_width(&series);
+        let half = if has(&[Mark::Bars]) { bar / 2.0 } else { 0.0 };
+        let floor = (has(&[Mark::Bars]) && !self.log.1).then_some(0.0);
+        let points = || series.iter().flat_map(Series::drawable);
+        let xs = points().flat_map(|(x, _)| [x - half, x + half]);
+        let ys = points().map(|(_, y)| y).chain(levels.iter().map(|level| level.0)).chain(floor);
+        let flush = has(&[Mark::Line, Mark::Dashed, Mark::Band, Mark::Bars]);
+        let x = span(self.x_range, self.log.0, xs, if flush { 0.0 } else { 0.04 });
+        let mut y = span(self.y_range, self.log.1, ys, 0.05);
+        if floor.is_some() && self.y_range.is_none() && points().all(|(_, y)| y >= 0.0) {
+            y.0 = 0.0; // bars stand on the axis
+        }
+        let base = if self.log.1 { y.0 } else { 0f64.clamp(y.0, y.1) };
+        Plotted { series, levels, window: Window { x, y }, base, bar }
+    }
+
+    fn frame(&self, plotted: &Plotted) -> (Frame, Legend) {
+        let legend = Legend::new(&plotted.entries(), self.size.1);
+        let per_number = if plotted.has_bars() { 45.0 } else { 85.0 };
+        let frame = Frame {
+            title: self.title.clone(),
+            x_label: self.x_label.clone(),
+            y_label: self.y_label.clone(),
+            x: axis(plotted.window.x, self.log.0, (self.size.0 / per_number) as usize),
+            y: axis(plotted.window.y, self.log.1, (self.size.1 / 55.0) as usize),
+            right: legend.width(),
         };
-        self.series.iter().map(scale).collect()
+        (frame, legend)
     }
-
-    /// One legend entry a name, at the height where its line leaves the plot.
-    fn entries(&self, shown: &[Series], window: &Window) -> Vec<Entry> {
-        let mut entries: Vec<Entry> = vec![];
-        for series in shown.iter().filter(|series| !series.name.is_empty()) {
-            if entries.iter().any(|entry| entry.name == series.name) {
-                continue;
-            }
-            let last = series
-                .points
-                .iter()
-                .filter(|point| window.holds(**point))
-                .max_by(|a, b| a.0.total_cmp(&b.0));
-            let end = last
-                .filter(|_| matches!(series.mark, Mark::Line | Mark::Dashed))
-                .filter(|(x, _)| *x > window.x.1 - 0.08 * (window.x.1 - window.x.0))
-                .map(|(_, y)| (y - window.y.0) / (window.y.1 - window.y.0));
-            entries.push(Entry {
-                name: series.name.clone(),
-                mark: series.mark,
-                colour: colour(series.colour),
-                end,
-            });
-        }
-        entries
-    }
-
-    fn paint(&self, chart: &mut Chart, shown: &[Series], window: &Window) -> Painted {
-        let rank = |mark: Mark| match mark {
-            Mark::Band => 0,
-            Mark::Bars => 1,
-            _ => 2,
-        };
-        let mut ordered: Vec<&Series> = shown.iter().collect();
-        ordered.sort_by_key(|series| rank(series.mark));
-        let levels = self.levels.iter().map(|(y, name)| (logarithm(*y, self.log.1), name));
-        let levels: Vec<_> = levels.filter(|(y, _)| window.holds((window.x.0, *y))).collect();
-        for (y, _) in &levels {
-            let ends = [(window.x.0, *y), (window.x.1, *y)];
-            chart.draw_series(DashedLineSeries::new(
-                ends,
-                pt(2.0),
-                pt(2.5),
-                line(FAINT_INK, 1.0),
-            ))?;
-        }
-        for series in ordered {
-            draw_series(chart, series, window, shown)?;
-        }
-        for (y, name) in levels {
-            name_level(chart, window, y, name, shown)?;
-        }
-        Ok(())
-    }
-}
-
-fn draw_series(chart: &mut Chart, series: &Series, window: &Window, all: &[Series]) -> Painted {
-    let ink = colour(series.colour);
-    match series.mark {
-        Mark::Line => {
-            let lone = lone_points(&series.points, window);
-            chart.draw_series(
-                window
-                    .pieces(&series.points)
-                    .into_iter()
-                    .map(|piece| PathElement::new(piece, line(ink, 1.6))),
-            )?;
-            chart.draw_series(
-                lone.into_iter().map(|point| Circle::new(point, pt(1.6), ink.filled())),
-            )?;
-        }
-        Mark::Dashed => {
-            for piece in window.pieces(&series.points) {
-                chart.draw_series(DashedLineSeries::new(
-                    piece,
-                    pt(5.0),
-                    pt(3.0),
-                    line(ink, 1.4),
-                ))?;
-            }
-        }
-        Mark::Points => {
-            let seen = series.points.iter().filter(|point| window.holds(**point));
-            chart.draw_series(seen.map(|point| Circle::new(*point, pt(2.6), ink.filled())))?;
-        }
-        Mark::Bars => draw_bars(chart, series, window, all, ink)?,
-        Mark::Band => {
-            let corners: Vec<Point> = series
-                .points
-                .iter()
-                .filter(|(x, y)| x.is_finite() && y.is_finite())
-                .copied()
-                .collect();
-            let inside = corners
-                .into_iter()
-                .map(|(x, y)| (x.clamp(window.x.0, window.x.1), y.clamp(window.y.0, window.y.1)));
-            let corners: Vec<Point> = inside.collect();
-            chart.draw_series((corners.len() > 2).then(|| Polygon::new(corners, ink.mix(0.18))))?;
-        }
-    }
-    Ok(())
-}
-
-/// Bars of several series stand side by side.
-fn draw_bars(
-    chart: &mut Chart,
-    series: &Series,
-    window: &Window,
-    all: &[Series],
-    ink: RGBColor,
-) -> Painted {
-    let rivals: Vec<&Series> = all.iter().filter(|other| other.mark == Mark::Bars).collect();
-    let place = rivals.iter().position(|other| other.name == series.name).unwrap_or(0) as f64;
-    let width = bar_width(all) * 0.84 / rivals.len() as f64;
-    let left = -width * rivals.len() as f64 / 2.0 + place * width;
-    let base = 0f64.clamp(window.y.0, window.y.1);
-    let finite = series
-        .points
-        .iter()
-        .filter(|(x, y)| y.is_finite() && (window.x.0..=window.x.1).contains(x));
-    chart.draw_series(finite.map(|(x, y)| {
-        let top = y.clamp(window.y.0, window.y.1);
-        Rectangle::new([(x + left, base), (x + left + width, top)], ink.mix(0.85).filled())
-    }))?;
-    Ok(())
-}
-
-/// The smallest distance between two bars of one series.
-fn bar_width(all: &[Series]) -> f64 {
-    let bars = all.iter().filter(|series| series.mark == Mark::Bars);
-    let gaps = bars.flat_map(|series| {
-        let mut xs: Vec<f64> =
-            series.points.iter().map(|point| point.0).filter(|x| x.is_finite()).collect();
-        xs.sort_by(f64::total_cmp);
-        xs.windows(2).map(|pair| pair[1] - pair[0]).filter(|gap| *gap > 0.0).collect::<Vec<_>>()
-    });
-    let smallest = gaps.fold(f64::INFINITY, f64::min);
-    if smallest.is_finite() { smallest } else { 1.0 }
-}
-
-/// Points that no segment reaches: alone between gaps, or alone altogether.
-fn lone_points(points: &[Point], window: &Window) -> Vec<Point> {
-    let drawn =
-        |index: usize| points.get(index).is_some_and(|(x, y)| x.is_finite() && y.is_finite());
-    let lone = |index: &usize| drawn(*index) && !drawn(index.wrapping_sub(1)) && !drawn(index + 1);
-    (0..points.len())
-        .filter(lone)
-        .map(|index| points[index])
-        .filter(|point| window.holds(*point))
-        .collect()
-}
-
-/// The name of a level, where no series runs through it: above or below the line, at its left or right end.
-fn name_level(chart: &mut Chart, window: &Window, y: f64, name: &str, shown: &[Series]) -> Painted {
-    let (width, height) = chart.plotting_area().dim_in_pixel();
-    let (dx, dy) = (window.x.1 - window.x.0, window.y.1 - window.y.0);
-    let long = (width_of(name, SMALL) + 10.0) * f64::from(pt(1.0)) / f64::from(width) * dx;
-    let tall = 1.5 * SMALL * f64::from(pt(1.0)) / f64::from(height) * dy;
-    let sides = [(HPos::Left, window.x.0), (HPos::Right, window.x.1 - long)];
-    let heights = [(VPos::Bottom, y), (VPos::Top, y - tall)];
-    let spots = heights.iter().flat_map(|v| sides.iter().map(move |h| (*h, *v)));
-    let free = |(h, v): &((HPos, f64), (VPos, f64))| {
-        let spot = Window { x: (h.1, h.1 + long), y: (v.1, v.1 + tall) };
-        let inside = window.holds((h.1, v.1)) && window.holds((h.1, v.1 + tall));
-        inside && shown.iter().all(|series| spot.pieces(&series.points).is_empty())
-    };
-    let ((h, _), (v, _)) = spots.clone().find(free).unwrap_or((sides[0], heights[0]));
-    let (x, inward) =
-        if matches!(h, HPos::Left) { (window.x.0, pt(5.0)) } else { (window.x.1, pt(-5.0)) };
-    let lift = if matches!(v, VPos::Bottom) { pt(-1.0) } else { pt(3.0) };
-    let style = text(SMALL, FAINT_INK).pos(at(h, v));
-    chart.draw_series([
-        EmptyElement::at((x, y)) + Text::new(name.to_string(), (inward, lift), style)
-    ])?;
-    Ok(())
 }
 
 fn no_data(area: &Area) -> Painted {
     let (width, height) = area.dim_in_pixel();
+    let (x, y) = (width as i32 / 2, height as i32 / 2);
+    let corner = (pt(width_of("no data", LABEL) / 2.0 + 4.0), pt(LABEL));
+    let paper = [(x - corner.0, y - corner.1), (x + corner.0, y + corner.1)];
+    area.draw(&Rectangle::new(paper, WHITE.filled()))?;
     let style = text(LABEL, FAINT_INK).pos(at(HPos::Center, VPos::Center));
-    area.draw(&Text::new("no data", (width as i32 / 2, height as i32 / 2), style))
+    area.draw(&Text::new("no data", (x, y), style))
 }
 
-fn logarithm(value: f64, log: bool) -> f64 {
+/// The place of `value` on its axis; NaN where a logarithm has none.
+pub(super) fn logarithm(value: f64, log: bool) -> f64 {
     match (log, value > 0.0) {
         (false, _) => value,
         (true, true) => value.log10(),
@@ -401,14 +215,13 @@ fn span(
     pad: f64,
 ) -> (f64, f64) {
     let asked = asked.map(|(a, b)| (logarithm(a.min(b), log), logarithm(a.max(b), log)));
-    if let Some((low, high)) =
-        asked.filter(|(low, high)| low.is_finite() && high.is_finite() && low < high)
-    {
-        return (low, high);
+    let sound = |(low, high): &(f64, f64)| low.is_finite() && high.is_finite() && low < high;
+    if let Some(range) = asked.filter(sound) {
+        return range;
     }
     let bounds = |(low, high): (f64, f64), value: f64| (low.min(value), high.max(value));
     let (low, high) =
-        values.filter(|value| value.is_finite()).fold((f64::INFINITY, f64::NEG_INFINITY), bounds);
+        values.filter(|value| value.abs() < 1e300).fold((f64::INFINITY, f64::NEG_INFINITY), bounds);
     let room = pad * (high - low);
     match (low, high) {
         _ if low > high => (0.0, 1.0),
@@ -422,4 +235,120 @@ fn span(
 
 fn axis((low, high): (f64, f64), log: bool, count: usize) -> Axis {
     if log { Axis::log10(low, high, count) } else { Axis::linear(low, high, count) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plot::style::SCALE;
+
+    const BLUE: [u8; 3] = [0, 114, 178];
+
+    /// The colour at a place given on the scale of the axes.
+    fn probe(curves: &Curves, (x, y): Point) -> [u8; 3] {
+        let (plotted, figure) = (curves.plotted(), curves.draw());
+        let (room, window) = (curves.frame(&plotted).0.room(), plotted.window);
+        let size = figure.size();
+        let (width, height) = (f64::from(size.0 / SCALE), f64::from(size.1 / SCALE));
+        let along = |value: f64, (low, high): (f64, f64)| (value - low) / (high - low);
+        let left = room.left + along(x, window.x) * (width - room.left - room.right);
+        let top = room.top
+            + along(window.y.1 - y + window.y.0, window.y) * (height - room.top - room.bottom);
+        let pixel = |points: f64, size: u32| ((points * f64::from(SCALE)) as u32).min(size - 1);
+        figure.image().get_pixel(pixel(left, size.0), pixel(top, size.1)).0
+    }
+
+    fn plot() -> Curves {
+        Curves::new("", "", "").x_range(0.0, 10.0).y_range(-1.0, 3.0)
+    }
+
+    #[test]
+    fn a_line_passes_through_its_points_and_nowhere_else() {
+        let line = plot().line("", &[(0.0, -1.0), (4.0, 2.2), (10.0, 2.2)]);
+        for on in [(1.0, -0.2), (3.0, 1.4), (7.0, 2.2)] {
+            assert_eq!(probe(&line, on), BLUE, "at {on:?}");
+        }
+        for off in [(1.0, 1.4), (7.0, 1.7), (3.0, -0.2)] {
+            assert_ne!(probe(&line, off), BLUE, "at {off:?}");
+        }
+    }
+
+    #[test]
+    fn a_gap_is_left_where_nothing_can_be_drawn() {
+        let gap =
+            [(0.0, 1.3), (4.0, 1.3), (5.0, f64::NAN), (6.0, 1.3), (9.0, 1.3), (9.5, f64::INFINITY)];
+        let line = plot().line("", &gap);
+        let seen = [1.0, 4.6, 5.4, 8.0].map(|x| probe(&line, (x, 1.3)) == BLUE);
+        assert_eq!(seen, [true, false, false, true]);
+        let alone = plot().line("", &[(2.0, f64::NAN), (3.0, 1.3), (4.0, f64::NAN)]);
+        assert_eq!(probe(&alone, (3.0, 1.3)), BLUE, "a point between gaps is a dot");
+    }
+
+    #[test]
+    fn on_a_logarithmic_axis_a_power_is_straight_and_zero_is_a_gap() {
+        let powers: Vec<Point> =
+            (0..=40).map(|k| 0.1 * f64::from(k)).map(|e| (10f64.powf(e), 10f64.powf(-e))).collect();
+        let line = Curves::new("", "", "").line("", &powers).log_x().log_y();
+        for e in [0.55, 1.95, 3.45] {
+            assert_eq!(probe(&line, (e, -e)), BLUE);
+        }
+        let broken = Curves::new("", "", "")
+            .line("", &[(0.0, 1.0), (1.0, 0.0), (2.0, -3.0)])
+            .log_x()
+            .log_y();
+        assert!(broken.plotted().is_empty());
+        broken.draw();
+    }
+
+    #[test]
+    fn bars_stand_on_zero_side_by_side() {
+        let bars = Curves::new("", "", "")
+            .bars("", &[(0.0, 4.0), (1.0, 2.0)])
+            .bars("b", &[(0.0, 1.0), (1.0, 3.0)]);
+        assert_eq!(bars.plotted().window.y.0, 0.0);
+        let paper = |x: f64, y: f64| probe(&bars, (x, y)).iter().all(|channel| *channel > 220);
+        assert!(
+            !paper(-0.2, 3.6)
+                && paper(0.2, 3.6)
+                && !paper(0.2, 0.6)
+                && !paper(0.8, 1.4)
+                && !paper(1.2, 2.6)
+        );
+        let log = Curves::new("", "", "").bars("", &[(0.0, 1e-3), (1.0, 1e-2)]).log_y();
+        assert_ne!(probe(&log, (1.0, -2.8)), [255; 3]);
+        assert_eq!(probe(&log, (0.1, -2.3)), [255; 3]);
+    }
+
+    #[test]
+    fn a_band_lies_between_its_lines_and_under_the_curve() {
+        let band = plot()
+            .line("a", &[(0.0, 1.2), (10.0, 1.2)])
+            .band("a", &[(0.0, 0.3, 1.7), (10.0, 0.3, 1.7)]);
+        let (inside, outside) = (probe(&band, (5.3, 0.8)), probe(&band, (5.3, 2.3)));
+        assert!(inside[0] < 230 && inside[2] > 230, "{inside:?} is a pale blue");
+        assert_eq!((outside, probe(&band, (5.3, 1.2))), ([255; 3], BLUE));
+    }
+
+    #[test]
+    fn nothing_a_single_point_and_nonsense_are_drawn() {
+        let empty = Curves::new("empty", "x", "y");
+        assert!(empty.plotted().is_empty());
+        empty.clone().log_x().log_y().draw();
+        empty.draw();
+        plot().line("one", &[(3.0, 1.0)]).draw();
+        Curves::new("", "", "").line("flat", &[(0.0, 7.0), (1.0, 7.0)]).log_y().draw();
+        Curves::new("", "", "")
+            .points("far", &[(0.0, f64::MAX), (1.0, -f64::MAX), (2.0, 1e200)])
+            .draw();
+        plot().x_range(5.0, 5.0).y_range(f64::NAN, 1.0).hline(f64::NAN, "").hline(1e9, "").draw();
+        Curves::new("", "", "").y_range(-1.0, 1.0).log_y().bars("", &[(0.0, f64::NAN)]).draw();
+    }
+
+    #[test]
+    fn a_long_legend_makes_the_figure_taller() {
+        let many =
+            |n: usize| (0..n).fold(plot(), |plot, k| plot.line(format!("run {k}"), &[(0.0, 1.0)]));
+        assert_eq!(many(9).draw().size(), (1160, 640));
+        assert!(many(40).draw().size().1 > 1100);
+    }
 }

@@ -14,6 +14,8 @@ use super::style::{FAINT_INK, LABEL, MARGIN, SCALE};
 use super::{notebook, text};
 
 const WHITE: Rgb<u8> = Rgb([255; 3]);
+/// Pixels between two pictures of a row or column.
+const GAP: u32 = SCALE * MARGIN as u32 / 2;
 
 /// A picture with the words that stand for it where it cannot be seen. Two of its pixels make one point of a page.
 ///
@@ -61,6 +63,13 @@ impl Figure {
         &mut self.image
     }
 
+    /// The picture at the top left of white paper of the given size.
+    pub(super) fn on_paper(&self, width: u32, height: u32) -> Figure {
+        let mut image = RgbImage::from_pixel(width, height, WHITE);
+        imageops::replace(&mut image, &self.image, 0, 0);
+        Figure { image, alt: self.alt.clone() }
+    }
+
     /// Half as wide and as high: four pixels become one.
     pub(super) fn halve(&mut self) {
         let (width, height) = self.image.dimensions();
@@ -79,35 +88,31 @@ impl Figure {
 
     /// Pictures from left to right, their tops aligned.
     pub fn row(figures: &[Figure]) -> Figure {
-        Self::compose(figures, (1, 0))
+        Self::compose(figures, true)
     }
 
     /// Pictures from top to bottom, their left edges aligned.
     pub fn column(figures: &[Figure]) -> Figure {
-        Self::compose(figures, (0, 1))
+        Self::compose(figures, false)
     }
 
-    fn compose(figures: &[Figure], (right, down): (u32, u32)) -> Figure {
-        let gap = SCALE * MARGIN as u32 / 2;
-        let extent = |sizes: &dyn Fn(&Figure) -> u32, along: u32| {
-            let (sum, max) = figures
-                .iter()
-                .map(sizes)
-                .fold((0, 0), |(sum, max), size| (sum + size, size.max(max)));
-            if along == 1 { sum + gap * (figures.len() as u32).saturating_sub(1) } else { max }
-        };
-        let (width, height) = (extent(&|f| f.size().0, right), extent(&|f| f.size().1, down));
-        let mut image = RgbImage::from_pixel(width.max(1), height.max(1), WHITE);
-        let (mut x, mut y) = (0, 0);
+    fn compose(figures: &[Figure], side_by_side: bool) -> Figure {
+        let (mut width, mut height, mut spots) = (1, 1, vec![]);
         for figure in figures {
-            imageops::replace(&mut image, &figure.image, x.into(), y.into());
-            (x, y) = (x + right * (figure.size().0 + gap), y + down * (figure.size().1 + gap));
+            let (x, y) = match (side_by_side, spots.is_empty()) {
+                (_, true) => (0, 0),
+                (true, _) => (width + GAP, 0),
+                (false, _) => (0, height + GAP),
+            };
+            spots.push((x, y));
+            (width, height) = (width.max(x + figure.size().0), height.max(y + figure.size().1));
         }
-        let words: Vec<_> = figures
-            .iter()
-            .map(|figure| figure.alt.as_str())
-            .filter(|alt| !alt.is_empty())
-            .collect();
+        let mut image = RgbImage::from_pixel(width, height, WHITE);
+        for (figure, (x, y)) in figures.iter().zip(spots) {
+            imageops::replace(&mut image, &figure.image, x.into(), y.into());
+        }
+        let mut words: Vec<&str> = figures.iter().map(Figure::alt).collect();
+        words.retain(|alt| !alt.is_empty());
         Figure { image, alt: words.join("; ") }
     }
 
@@ -118,14 +123,13 @@ impl Figure {
         let lines = text::wrap(caption, em, self.image.width() as f32 - 2.0 * margin);
         let step = (em * 1.4).round();
         let room = (lines.len() as f32 * step + margin) as u32;
-        let mut image = RgbImage::from_pixel(self.image.width(), self.image.height() + room, WHITE);
-        imageops::replace(&mut image, &self.image, 0, 0);
+        let mut figure = self.on_paper(self.image.width(), self.image.height() + room);
         for (index, line) in lines.iter().enumerate() {
             let y = self.image.height() as f32 + index as f32 * step;
             let ink = [FAINT_INK.0, FAINT_INK.1, FAINT_INK.2];
-            text::set(line, em, false).paint(&mut image, margin, y, ink, 1.0);
+            text::set(line, em, false).paint(&mut figure.image, margin, y, ink, 1.0);
         }
-        Figure { image, alt: self.alt.clone() }
+        figure
     }
 
     /// Writes a PNG, whole or not at all, making the folders on the way.
@@ -149,19 +153,92 @@ impl Figure {
         bytes
     }
 
+    /// The picture as HTML that carries its own bytes.
+    pub fn html(&self) -> String {
+        notebook::img("image/png", &self.png(), &self.alt, self.image.width() / SCALE)
+    }
+
     /// Shows the picture in a notebook; evcxr calls this for a cell's last value.
     pub fn evcxr_display(&self) {
-        notebook::show(&notebook::img(
-            "image/png",
-            &self.png(),
-            &self.alt,
-            self.image.width() / SCALE,
-        ));
+        notebook::show(&self.html());
     }
 }
 
 impl fmt::Debug for Figure {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "Figure({} x {} pixels: {})", self.image.width(), self.image.height(), self.alt)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(width: u32, height: u32, shade: u8) -> Figure {
+        Figure::new(RgbImage::from_pixel(width, height, Rgb([shade; 3])), format!("shade {shade}"))
+    }
+
+    #[test]
+    fn a_saved_picture_reads_back_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/er/shade.png");
+        let figure = Figure::new(RgbImage::from_fn(9, 5, |x, y| Rgb([x as u8, y as u8, 200])), "");
+        figure.save(&path).unwrap();
+        assert_eq!(&image::open(&path).unwrap().to_rgb8(), figure.image());
+        let wrong = path.join("below a file.png");
+        let refusal = figure.save(&wrong).unwrap_err().to_string();
+        assert!(refusal.contains(&wrong.display().to_string()), "{refusal}");
+    }
+
+    #[test]
+    fn rows_and_columns_keep_every_pixel_in_its_place() {
+        let figures = [plain(10, 30, 1), plain(20, 12, 2), plain(5, 5, 3)];
+        let row = Figure::row(&figures);
+        assert_eq!(row.size(), (35 + 2 * GAP, 30));
+        let shade = |figure: &Figure, x: u32, y: u32| figure.image().get_pixel(x, y).0[0];
+        assert_eq!(
+            [shade(&row, 0, 29), shade(&row, 10 + GAP, 0), shade(&row, 30 + 2 * GAP, 4)],
+            [1, 2, 3]
+        );
+        assert_eq!([shade(&row, 10, 0), shade(&row, 10 + GAP, 12)], [255, 255]);
+        let column = Figure::column(&figures);
+        assert_eq!(column.size(), (20, 47 + 2 * GAP));
+        assert_eq!(
+            [shade(&column, 9, 29), shade(&column, 19, 30 + GAP), shade(&column, 4, 42 + 2 * GAP)],
+            [1, 2, 3]
+        );
+        assert_eq!(row.alt(), "shade 1; shade 2; shade 3");
+        assert!(Figure::row(&[]).size().0 > 0);
+    }
+
+    #[test]
+    fn a_caption_goes_below_and_takes_the_lines_it_needs() {
+        let figure = plain(400, 40, 9);
+        let (short, long) =
+            (figure.captioned("short"), figure.captioned(&"many words ".repeat(12)));
+        assert!(short.size().1 > 40 && long.size().1 > short.size().1 && long.size().0 == 400);
+        assert_eq!(short.image().get_pixel(399, 39).0, [9; 3]);
+        let ink =
+            short.image().enumerate_pixels().filter(|(_, y, pixel)| *y >= 40 && pixel.0[0] < 128);
+        assert!(ink.count() > 20);
+    }
+
+    #[test]
+    fn a_notebook_gets_one_block_with_the_picture_and_its_words() {
+        let figure = plain(40, 20, 7).with_alt("seven < eight");
+        let block = notebook::block(&figure.html());
+        assert_eq!(
+            block
+                .matches(
+                    "EVCXR_BEGIN_CONTENT text/html\n<img alt=\"seven &lt; eight\" width=\"20\""
+                )
+                .count(),
+            1
+        );
+        assert_eq!(
+            (block.matches("EVCXR_BEGIN").count(), block.matches("EVCXR_END").count()),
+            (1, 1)
+        );
+        assert!(block.contains("data:image/png;base64,iVBORw0KGgo"));
     }
 }

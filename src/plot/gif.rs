@@ -20,7 +20,7 @@ const COLOURS: usize = 32;
 /// Colours that the palette keeps exactly, the most frequent first: paper and ink must not drift.
 const EXACT: usize = 8;
 
-/// Figures of one size, one after the other, for ever.
+/// Figures one after the other, for ever.
 #[derive(Clone)]
 pub struct Gif {
     frames: Vec<Figure>,
@@ -32,20 +32,23 @@ pub struct Gif {
 }
 
 impl Gif {
-    /// Shows every frame for `delay` milliseconds (a GIF counts in hundredths of a second).
+    /// Shows every frame for `delay` milliseconds; a GIF counts in hundredths of a second and viewers want two.
+    ///
+    /// Frames of unequal size (a title that grows) stand at the top left of white paper as large as the largest.
     ///
     /// # Panics
-    /// When there is no frame, or when the frames have different sizes.
+    /// When there is no frame, or one of more than 65,535 pixels a side.
     pub fn new(frames: &[Figure], delay: u32) -> Self {
-        let first = frames.first().expect("a GIF wants at least one frame").size();
-        for (index, frame) in frames.iter().enumerate() {
-            let size = frame.size();
-            assert!(
-                size == first,
-                "frame 0 of a GIF has {first:?} pixels, frame {index} has {size:?}"
-            );
-        }
-        Self { frames: frames.to_vec(), delay, hold: delay, colours: COLOURS, density: SCALE }
+        let sizes = || frames.iter().map(Figure::size);
+        let width = sizes().map(|size| size.0).max().expect("a GIF wants at least one frame");
+        let height = sizes().map(|size| size.1).max().unwrap_or(0);
+        let most = u32::from(u16::MAX);
+        assert!(
+            width.max(height) <= most,
+            "a GIF holds {most} pixels a side, got {width} x {height}"
+        );
+        let frames = frames.iter().map(|frame| frame.on_paper(width, height)).collect();
+        Self { frames, delay, hold: delay, colours: COLOURS, density: SCALE }
     }
 
     /// Shows the last frame for `milliseconds` before it starts again.
@@ -269,8 +272,17 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "frame 0 of a GIF has (40, 20) pixels, frame 1 has (10, 10)")]
-    fn frames_of_two_sizes_are_named() {
-        Gif::new(&[square(0), Figure::new(RgbImage::new(10, 10), "")], 50);
+    fn smaller_frames_stand_on_paper() {
+        let small = Figure::new(RgbImage::new(10, 30), "");
+        let frames = decoded(&Gif::new(&[square(0), small], 50));
+        assert!(frames.iter().all(|frame| frame.0.dimensions() == (40, 30)));
+        let shade = |x, y| frames[1].0.get_pixel(x, y).0[0];
+        assert_eq!([shade(9, 29), shade(10, 0)], [0, 255]);
+    }
+
+    #[test]
+    #[should_panic(expected = "at least one frame")]
+    fn no_frames_are_no_gif() {
+        Gif::new(&[], 50);
     }
 }

@@ -3,7 +3,7 @@
 use plotters::element::Rectangle;
 use plotters::prelude::ViridisRGB;
 use plotters::style::colors::colormaps::ColorMap;
-use plotters::style::{Color, RGBColor};
+use plotters::style::{Color, RGBAColor, RGBColor};
 
 use super::axes::Chart;
 use super::figure::Painted;
@@ -19,26 +19,26 @@ pub(super) enum Colours {
     Viridis,
     /// Blue through white to vermilion: 0.5 is nothing.
     Diverging,
-    /// White to light grey, to lie behind other things.
+    /// Clear to grey, to lie behind other things without hiding the grid.
     Pale,
 }
 
 impl Colours {
-    pub(super) fn at(self, value: f64) -> RGBColor {
+    pub(super) fn at(self, value: f64) -> RGBAColor {
         if !value.is_finite() {
-            return LOUD;
+            return LOUD.to_rgba();
         }
         let value = value.clamp(0.0, 1.0);
         let between = |a: [f64; 3], b: [f64; 3], t: f64| {
             let mix = |channel: usize| (a[channel] + (b[channel] - a[channel]) * t).round() as u8;
-            RGBColor(mix(0), mix(1), mix(2))
+            RGBColor(mix(0), mix(1), mix(2)).to_rgba()
         };
         let white = [255.0; 3];
         match self {
-            Colours::Viridis => ViridisRGB.get_color(value as f32),
+            Colours::Viridis => ViridisRGB.get_color(value as f32).to_rgba(),
             Colours::Diverging if value < 0.5 => between([0.0, 84.0, 158.0], white, 2.0 * value),
             Colours::Diverging => between(white, [186.0, 70.0, 0.0], 2.0 * value - 1.0),
-            Colours::Pale => between(white, [188.0, 196.0, 206.0], value.sqrt()),
+            Colours::Pale => RGBColor(130, 145, 165).mix(0.55 * value.sqrt()),
         }
     }
 }
@@ -111,14 +111,13 @@ impl Heat {
             (index as f64 + 0.5) / fine as f64 * cells as f64 - 0.5
         };
         let cells = (0..rows * columns).map(|index| (index / columns, index % columns));
-        let paper = RGBColor(255, 255, 255);
-        chart.draw_series(cells.filter_map(|(row, column)| {
+        chart.draw_series(cells.map(|(row, column)| {
             let value =
                 self.between(middle(row, rows, self.rows()), middle(column, columns, self.columns));
             let from = (place(column, columns), place(row, rows));
             let to = (place(column + 1, columns), place(row + 1, rows));
             let colour = colours.at((value - range.0) / (range.1 - range.0));
-            (colour != paper).then(|| Rectangle::new([from, to], colour.filled()))
+            Rectangle::new([from, to], colour.filled())
         }))?;
         Ok(())
     }
@@ -169,11 +168,11 @@ mod tests {
 
     #[test]
     fn colours_run_from_end_to_end() {
-        assert_eq!(Colours::Pale.at(0.0), RGBColor(255, 255, 255));
-        assert_eq!(Colours::Diverging.at(0.5), RGBColor(255, 255, 255));
-        assert_eq!(Colours::Viridis.at(f64::NAN), LOUD);
+        assert_eq!(Colours::Pale.at(0.0).3, 0.0);
+        assert_eq!(Colours::Diverging.at(0.5).rgb(), (255, 255, 255));
+        assert_eq!(Colours::Viridis.at(f64::NAN).rgb(), LOUD.rgb());
         let light = |value: f64| {
-            let RGBColor(r, g, b) = Colours::Viridis.at(value);
+            let (r, g, b) = Colours::Viridis.at(value).rgb();
             0.2126 * f64::from(r) + 0.7152 * f64::from(g) + 0.0722 * f64::from(b)
         };
         assert!((0..20).all(|k| light(f64::from(k) / 20.0) < light(f64::from(k + 1) / 20.0)));

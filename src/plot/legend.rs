@@ -5,8 +5,8 @@ use plotters::style::text_anchor::{HPos, VPos};
 use plotters::style::{Color, RGBColor};
 
 use super::axes::{Frame, width_of};
-use super::curves::Mark;
 use super::figure::{Area, Painted};
+use super::series::Mark;
 use super::style::{INK, LABEL, MARGIN, at, line, pt, text};
 
 const STEP: f64 = LABEL * 1.45;
@@ -48,6 +48,11 @@ impl Legend {
             (_, true) => GAP + names,
             (_, false) => GAP + SWATCH + 5.0 + names,
         }
+    }
+
+    /// Points that a list takes from top to bottom.
+    pub(super) fn height(&self) -> f64 {
+        if self.beside { 0.0 } else { STEP * self.entries.len() as f64 }
     }
 
     pub(super) fn draw(&self, area: &Area, frame: &Frame) -> Painted {

@@ -19,6 +19,7 @@ mod plane;
 mod polyline;
 mod raster;
 mod scatter;
+mod series;
 mod style;
 mod tensors;
 mod text;

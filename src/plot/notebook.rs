@@ -7,7 +7,7 @@ pub(super) fn show(html: &str) {
     println!("{}", block(html));
 }
 
-fn block(html: &str) -> String {
+pub(super) fn block(html: &str) -> String {
     format!("EVCXR_BEGIN_CONTENT text/html\n{html}\nEVCXR_END_CONTENT")
 }
 

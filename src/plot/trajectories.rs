@@ -6,12 +6,12 @@ use plotters::style::Color;
 use tch::Tensor;
 
 use super::axes::Chart;
-use super::curves::Mark;
 use super::figure::{Figure, Painted};
 use super::heat::Colours;
 use super::legend::Entry;
 use super::plane::{Beside, Plane, plane_setters};
 use super::polyline::Point;
+use super::series::Mark;
 use super::style::{FAINT_INK, INK, line, pt};
 use super::tensors;
 

@@ -6,12 +6,12 @@ use plotters::style::{Color, RGBColor};
 use tch::Tensor;
 
 use super::axes::Chart;
-use super::curves::Mark;
 use super::figure::{Figure, Painted};
 use super::heat::LOUD;
 use super::legend::Entry;
 use super::plane::{Beside, Plane, plane_setters};
 use super::polyline::Point;
+use super::series::Mark;
 use super::style::{colour, line, pt};
 use super::tensors;
 
@@ -79,7 +79,7 @@ impl VectorField {
         let names: Vec<_> = self
             .sets
             .iter()
-            .map(|set| format!("{} arrows {}", set.vectors.len(), set.name))
+            .map(|set| format!("{} arrows {}", set.vectors.len(), set.name).trim_end().to_string())
             .collect();
         let alt = format!("{}: {}", self.plane.title, names.join(", "));
         self.plane.draw(&alt, Beside::Names(entries), |chart| {
