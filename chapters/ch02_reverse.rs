@@ -111,7 +111,7 @@ fn true_reverse_step(config: &Config, results: &mut Results) -> Result<()> {
             let panel = Curves::new(format!("beta = {beta}"), "x_s", "")
                 .line("true q(x_s | x_t)", &pairs(&x, &p))
                 .dashed("Gaussian", &pairs(&x, &matched.exp()));
-            panels.push(panel.size(230.0, 200.0).draw());
+            panels.push(panel.size(330.0, 210.0).draw());
         }
         println!("one step of beta = {beta:<5}: KL(true || Gaussian) = {kl_nats:.2e} nats");
         rows.push(Step { beta, kl_nats });
@@ -145,7 +145,10 @@ fn known_x0(results: &mut Results) -> Result<()> {
         .line("on x0", &curve(&|t| at(t).on_x0))
         .line("on x_t", &curve(&|t| at(t).on_xt));
     let ratio = Curves::new("beta_tilde / beta", "t (log)", "")
-        .line("", &curve(&|t| at(t).var_small / at(t).var_large))
+        .line(
+            "",
+            &(1..=1000).map(|t| (t as f64, at(t).var_small / at(t).var_large)).collect::<Vec<_>>(),
+        )
         .log_x();
     let row = [bayes.draw(), weights.draw(), ratio.draw()];
     Ok(results.figure("posterior.png", &Figure::row(&row))?)
