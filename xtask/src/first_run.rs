@@ -21,12 +21,16 @@ pub struct Options {
 pub fn run(repo: &Repo, options: &Options) -> Result<()> {
     let scratch = Scratch::new("first-run")?;
     let clone = scratch.path().join("from-noise");
-    let status = Command::new("git").arg("clone").arg("--quiet").arg(&repo.root).arg(&clone).status();
+    let status =
+        Command::new("git").arg("clone").arg("--quiet").arg(&repo.root).arg(&clone).status();
     if !status.context("git does not start")?.success() {
         bail!("git cannot clone {}", repo.root.display());
     }
-    let commands: &[&[&str]] =
-        if options.short { &[&["chapter", "03"]] } else { &[&["chapter", "03"], &["xtask", "test"]] };
+    let commands: &[&[&str]] = if options.short {
+        &[&["chapter", "03"]]
+    } else {
+        &[&["chapter", "03"], &["xtask", "test"]]
+    };
     let mut rows = String::from("command,minutes,peak_memory_GB,disk_GB\n");
     for words in commands {
         let (minutes, memory) = time(repo, &clone, scratch.path(), words)?;
@@ -78,6 +82,8 @@ fn write(repo: &Repo, rows: &str) -> Result<()> {
         let beside = dir.join(format!("{name}.tmp"));
         std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, dir.join(name)))?;
     }
-    println!("{rows}wrote results/setup/first-run.csv; `cargo xtask readme` puts it into the README");
+    println!(
+        "{rows}wrote results/setup/first-run.csv; `cargo xtask readme` puts it into the README"
+    );
     Ok(())
 }

@@ -7,7 +7,9 @@ mod chapter;
 mod data;
 mod doctor;
 mod fetch;
+mod first_run;
 mod notebooks;
+mod readme;
 mod repo;
 mod scratch;
 mod setup;
@@ -38,6 +40,10 @@ enum Task {
     Doctor(doctor::Options),
     /// Run every test, smoke-run every chapter, compile every notebook; the count comes last.
     Test,
+    /// Write the README's tables from results/.
+    Readme(readme::Options),
+    /// Time the README's two commands in a fresh clone with an empty cargo home.
+    FirstRun(first_run::Options),
     /// Load shared libraries in order and report the first that fails.
     #[command(hide = true)]
     Load { libraries: Vec<std::path::PathBuf> },
@@ -61,6 +67,8 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Chapter(options) => chapter::run(&repo, &options)?,
         Task::Data(options) => data::run(&repo, &options)?,
         Task::Doctor(options) => return doctor::run(&repo, &options),
+        Task::Readme(options) => readme::run(&repo, &options)?,
+        Task::FirstRun(options) => first_run::run(&repo, &options)?,
         Task::Test => return test::run(&repo),
         Task::Load { libraries } => setup::load::here(&libraries)?,
     }

@@ -20,7 +20,8 @@ pub struct Options {
 
 pub fn run(repo: &Repo, options: &Options) -> Result<()> {
     let path = repo.root.join("README.md");
-    let now = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let now =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let fresh = filled(&now, &repo.root)?;
     match (now == fresh, options.check) {
         (true, _) => println!("README.md agrees with results/"),
