@@ -42,7 +42,7 @@ enum Task {
     Test,
     /// Write the README's tables from results/.
     Readme(readme::Options),
-    /// Time the README's two commands in a fresh clone with nothing installed.
+    /// Time the README's two commands in a fresh clone with an empty cargo home.
     FirstRun(first_run::Options),
     /// Load shared libraries in order and report the first that fails.
     #[command(hide = true)]
@@ -67,9 +67,9 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Chapter(options) => chapter::run(&repo, &options)?,
         Task::Data(options) => data::run(&repo, &options)?,
         Task::Doctor(options) => return doctor::run(&repo, &options),
-        Task::Test => return test::run(&repo),
         Task::Readme(options) => readme::run(&repo, &options)?,
         Task::FirstRun(options) => first_run::run(&repo, &options)?,
+        Task::Test => return test::run(&repo),
         Task::Load { libraries } => setup::load::here(&libraries)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -6,7 +6,7 @@ mod tally;
 
 use crate::repo::Repo;
 use crate::ui::duration;
-use crate::{chapter, notebooks, setup};
+use crate::{chapter, notebooks, readme, setup};
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, ExitCode, Stdio};
@@ -45,6 +45,11 @@ pub fn run(repo: &Repo) -> Result<ExitCode> {
         Ok(()) => {}
         Err(error) => tally.check("chapters", Err(error)),
     });
+    if repo.root.join("README.md").is_file() {
+        stage("README", &mut tally, |tally| {
+            tally.check("README", readme::run(repo, &readme::Options { check: true }));
+        });
+    }
     if !notebooks::all(repo).is_empty() {
         stage("notebooks", &mut tally, |tally| check_notebooks(repo, tally));
     }
