@@ -197,3 +197,39 @@ impl DrawingBackend for Canvas<'_> {
         Ok((width.ceil() as u32, (em * text::BOX).ceil() as u32))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::plot::figure::figure;
+    use crate::plot::style::{INK, at, pt, text};
+    use plotters::element::Text;
+    use plotters_backend::text_anchor::{HPos, VPos};
+
+    /// The box around the ink of "Mam" written at (50, 50) of 100 by 100 points, in points.
+    fn ink(h: HPos, v: VPos) -> (f64, f64, f64, f64) {
+        let style = text(10.0, INK).pos(at(h, v));
+        let drawn = figure("", 100.0, 100.0, |area| {
+            area.draw(&Text::new("Mam", (pt(50.0), pt(50.0)), style))
+        });
+        let dark = drawn.image().enumerate_pixels().filter(|(.., pixel)| pixel.0[0] < 128);
+        dark.fold((100.0, 0.0, 100.0, 0.0), |(left, right, top, bottom), (x, y, _)| {
+            let (x, y) = (f64::from(x) / 2.0, f64::from(y) / 2.0);
+            (f64::min(left, x), f64::max(right, x), f64::min(top, y), f64::max(bottom, y))
+        })
+    }
+
+    #[test]
+    fn text_stands_where_its_anchor_says() {
+        let (left, right, top, bottom) = ink(HPos::Left, VPos::Top);
+        assert!((50.0..52.0).contains(&left) && right > 65.0, "{left} {right}");
+        assert!((49.5..51.0).contains(&top) && bottom < 59.0, "{top} {bottom}");
+        let (left, right, top, bottom) = ink(HPos::Right, VPos::Center);
+        assert!((48.0..50.0).contains(&right) && left < 35.0, "{left} {right}");
+        assert!(((top + bottom) / 2.0 - 50.0).abs() < 1.0, "{top} {bottom}");
+        let (left, right, _, bottom) = ink(HPos::Center, VPos::Bottom);
+        assert!(
+            ((left + right) / 2.0 - 50.0).abs() < 1.0 && (46.0..50.0).contains(&bottom),
+            "{bottom}"
+        );
+    }
+}

@@ -244,18 +244,28 @@ mod tests {
 
     const BLUE: [u8; 3] = [0, 114, 178];
 
-    /// The colour at a place given on the scale of the axes.
-    fn probe(curves: &Curves, (x, y): Point) -> [u8; 3] {
+    /// Reads the colour at a place given on the scale of the axes.
+    fn prober(curves: &Curves) -> impl Fn(Point) -> [u8; 3] {
         let (plotted, figure) = (curves.plotted(), curves.draw());
-        let (room, window) = (curves.frame(&plotted).0.room(), plotted.window);
-        let size = figure.size();
-        let (width, height) = (f64::from(size.0 / SCALE), f64::from(size.1 / SCALE));
-        let along = |value: f64, (low, high): (f64, f64)| (value - low) / (high - low);
-        let left = room.left + along(x, window.x) * (width - room.left - room.right);
-        let top = room.top
-            + along(window.y.1 - y + window.y.0, window.y) * (height - room.top - room.bottom);
-        let pixel = |points: f64, size: u32| ((points * f64::from(SCALE)) as u32).min(size - 1);
-        figure.image().get_pixel(pixel(left, size.0), pixel(top, size.1)).0
+        let room = curves.frame(&plotted).0.room();
+        move |(x, y)| {
+            let (window, (wide, high)) = (plotted.window, figure.size());
+            let place = |fraction: f64, size: u32, before: f64, after: f64| {
+                let points = f64::from(size) / f64::from(SCALE) - before - after;
+                ((before + fraction * points) * f64::from(SCALE)) as u32
+            };
+            let right = (x - window.x.0) / (window.x.1 - window.x.0);
+            let down = (window.y.1 - y) / (window.y.1 - window.y.0);
+            let (x, y) = (
+                place(right, wide, room.left, room.right),
+                place(down, high, room.top, room.bottom),
+            );
+            figure.image().get_pixel(x, y).0
+        }
+    }
+
+    fn probe(curves: &Curves, point: Point) -> [u8; 3] {
+        prober(curves)(point)
     }
 
     fn plot() -> Curves {
@@ -271,6 +281,14 @@ mod tests {
         for off in [(1.0, 1.4), (7.0, 1.7), (3.0, -0.2)] {
             assert_ne!(probe(&line, off), BLUE, "at {off:?}");
         }
+    }
+
+    #[test]
+    fn a_dashed_line_is_there_about_half_of_the_time() {
+        let dashed = plot().dashed("", &[(0.0, 0.3), (10.0, 1.3)]);
+        let (places, probe) = ((0..500).map(|k| f64::from(k) / 50.0), prober(&dashed));
+        let inked = places.filter(|x| probe((*x, 0.3 + x / 10.0)) == BLUE).count();
+        assert!((200..450).contains(&inked), "{inked} of 500");
     }
 
     #[test]
@@ -327,6 +345,7 @@ mod tests {
         let (inside, outside) = (probe(&band, (5.3, 0.8)), probe(&band, (5.3, 2.3)));
         assert!(inside[0] < 230 && inside[2] > 230, "{inside:?} is a pale blue");
         assert_eq!((outside, probe(&band, (5.3, 1.2))), ([255; 3], BLUE));
+        assert!([0.7, 3.3, 9.3].iter().all(|x| probe(&band, (*x, 0.8)) == inside));
     }
 
     #[test]

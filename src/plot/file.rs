@@ -50,9 +50,11 @@ mod tests {
         std::fs::write(&file, b"").unwrap();
         let below = file.join("picture.png");
         assert!(write(&below, b"").unwrap_err().to_string().contains(&*below.to_string_lossy()));
-        assert!(write(folder.path(), b"").is_err(), "a folder is no picture");
+        let inner = folder.path().join("folder");
+        std::fs::create_dir(&inner).unwrap();
+        assert!(write(&inner, b"").is_err(), "a folder is no picture");
         assert!(write(Path::new("/"), b"").is_err());
         let left = std::fs::read_dir(folder.path()).unwrap().count();
-        assert_eq!(left, 1, "a failed write left its draft behind");
+        assert_eq!(left, 2, "a failed write left its draft behind");
     }
 }

@@ -101,3 +101,29 @@ fn swatch(area: &Area, entry: &Entry, x: i32, y: i32) -> Painted {
         Mark::Band => area.draw(&block(3.5, 0.25)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entries(ends: &[Option<f64>]) -> Vec<Entry> {
+        let entry = |end: &Option<f64>| Entry {
+            name: "name".to_string(),
+            mark: Mark::Line,
+            colour: INK,
+            end: *end,
+        };
+        ends.iter().map(entry).collect()
+    }
+
+    #[test]
+    fn names_stand_beside_their_lines_only_where_they_do_not_overlap() {
+        let beside = |ends: &[Option<f64>]| Legend::new(&entries(ends), 320.0).beside;
+        assert!(beside(&[Some(0.1), Some(0.9), Some(0.5)]));
+        assert!(!beside(&[Some(0.1), Some(0.9), Some(0.11)]), "two lines end together");
+        assert!(!beside(&[Some(0.1), None]), "a line ends before the plot does");
+        let many: Vec<_> = (0..7).map(|k| Some(f64::from(k) / 7.0)).collect();
+        assert!(!beside(&many), "seven names are a list");
+        assert_eq!(Legend::new(&[], 320.0).width(), 0.0);
+    }
+}

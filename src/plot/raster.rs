@@ -141,10 +141,19 @@ mod tests {
     }
 
     #[test]
+    fn a_slanted_polygon_leans_the_right_way() {
+        let corners = [(8.0, 2.0), (14.0, 2.0), (8.0, 16.0), (2.0, 16.0)];
+        let image = ink(|mask| mask.polygon(&corners), &corners);
+        let dark = |x, y| image.get_pixel(x, y).0[0] < 60;
+        assert!(dark(12, 2) && dark(3, 15) && !dark(3, 2) && !dark(12, 15));
+        assert!((area(&image) - 6.0 * 14.0).abs() < 1.0, "{}", area(&image));
+    }
+
+    #[test]
     fn nothing_is_painted_outside_the_image() {
         let points = [(-30.0, -5.0), (60.0, 45.0)];
         let image = ink(|mask| mask.segment(points[0], points[1], 1.0), &points);
-        assert!(image.get_pixel(8, 16).0[0] < 20 || area(&image) > 10.0);
+        assert!(area(&image) > 10.0 && image.get_pixel(0, 0).0 == [255; 3]);
         assert_eq!(area(&ink(|mask| mask.polygon(&[]), &[])), 0.0);
     }
 }

@@ -233,3 +233,35 @@ impl Plotted {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_points_without_neighbours_are_lone() {
+        let heights = [1.0, f64::NAN, 2.0, 3.0, f64::INFINITY, 4.0, 5.0, 6.0, f64::NAN, 7.0];
+        let points = heights.iter().enumerate().map(|(x, y)| (x as f64, *y)).collect();
+        let series =
+            Series { name: String::new(), mark: Mark::Line, colour: 0, points, lows: vec![] };
+        let lone: Vec<f64> = series.lone_points().map(|point| point.1).collect();
+        assert_eq!(lone, [1.0, 7.0]);
+    }
+
+    #[test]
+    fn a_band_is_broken_where_it_has_no_edge() {
+        let band = [(0.0, 1.0), (1.0, 1.0), (2.0, f64::NAN), (3.0, 1.0), (4.0, 9.0)];
+        let lows = vec![0.0, -9.0, 0.0, 0.0, 0.0];
+        let series = Series {
+            name: String::new(),
+            mark: Mark::Band,
+            colour: 0,
+            points: band.to_vec(),
+            lows,
+        };
+        let window = Window { x: (0.0, 4.0), y: (-1.0, 2.0) };
+        let left = vec![(0.0, 1.0), (1.0, 1.0), (1.0, -1.0), (0.0, 0.0)];
+        let right = vec![(3.0, 1.0), (4.0, 2.0), (4.0, 0.0), (3.0, 0.0)];
+        assert_eq!(series.outlines(&window), [left, right]);
+    }
+}

@@ -50,7 +50,7 @@ pub(super) fn set(text: &str, em: f32, bold: bool) -> Line {
         let x = if accent { over_previous(&line, font, &glyph) } else { line.width };
         glyph.position = point(x, 0.0);
         line.glyphs.push((font, glyph));
-        line.width += if accent { 0.0 } else { advance };
+        line.width += advance; // that of an accent is zero
     }
     line
 }
