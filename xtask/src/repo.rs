@@ -95,6 +95,10 @@ impl Repo {
         if self.origin() == Origin::Ours {
             command.env_remove("LIBTORCH");
         }
+        let headers = std::env::var_os("CPLUS_INCLUDE_PATH").map(PathBuf::from);
+        if headers == Some(self.root.join("xtask/no-libtorch")) {
+            command.env_remove("CPLUS_INCLUDE_PATH");
+        }
         match self.user_library_path() {
             Some(path) => command.env("LD_LIBRARY_PATH", path),
             None => command.env_remove("LD_LIBRARY_PATH"),
