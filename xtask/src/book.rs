@@ -3,13 +3,7 @@
 use crate::repo::Repo;
 use anyhow::Result;
 use std::os::unix::process::CommandExt;
-
-/// The builder runs for a second at a time: compiling it fast matters more than its speed, except
-/// for the engine that runs KaTeX.
-const PROFILE: [&str; 2] = [
-    "profile.dev.package.\"*\".opt-level=0",
-    "profile.dev.package.rquickjs-sys.opt-level=2",
-];
+use std::process::Command;
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -22,17 +16,18 @@ pub struct Options {
 }
 
 pub fn run(repo: &Repo, options: &Options) -> Result<()> {
-    let mut cargo = repo.cargo();
-    cargo.args(["run", "--package", "from-noise-book"]);
-    // Beside the xtask: what links libtorch is built elsewhere, and waits for nothing here.
-    cargo.args(["--target-dir", "target/xtask"]);
-    for setting in PROFILE {
-        cargo.args(["--config", setting]);
-    }
-    cargo.arg("--");
+    let mut cargo = builder(repo);
     if options.serve {
-        cargo.args(["--serve", "--port", &options.port.to_string()]);
+        cargo.args(["--", "--serve", "--port", &options.port.to_string()]);
     }
     // This process becomes cargo, and cargo the builder: exit code and Ctrl-C need no forwarding.
     Err(anyhow::Error::new(cargo.exec()).context("cargo does not start"))
+}
+
+/// The builder of the book, compiled beside the xtask: what links libtorch waits for nothing here.
+pub fn builder(repo: &Repo) -> Command {
+    let mut cargo = repo.cargo();
+    cargo.args(["run", "--profile", "xtask", "--target-dir", "target/xtask"]);
+    cargo.args(["--package", "from-noise-book"]);
+    cargo
 }

@@ -3,8 +3,10 @@
 #[cfg(not(unix))]
 compile_error!("from-noise builds on Linux and macOS; on Windows use WSL2");
 
+mod book;
 mod chapter;
 mod data;
+mod doc;
 mod doctor;
 mod fetch;
 mod first_run;
@@ -40,6 +42,10 @@ enum Task {
     Doctor(doctor::Options),
     /// Run every test, smoke-run every chapter, compile every notebook; the count comes last.
     Test,
+    /// Build the book into target/book; --serve shows it while you write.
+    Book(book::Options),
+    /// Build the crate's documentation with its formulas set.
+    Doc(doc::Options),
     /// Write the README's tables from results/.
     Readme(readme::Options),
     /// Time the README's two commands in a fresh clone with an empty cargo home.
@@ -67,6 +73,8 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Chapter(options) => chapter::run(&repo, &options)?,
         Task::Data(options) => data::run(&repo, &options)?,
         Task::Doctor(options) => return doctor::run(&repo, &options),
+        Task::Book(options) => book::run(&repo, &options)?,
+        Task::Doc(options) => doc::run(&repo, &options)?,
         Task::Readme(options) => readme::run(&repo, &options)?,
         Task::FirstRun(options) => first_run::run(&repo, &options)?,
         Task::Test => return test::run(&repo),

@@ -6,7 +6,7 @@ mod tally;
 
 use crate::repo::Repo;
 use crate::ui::duration;
-use crate::{chapter, notebooks, readme, setup};
+use crate::{book, chapter, notebooks, readme, setup};
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, ExitCode, Stdio};
@@ -53,13 +53,9 @@ pub fn run(repo: &Repo) -> Result<ExitCode> {
     if !notebooks::all(repo).is_empty() {
         stage("notebooks", &mut tally, |tally| check_notebooks(repo, tally));
     }
-    if repo.root.join("book").is_dir() && repo.root.join("tools/book/Cargo.toml").is_file() {
-        stage("book", &mut tally, |tally| {
-            let mut cargo = repo.cargo();
-            cargo.args(["run", "--profile", "xtask", "--target-dir", "target/xtask"]);
-            tally.check("book", succeed(cargo.args(["--manifest-path", "tools/book/Cargo.toml"])));
-        });
-    }
+    stage("book", &mut tally, |tally| {
+        tally.check("book", succeed(&mut book::builder(repo)));
+    });
     println!("\nAll stages in {}.", duration(started.elapsed()));
     print!("{}", tally.summary());
     Ok(if tally.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
