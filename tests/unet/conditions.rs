@@ -49,7 +49,7 @@ fn planes_are_channels_after_the_image() {
 }
 
 #[test]
-#[should_panic(expected = "takes 3 channels (planes included)")]
+#[should_panic(expected = "takes [B, 3, H, W] (planes included)")]
 fn missing_planes_are_refused() {
     let config = UnetConfig { in_channels: 3, out_channels: 1, ..UnetConfig::tiny() };
     let (_vs, net) = awake(&config);

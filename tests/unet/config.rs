@@ -34,6 +34,24 @@ fn the_cost_counts_every_parameter() {
     }
 }
 
+/// PyTorch's own counter on diffusers' networks (tests/golden/make_flops.py).
+#[test]
+fn the_cost_is_what_pytorch_counts() {
+    let golden: serde_json::Value =
+        serde_json::from_str(include_str!("../golden/flops.json")).unwrap();
+    let configs = [
+        ("unet_ddpm", super::golden::ddpm()),
+        ("unet_adagn", super::golden::adagn()),
+        ("mnist", UnetConfig::mnist()),
+        ("cifar10", UnetConfig::cifar10()),
+    ];
+    for (name, config) in configs {
+        let cost = config.cost().unwrap();
+        assert_eq!(golden[name]["params"], cost.params, "{name}");
+        assert_eq!(golden[name]["flops"], cost.flops, "{name}");
+    }
+}
+
 #[test]
 fn configs_survive_json_and_refuse_misspellings() {
     for config in [UnetConfig::tiny(), UnetConfig::mnist(), UnetConfig::cifar10()] {

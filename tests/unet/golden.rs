@@ -8,7 +8,7 @@ use tch::{Device, Kind, Tensor, nn};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
 
-fn ddpm() -> UnetConfig {
+pub fn ddpm() -> UnetConfig {
     UnetConfig {
         in_channels: 3,
         out_channels: 3,
@@ -25,7 +25,7 @@ fn ddpm() -> UnetConfig {
     }
 }
 
-fn adagn() -> UnetConfig {
+pub fn adagn() -> UnetConfig {
     UnetConfig {
         in_channels: 1,
         out_channels: 1,

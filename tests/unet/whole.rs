@@ -31,6 +31,7 @@ fn the_output_has_the_shape_of_the_input() {
         let out = plain(&net, &images(2, &config), &[3.0, 700.0]);
         let side = config.image_size;
         assert_eq!(out.size(), [2, config.out_channels, side, side], "{config:?}");
+        assert!(out.is_contiguous(), "a caller may view the output");
         assert!(
             out.isfinite().all().int64_value(&[]) == 1 && out.std(true).double_value(&[]) > 0.0
         );
@@ -184,7 +185,7 @@ fn a_network_in_bf16_still_tells_late_steps_apart() {
 }
 
 #[test]
-#[should_panic(expected = "sides that 4 divides, not [1, 1, 30, 30]")]
+#[should_panic(expected = "with sides that 4 divides, not [1, 1, 30, 30]")]
 fn an_image_of_the_wrong_size_is_refused() {
     let (_vs, net) = fresh(&UnetConfig::tiny());
     let _ = plain(&net, &Tensor::zeros([1, 1, 30, 30], F32), &[1.0]);

@@ -1,0 +1,98 @@
+//! What enters the U-Net besides its weights: the image, the time and the condition.
+
+use tch::{Device, Tensor, nn};
+
+use super::Unet;
+use super::config::TimeInput;
+use crate::network::Inject;
+use crate::nn::embedding::{Layout, sinusoidal};
+use crate::nn::layers::{Start, linear};
+
+/// t per unit of the time channel: with T = 1000 the channel stays in [0, 1].
+const CHANNEL_UNIT: f64 = 1000.0;
+
+/// The two linear layers between the sinusoids and the blocks.
+#[derive(Debug)]
+pub(super) struct TimeEmbedding {
+    waves: i64,
+    layout: Layout,
+    linear_1: nn::Linear,
+    linear_2: nn::Linear,
+}
+
+impl TimeEmbedding {
+    pub fn new(vs: nn::Path, waves: i64, width: i64, layout: Layout) -> Self {
+        Self {
+            waves,
+            layout,
+            linear_1: linear(&vs / "linear_1", waves, width, Start::Scaled),
+            linear_2: linear(&vs / "linear_2", width, width, Start::Scaled),
+        }
+    }
+
+    /// `t: [B]` or `[1]` -> `[B or 1, width]`, of the kind of `like`.
+    fn forward(&self, t: &Tensor, like: &Tensor) -> Tensor {
+        let waves = sinusoidal(t, self.waves, self.layout).to_kind(like.kind());
+        waves.apply(&self.linear_1).silu().apply(&self.linear_2)
+    }
+}
+
+impl Unet {
+    /// The time embedding plus the condition's, through the `silu` that every block starts with;
+    /// none if no block is told the time.
+    pub(super) fn act(&self, x: &Tensor, t: &Tensor, inject: &Inject) -> Option<Tensor> {
+        let Some(layers) = &self.time_embedding else {
+            let time = self.config.time;
+            assert!(inject.emb.is_none(), "a U-Net with time {time:?} has no place for Inject.emb");
+            return None;
+        };
+        let emb = layers.forward(t, x); // [B or 1, E]
+        let Some(more) = &inject.emb else { return Some(emb.silu()) };
+        let (shape, width) = (more.size(), self.config.emb_dim());
+        assert!(
+            shape.len() == 2 && shape[1] == width,
+            "Inject.emb has shape {shape:?}, this U-Net adds it to [B, {width}]"
+        );
+        Some((emb + more).silu())
+    }
+
+    /// The image and the planes of the condition, folded, and the time channel: `[B, C', H', W']`.
+    pub(super) fn input(&self, x: &Tensor, t: &Tensor, inject: &Inject) -> Tensor {
+        let x = match &inject.planes {
+            Some(planes) => Tensor::cat(&[x, planes], 1), // [B, C + planes, H, W]
+            None => x.shallow_clone(),
+        };
+        let (channels, stride, shape) = (self.config.in_channels, self.config.stride(), x.size());
+        assert!(
+            matches!(shape[..], [_, c, h, w] if c == channels && h % stride == 0 && w % stride == 0),
+            "this U-Net takes [B, {channels}, H, W] (planes included) with sides that {stride} \
+             divides, not {shape:?}"
+        );
+        let x = match self.config.space_to_depth {
+            1 => x,
+            s => x.pixel_unshuffle(s), // [B, C s^2, H/s, W/s]
+        };
+        channels_last(match self.config.time {
+            TimeInput::Channel => Tensor::cat(&[&x, &time_channel(t, &x)], 1), // one channel more
+            _ => x,
+        })
+    }
+}
+
+/// `t: [B]` or `[1]` -> `[B, 1, H, W]`.
+fn time_channel(t: &Tensor, like: &Tensor) -> Tensor {
+    let size = like.size();
+    let t = (t / CHANNEL_UNIT).to_kind(like.kind()).view([-1, 1, 1, 1]);
+    t.expand([size[0], 1, size[2], size[3]], false)
+}
+
+/// The same images, the channels of a pixel side by side in memory; all layers keep that order.
+///
+/// On the CPU this made the sampling of small networks about 1.3 times faster and changed nothing
+/// for wide ones. It was not measured elsewhere, so elsewhere nothing is done.
+fn channels_last(x: Tensor) -> Tensor {
+    match x.device() {
+        Device::Cpu => x.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]),
+        _ => x,
+    }
+}
