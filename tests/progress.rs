@@ -63,7 +63,7 @@ fn a_terminal_gets_a_bar_and_one_last_line() {
     // SAFETY: openpty fills in the two descriptors, which the files then own.
     let (mut main, terminal) = unsafe {
         let null = std::ptr::null_mut();
-        assert_eq!(libc::openpty(&mut main, &mut terminal, null, null.cast(), &mut size), 0);
+        assert_eq!(libc::openpty(&mut main, &mut terminal, null, null.cast(), &raw mut size), 0);
         (File::from_raw_fd(main), OwnedFd::from_raw_fd(terminal))
     };
     let mut command = run(40);
