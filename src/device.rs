@@ -98,6 +98,8 @@ pub fn pick(choice: Choice) -> Result<Device, DeviceError> {
         Choice::Cpu => Ok(Device::Cpu),
         Choice::Mps if tch::utils::has_mps() => Ok(Device::Mps),
         Choice::Mps => Err(DeviceError::NoMps),
+        // Without a driver there is nothing to find, and loading CUDA's gigabytes takes seconds.
+        Choice::Auto if load::cuda_driver_version().is_none() => Ok(Device::Cpu),
         Choice::Auto => Ok(cuda(0).unwrap_or(Device::Cpu)),
         Choice::Cuda(index) => cuda(index),
     }
@@ -106,7 +108,7 @@ pub fn pick(choice: Choice) -> Result<Device, DeviceError> {
 fn cuda(index: usize) -> Result<Device, DeviceError> {
     load_cuda()?;
     let count = usize::try_from(tch::Cuda::device_count()).unwrap_or(0);
-    choose_gpu(index, count, driver_version)
+    choose_gpu(index, count, load::cuda_driver_version)
 }
 
 fn choose_gpu(
@@ -181,11 +183,6 @@ fn missing_library(reason: &str) -> Option<&str> {
     Some(library.rsplit(": ").next().unwrap_or(library))
 }
 
-/// The newest CUDA version that the installed driver supports, if there is a driver.
-fn driver_version() -> Option<i32> {
-    load::cuda_driver_version()
-}
-
 fn version(number: i32) -> String {
     format!("{}.{}", number / 1000, number % 1000 / 10)
 }
@@ -218,6 +215,7 @@ mod load {
         }
     }
 
+    /// The newest CUDA version that the installed driver supports, if there is a driver.
     pub fn cuda_driver_version() -> Option<i32> {
         let driver = open(Path::new("libcuda.so.1"), libc::RTLD_LAZY).ok()?;
         // SAFETY: CUDA's driver API declares `CUresult cuDriverGetVersion(int *version)`.

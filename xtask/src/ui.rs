@@ -14,6 +14,7 @@ pub struct Meter {
     done: u64,
     started: Instant,
     spoke: Instant,
+    said: u64,
     bar: Option<ProgressBar>,
 }
 
@@ -30,15 +31,16 @@ impl Meter {
             bar
         });
         let now = Instant::now();
-        Self { label: label.to_owned(), total, done: 0, started: now, spoke: now, bar }
+        Self { label: label.to_owned(), total, done: 0, started: now, spoke: now, said: 0, bar }
     }
 
     pub fn set(&mut self, done: u64) {
         self.done = if self.total == 0 { done } else { done.min(self.total) };
+        let news = self.done != self.said && self.done != self.total;
         if let Some(bar) = &self.bar {
             bar.set_position(self.done);
-        } else if self.spoke.elapsed() >= QUIET && self.done != self.total {
-            self.spoke = Instant::now();
+        } else if news && self.spoke.elapsed() >= QUIET {
+            (self.spoke, self.said) = (Instant::now(), self.done);
             eprintln!("  {}: {}", self.label, self.line());
         }
     }

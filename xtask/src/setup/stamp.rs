@@ -19,7 +19,7 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// Measures the libraries in `torch`.
+    /// Measures the libraries in `torch` and in the `nvidia` folder beside it.
     pub fn of(
         torch: &Path,
         form: Form,
@@ -27,16 +27,8 @@ impl Stamp {
         wheels: Vec<(String, String)>,
     ) -> Result<Self> {
         let mut files = Vec::new();
-        for folder in ["lib", "cuda"] {
-            let Ok(entries) = std::fs::read_dir(torch.join(folder)) else {
-                continue;
-            };
-            for entry in entries {
-                let path = entry?.path();
-                let bytes = path.metadata().with_context(|| path.display().to_string())?.len();
-                let name = path.file_name().context("an entry has a name")?;
-                files.push((Path::new(folder).join(name), bytes));
-            }
+        for folder in ["lib", "cuda", "../nvidia"] {
+            measure(torch, Path::new(folder), &mut files)?;
         }
         files.sort();
         Ok(Self { form, source: source.to_owned(), wheels, files })
@@ -94,6 +86,21 @@ impl Stamp {
     }
 }
 
+/// Adds every file below `torch/folder`, links followed.
+fn measure(torch: &Path, folder: &Path, files: &mut Vec<(PathBuf, u64)>) -> Result<()> {
+    let Ok(entries) = std::fs::read_dir(torch.join(folder)) else { return Ok(()) };
+    for entry in entries {
+        let path = folder.join(entry?.file_name());
+        let full = torch.join(&path);
+        let meta = full.metadata().with_context(|| full.display().to_string())?;
+        match meta.is_dir() {
+            true => measure(torch, &path, files)?,
+            false => files.push((path, meta.len())),
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,15 +109,18 @@ mod tests {
     #[test]
     fn a_stamp_comes_back_and_notices_damage() {
         let scratch = Scratch::new("stamp").unwrap();
-        let torch = scratch.path();
-        std::fs::create_dir(torch.join("lib")).unwrap();
+        let torch = &scratch.path().join("torch");
+        std::fs::create_dir_all(torch.join("lib")).unwrap();
+        std::fs::create_dir_all(scratch.path().join("nvidia/cu13/lib")).unwrap();
+        std::fs::write(scratch.path().join("nvidia/cu13/lib/libcudart.so.13"), b"run").unwrap();
         std::fs::write(torch.join("lib/libc10.so"), b"library").unwrap();
         assert_eq!(Stamp::read(torch), None);
         let wheels = vec![("torch-2.13.0.whl".to_owned(), "ab".to_owned())];
         let stamp = Stamp::of(torch, Form::Cuda, "a wheel", wheels).unwrap();
         stamp.write(torch).unwrap();
         assert_eq!(Stamp::read(torch), Some(stamp.clone()));
-        assert_eq!(stamp.files, [(PathBuf::from("lib/libc10.so"), 7)]);
+        let names = [("../nvidia/cu13/lib/libcudart.so.13", 3), ("lib/libc10.so", 7)];
+        assert_eq!(stamp.files, names.map(|(name, bytes)| (PathBuf::from(name), bytes)));
         assert_eq!(stamp.damage(torch), None);
         std::fs::write(torch.join("lib/libc10.so"), b"libr").unwrap();
         assert!(stamp.damage(torch).unwrap().contains("4 bytes instead of 7"));
