@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use from_noise::data::{Color, Dataset, Error, Format, Source, Split, data_dir, mnist};
+use from_noise::data::{
+    Color, Dataset, Error, Format, Source, Split, data_dir, from_u8, mnist, sample,
+};
 use tch::{Device, Kind, Tensor};
 
 const DIGITS: Format = Format { color: Color::Gray, size: 28 };
@@ -51,6 +53,7 @@ fn mnist_has_its_published_statistics() {
     assert_eq!((batch.x0.min().double_value(&[]), batch.x0.max().double_value(&[])), (-1.0, 1.0));
     let test = Source::Mnist.load(Split::Test, DIGITS).unwrap();
     assert_eq!(test.images.size(), [10_000, 1, 28, 28]);
+    assert_eq!(from_u8(&test.first(256).images), sample::digits(), "the digits of the repository");
 }
 
 #[test]
