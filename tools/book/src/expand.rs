@@ -17,6 +17,9 @@ use crate::source::Sources;
 /// Rust of a page's own may not be longer than this: all else comes from compiled files.
 const LONGEST_OWN_RUST: usize = 3;
 
+/// A picture wider than this many times its height may be wider than the text.
+const WIDE: u32 = 3;
+
 /// Everything a page may draw from.
 pub struct Material<'a> {
     pub sources: &'a mut Sources,
@@ -155,8 +158,10 @@ impl Page<'_, '_> {
     fn figure(&mut self, fields: &Fields) -> Result<String, String> {
         fields.allow(&["alt", "caption"])?;
         let shown = self.material.results.show(fields.subject)?;
-        let picture = picture(&shown, fields.need("alt")?)?;
-        Ok(framed("figure", &picture, fields.need("caption")?, &shown))
+        let (width, height) = shown.size()?;
+        let class = if width > WIDE * height { "figure wide" } else { "figure" };
+        let picture = picture(&shown, (width, height), fields.need("alt")?);
+        Ok(framed(class, &picture, fields.need("caption")?, &shown))
     }
 
     fn table(&mut self, fields: &Fields) -> Result<String, String> {

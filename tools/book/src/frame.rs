@@ -5,13 +5,12 @@ use crate::results::{Csv, Shown, escape};
 use crate::source::Listing;
 
 /// A picture that leads to itself, with its size, so that the page does not jump when it arrives.
-pub fn picture(shown: &Shown, alt: &str) -> Result<String, String> {
-    let (width, height) = shown.size()?;
+pub fn picture(shown: &Shown, (width, height): (u32, u32), alt: &str) -> String {
     let (name, alt) = (&shown.file, escape(alt).replace('\n', " "));
-    Ok(format!(
+    format!(
         "<a href=\"{name}\"><img src=\"{name}\" alt=\"{alt}\" width=\"{width}\" \
          height=\"{height}\" loading=\"lazy\"></a>"
-    ))
+    )
 }
 
 pub fn table(csv: &Csv, columns: Option<&str>) -> Result<String, String> {
