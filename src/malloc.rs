@@ -11,23 +11,29 @@
 //! | malloc | speed: median (range) | peak memory | page faults a step |
 //! |---|---|---|---|
 //! | stock glibc | 1 | 1 | 17,894 |
-//! | glibc after [`keep_pages`] | 1.14 (1.07 to 1.37) | 0.99 | 637, falling |
-//! | the same, with libtorch's huge pages | 1.13 (1.03 to 1.39) | 1.06 | 190 |
-//! | jemalloc 5.3, preloaded, keeping its pages | 1.18 (0.96 to 1.38) | 0.95 | 0 |
-//! | mimalloc 2.0, preloaded | 0.91 (0.72 to 1.01) | 0.94 | 29,274 |
+//! | glibc after [`keep_pages`] | 1.15 (0.97 to 1.24) | 0.99 | 637, falling |
+//! | the same, with libtorch's huge pages | 1.16 (1.04 to 1.33) | 1.10 | 150 |
+//! | jemalloc 5.3, preloaded, keeping its pages | 1.23 (1.10 to 1.35) | 0.95 | 0 |
+//! | mimalloc 2.0, preloaded | 1.01 (0.77 to 1.17) | 0.95 | 21,445 |
 //!
-//! So glibc is told to keep its pages: faster in every round, no further dependency, no C to
-//! compile; jemalloc's small lead is inside the noise. The price: memory once used stays with the
-//! process until it ends, so a program's size is its peak.
+//! Glibc is told to keep its pages: most of the gain with no further dependency and no C to
+//! compile on a fresh machine. For the rest, preload jemalloc as the benchmark does: a preloaded
+//! malloc takes the place of this one. The price: memory once used stays with the process until it
+//! ends, so a program's size is its peak.
+//!
+//! Blocks above 32 MB are still mapped and unmapped. Kept as well, they could grow the heap ninefold
+//! (a loop that makes and frees one 100 MB tensor settled at 964 MB): small free chunks beside an
+//! aligned block wait in glibc's per-thread cache and keep its neighbours from merging.
 
-/// Tells malloc to keep what is freed. Call it first in `main`, before any tensor.
+/// Tells malloc to keep what is freed. Call it first in `main`: threads that already allocate keep
+/// their own, untuned part of the heap.
 ///
 /// Does nothing where malloc is not glibc's (macOS, Windows, musl).
 pub fn keep_pages() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: mallopt changes numbers inside glibc's malloc, under malloc's own lock.
     unsafe {
-        libc::mallopt(libc::M_MMAP_MAX, 0); // large blocks come from the heap, not from mmap
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 20); // heap blocks up to the largest it allows
         libc::mallopt(libc::M_TRIM_THRESHOLD, -1); // the heap never shrinks
         libc::mallopt(libc::M_TOP_PAD, 64 << 20); // and grows in large steps
         libc::mallopt(libc::M_ARENA_MAX, 1); // a block freed by one thread serves all of them

@@ -59,11 +59,10 @@ fn a_pipe_gets_few_plain_lines_as_they_happen() {
 #[test]
 fn a_terminal_gets_a_bar_and_one_last_line() {
     let (mut main, mut terminal) = (0, 0);
-    let mut size = libc::winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
     // SAFETY: openpty fills in the two descriptors, which the files then own.
     let (mut main, terminal) = unsafe {
         let null = std::ptr::null_mut();
-        assert_eq!(libc::openpty(&mut main, &mut terminal, null, null.cast(), &raw mut size), 0);
+        assert_eq!(libc::openpty(&mut main, &mut terminal, null, null.cast(), null.cast()), 0);
         (File::from_raw_fd(main), OwnedFd::from_raw_fd(terminal))
     };
     let mut command = run(40);
