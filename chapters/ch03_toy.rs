@@ -156,7 +156,7 @@ fn ideas(plan: &Plan, [by_x0, by_eps, blind]: [&Net; 3], chapter: &mut Chapter) 
         let path = schedule.path(Path::Trailing, n);
         ddim(&model, &path, start, eta, &mut |x| noise.draw(x)).to_device(tch::Device::Cpu)
     };
-    let all = plan.toy.schedule.build().steps();
+    let all = if plan.points < 100 { 50 } else { schedule.steps() }; // fewer in a smoke run
     let samples = [
         ("data", 0, data(chapter.seed + 2)),
         ("x0 in one step", 1, run(by_x0, 1, 0.0)),

@@ -23,7 +23,7 @@ pub struct Common {
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub seed: u64,
 
-    /// Folder for the results [default: runs/<chapter>]
+    /// Folder for the results [default: runs/ and the chapter's name]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 

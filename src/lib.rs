@@ -68,5 +68,5 @@ pub mod prelude {
     pub use crate::sample::{ddim, ddpm};
     pub use crate::schedule::{Level, Path, Schedule};
     pub use crate::train::{TrainConfig, Trainer};
-    pub use tch::{Device, Kind, Tensor};
+    pub use tch::{self, Device, Kind, Tensor};
 }

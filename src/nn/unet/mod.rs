@@ -84,7 +84,6 @@ impl Network for Unet {
     ///
     /// # Panics
     /// On other shapes, and on [`Inject::tokens`], for which there is no cross-attention here.
-    // ANCHOR: forward
     fn forward(&self, x: &Tensor, t: &Tensor, inject: &Inject, train: bool) -> Tensor {
         assert!(inject.tokens.is_none(), "this U-Net has no cross-attention for Inject.tokens");
         let act = self.act(x, t, inject);
@@ -119,5 +118,4 @@ impl Network for Unet {
             s => out.pixel_shuffle(s).contiguous(), // [B, C s^2, H/s, W/s] -> [B, C, H, W]
         }
     }
-    // ANCHOR_END: forward
 }
