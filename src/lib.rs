@@ -70,3 +70,8 @@ pub mod prelude {
     pub use crate::train::{TrainConfig, Trainer};
     pub use tch::{self, Device, Kind, Tensor};
 }
+
+/// The README's listing is compiled and run like any other example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
