@@ -22,8 +22,10 @@ pub struct Denoised {
     eps: Tensor,
     nu: Option<Tensor>,
 }
+// ANCHOR_END: denoised
 
 impl Denoised {
+    // ANCHOR: views
     /// From the noise: DDPM eq. 4 solved for `x0`, "predicted x0" of DDIM eq. 12.
     ///
     /// # Panics
@@ -53,6 +55,7 @@ impl Denoised {
         let x0 = at.alpha * x_t - at.sigma * &v;
         Self { x0, eps: at.sigma * x_t + at.alpha * &v, nu: None }
     }
+    // ANCHOR_END: views
 
     /// The clean sample, as believed.
     pub fn x0(&self) -> &Tensor {
@@ -93,7 +96,6 @@ impl Denoised {
         Self::from_eps(x_t, at, f(&self.eps)).with_nu(self.nu)
     }
 }
-// ANCHOR_END: denoised
 
 fn same_shape(name: &str, view: &Tensor, x_t: &Tensor) {
     assert_eq!(view.size(), x_t.size(), "{name} and x_t differ in shape");

@@ -7,6 +7,7 @@
 //! | `{{#figure results/a.png` + lines `alt: ...`, `caption: ...` + `}}` | the picture with its command |
 //! | `{{#table results/a.csv` + lines `columns: ...`, `rows: ...`, `caption: ...` + `}}` | the table with its command |
 //! | `{{#value results/a.csv row = x; column .3}}`, in a sentence | one cell |
+//! | `{{#fact b1_the_posterior_is_bayes_rule}}`, in a sentence | the name of a test that exists |
 
 use crate::fields::{Column, Fields};
 use crate::frame::{code_block, framed, picture, solution, table};
@@ -149,7 +150,7 @@ impl Page<'_, '_> {
             Err(what) => Err(what),
         };
         match made {
-            Ok(markdown) => self.push(&markdown, at),
+            Ok(markdown) => self.push(&indented(&markdown, lines[at]), at),
             Err(what) => self.wrong(at, what),
         }
         at + length + 1
@@ -175,18 +176,23 @@ impl Page<'_, '_> {
         Ok(framed("table", &table(&csv, fields.first("columns"))?, fields.need("caption")?, &shown))
     }
 
-    /// A line of prose, which may quote numbers.
+    /// A line of prose, which may quote numbers and name tests.
     fn line(&mut self, line: &str, at: usize) -> usize {
         let mut out = String::new();
         let mut rest = line;
-        while let Some((before, after)) = rest.split_once("{{#value ") {
-            let Some((quote, after)) = after.split_once("}}") else {
-                self.wrong(at, "{{#value ...}} must close on its line");
-                break;
-            };
+        while let Some((before, after)) = rest.split_once("{{#") {
+            let (quote, after) = after.split_once("}}").unwrap_or((after, ""));
             out.push_str(before);
-            match self.value(quote) {
-                Ok(number) => out.push_str(&number),
+            let made = match quote.split_once(' ') {
+                Some(("value", quote)) => self.value(quote),
+                Some(("fact", test)) => {
+                    let found = self.material.sources.test(test.trim());
+                    found.map(|_| format!("`{}`", test.trim()))
+                }
+                _ => Err(format!("`{{{{#{quote}}}}}` is no directive of this book")),
+            };
+            match made {
+                Ok(text) => out.push_str(&text),
                 Err(what) => self.wrong(at, what),
             }
             rest = after;
@@ -214,4 +220,11 @@ impl Page<'_, '_> {
             rows => Err(format!("{file}: {} rows fit, one is needed", rows.len())),
         }
     }
+}
+
+/// `markdown` as deep as `model`, so that what stands in a list stays in it.
+fn indented(markdown: &str, model: &str) -> String {
+    let indent = &model[..model.len() - model.trim_start().len()];
+    let deep = |line: &str| if line.is_empty() { String::new() } else { format!("{indent}{line}") };
+    markdown.lines().map(deep).collect::<Vec<_>>().join("\n")
 }

@@ -77,14 +77,25 @@ pub fn typeset(
         match katex.render(&tex, display) {
             Ok(html) => {
                 out.push_str(&page.text[copied..range.start]);
-                out.push_str(&formulas.keep(html));
-                copied = range.end;
+                let comma = if display { "" } else { glued(&tex, &page.text[range.end..]) };
+                out.push_str(&formulas.keep(match comma {
+                    "" => html,
+                    comma => format!("<span class=\"glued\">{html}{comma}</span>"),
+                }));
+                copied = range.end + comma.len();
             }
             Err(error) => problems.add(file, line, format!("formula `{}`: {error}", tex.trim())),
         }
     }
     out.push_str(&page.text[copied..]);
     out
+}
+
+/// The punctuation after a short formula, which must not begin the next line. (A long formula may
+/// have to be broken itself.)
+fn glued<'a>(tex: &str, rest: &'a str) -> &'a str {
+    let end = rest.find(|c: char| !",.;:!?)".contains(c)).unwrap_or(rest.len());
+    if tex.len() <= 40 { &rest[..end] } else { "" }
 }
 
 /// mdBook's own dialect, and formulas.

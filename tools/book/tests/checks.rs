@@ -27,9 +27,11 @@ rows: name = b / c
 caption: Two numbers.
 }}
 
-The value of b is {{#value results/a/numbers.csv name = b; value .1e}}, see [there](two.md#a-heading).
+The value of b is {{#value results/a/numbers.csv name = b; value .1e}}, see [there](two.md#a-heading) and {{#fact the_answer}}.
 
-{{#test the_answer}}
+1. A question.
+
+   {{#test the_answer}}
 ";
 
 const TWO: &str = "# Two\n\n## A heading\n\nIt costs \\$5. Back to [one](one.md).\n";
@@ -208,7 +210,7 @@ fn formulas_that_fail_are_named() {
 fn nothing_is_left_over_as_text() {
     at(extra(), &wrong_with("It is $5 or so."), "`$5 or so.` is left over");
     at(extra() + 1, &wrong_with("First,\nthen \\alpha."), "`\\alpha.` is left over");
-    at(extra(), &wrong_with("{{#title x}}"), "`{{#title x}}` is left over");
+    at(extra(), &wrong_with("{{#title x}}"), "`{{#title x}}` is no directive");
     let problem = wrong_with("<div>\n$$ x $$\n</div>");
     assert_eq!(problem, "book/src/one.md: `$$ x $$` is left over as text");
 }
@@ -278,9 +280,18 @@ fn figures_and_tables_are_complete() {
 #[test]
 fn solutions_are_tests() {
     at(extra(), &wrong_with("{{#test no_such}}"), "there is no test `no_such` in tests/");
+    at(extra(), &wrong_with("As {{#fact no_such}} says."), "there is no test `no_such` in tests/");
     let plain = TEST.replace("#[test]", "#[inline]");
-    let problem = the_problem(&[("tests/facts.rs", &plain)]);
-    assert!(problem.contains("there is no test `the_answer`"), "{problem}");
+    let problems = built(&[("tests/facts.rs", &plain)]).unwrap_err();
+    assert!(problems.iter().all(|p| p.contains("there is no test `the_answer`")), "{problems:#?}");
+}
+
+#[test]
+fn what_belongs_to_a_list_stays_in_it_and_commas_stay_with_their_formulas() {
+    let page = built(&[]).unwrap();
+    let list = page.split_once("<li>").unwrap().1.split_once("</li>").unwrap().0;
+    assert!(list.contains("<details") && list.contains("assert_eq!(6 * 7, 42);"), "{list}");
+    assert!(page.contains(",</span> and one for itself"), "{page}");
 }
 
 #[test]
