@@ -50,6 +50,6 @@ pub fn code_block(listing: &Listing) -> String {
 pub fn solution(test: &Listing, name: &str) -> String {
     let code = code_block(test);
     format!(
-        "<details class=\"solution\">\n<summary>Solution: the test <code>{name}</code></summary>\n\n{code}\n</details>\n"
+        "<details class=\"solution\">\n<summary>The test <code>{name}</code></summary>\n\n{code}\n</details>\n"
     )
 }

@@ -8,7 +8,17 @@ use std::time::{Duration, SystemTime};
 
 const WATCHED: [&str; 6] = ["book", "src", "chapters", "tests", "results", "assets"];
 
-fn main() -> Result<ExitCode> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<ExitCode> {
     let (mut port, mut serving) = (3000, false);
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
