@@ -28,7 +28,7 @@ impl Level {
         Self { t, alpha: (0.5 * log_alpha_bar).exp(), sigma: (-log_alpha_bar.exp_m1()).sqrt() }
     }
 
-    /// Signal-to-noise ratio `alpha^2 / sigma^2` (Kingma et al. 2021, eq. 1); infinite when clean.
+    /// Signal-to-noise ratio `alpha^2 / sigma^2` (Kingma et al. 2021, eq. 2); infinite when clean.
     pub fn snr(&self) -> f64 {
         (self.alpha / self.sigma).powi(2)
     }
@@ -111,7 +111,7 @@ impl Schedule {
     }
 
     /// `alpha_bar` falls along a sigmoid seen on `[start, end]` at temperature `tau` (Jabri et al.
-    /// 2022, Algorithm 1), betas clipped at 0.999.
+    /// 2022), betas clipped at 0.999.
     pub fn sigmoid_alpha_bar(steps: usize, start: f64, end: f64, tau: f64) -> Self {
         let (top, bottom) = (sigmoid(-start / tau), sigmoid(-end / tau));
         let curve = move |u: f64| sigmoid(-(u * (end - start) + start) / tau);

@@ -12,7 +12,7 @@ use tch::{Kind, Tensor};
 
 // ANCHOR: kl
 /// `KL(N(mean_q, var_q) || N(mean_p, var_p))`, element by element, in nats (DDPM eq. 8 is its
-/// value for equal variances, up to a constant).
+/// value for fixed variances, up to a constant).
 pub fn kl(mean_q: &Tensor, var_q: f64, mean_p: &Tensor, var_p: &Tensor) -> Tensor {
     let distance = (mean_q - mean_p).square();
     0.5 * ((var_q + distance) / var_p - 1.0 + (var_p / var_q).log())
