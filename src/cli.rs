@@ -104,10 +104,13 @@ pub fn start(
 }
 
 /// What to type to run this again.
-fn command_line(name: &str) -> String {
-    let number = name.trim_start_matches("ch").split('-').next().unwrap_or(name);
-    let words = ["cargo".into(), "chapter".into(), number.to_owned()].into_iter();
-    words.chain(std::env::args().skip(1)).collect::<Vec<_>>().join(" ")
+pub fn command_line(name: &str) -> String {
+    let number = name.strip_prefix("ch").and_then(|rest| rest.split_once('-'));
+    let start = match number {
+        Some((number, _)) => format!("cargo chapter {number}"),
+        None => format!("cargo run --example {name} --"),
+    };
+    std::iter::once(start).chain(std::env::args().skip(1)).collect::<Vec<_>>().join(" ")
 }
 
 fn print_plan(name: &str, config: &impl Serialize, cost: Cost, device: Device) {
@@ -138,7 +141,8 @@ fn human(seconds: f64) -> String {
     match seconds {
         s if s < 90.0 => format!("{s:.0} s"),
         s if s < 5400.0 => format!("{:.0} min", s / 60.0),
-        s => format!("{:.1} h", s / 3600.0),
+        s if s < 172_800.0 => format!("{:.1} h", s / 3600.0),
+        s => format!("{:.0} days", s / 86_400.0),
     }
 }
 
@@ -152,13 +156,16 @@ pub fn interrupted() -> bool {
 /// The error that ends an interrupted run, once everything is saved; it says how to go on.
 pub fn stop_if_interrupted() -> anyhow::Result<()> {
     if interrupted() {
-        anyhow::bail!("interrupted; all is saved: go on with the same command and --resume")
+        let program = std::env::args().next().map(PathBuf::from).unwrap_or_default();
+        let name = program.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let again = command_line(&name).replace(" --resume", "");
+        anyhow::bail!("interrupted; all is saved: go on with\n  {again} --resume")
     }
     Ok(())
 }
 
 /// The first Ctrl-C asks the loops to stop and save, the second ends the process.
-fn listen_for_interrupts() -> anyhow::Result<()> {
+pub fn listen_for_interrupts() -> anyhow::Result<()> {
     ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::Relaxed) {
             std::process::exit(130);

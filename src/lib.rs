@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! data > schedule > forward > network > nn > denoiser > loss > train > checkpoint
-//!      > guide > sample > metrics > plot > results > cli
+//!      > trained > guide > sample > metrics > evaluate > plot > results > cli
 //! ```
 //!
 //! ([`noise`], [`device`], [`malloc`] and [`progress`] stand before all of them.)
@@ -38,6 +38,7 @@ pub mod cli;
 pub mod data;
 pub mod denoiser;
 pub mod device;
+pub mod evaluate;
 pub mod forward;
 pub mod guide;
 pub mod loss;
@@ -52,6 +53,7 @@ pub mod results;
 pub mod sample;
 pub mod schedule;
 pub mod train;
+pub mod trained;
 
 /// What a notebook's first cell wants: `use from_noise::prelude::*;`.
 pub mod prelude {
@@ -59,15 +61,19 @@ pub mod prelude {
     pub use crate::denoiser::{
         Clock, Denoised, Denoiser, Gaussian, Head, Meaning, Mixture, Model, Target,
     };
+    pub use crate::evaluate::{Sampler, Sampling};
     pub use crate::forward::{Variance, posterior, q_sample};
     pub use crate::guide::Adapt;
     pub use crate::loss::{Weighting, l_simple};
+    pub use crate::metrics::FeatureNet;
+    pub use crate::network::Inject;
     pub use crate::nn::{Mlp, MlpConfig};
     pub use crate::noise::{Seeded, gaussian};
     pub use crate::plot::{Curves, Density, Figure, Gif, Grid, Scatter, Trajectories, VectorField};
     pub use crate::sample::{ddim, ddpm};
     pub use crate::schedule::{Level, Path, Schedule};
     pub use crate::train::{TrainConfig, Trainer};
+    pub use crate::trained::Trained;
     pub use tch::{self, Device, Kind, Tensor};
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-const ORDER: [&str; 19] = [
+const ORDER: [&str; 21] = [
     "noise",
     "device",
     "malloc",
@@ -16,9 +16,11 @@ const ORDER: [&str; 19] = [
     "loss",
     "train",
     "checkpoint",
+    "trained",
     "guide",
     "sample",
     "metrics",
+    "evaluate",
     "plot",
     "results",
     "cli",

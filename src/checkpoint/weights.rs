@@ -28,6 +28,20 @@ pub fn load_weights(vs: &VarStore, path: impl AsRef<Path>) -> Result<u64, Checkp
     Ok(file.step)
 }
 
+/// Writes tensors by name as safetensors, atomically.
+pub fn save_tensors(
+    tensors: impl IntoIterator<Item = (&'static str, Tensor)>,
+    path: impl AsRef<Path>,
+) -> Result<(), CheckpointError> {
+    let tensors = tensors.into_iter().map(|(name, tensor)| (name.into(), tensor)).collect();
+    atomic::write(path.as_ref(), &to_bytes(&tensors, 0, path.as_ref())?)
+}
+
+/// Every tensor of a safetensors file, by name.
+pub fn load_tensors(path: impl AsRef<Path>) -> Result<BTreeMap<String, Tensor>, CheckpointError> {
+    Ok(File::read(path.as_ref())?.tensors)
+}
+
 pub(super) fn named(vs: &VarStore) -> Named {
     vs.variables().into_iter().collect()
 }

@@ -82,6 +82,7 @@ impl Dataset {
     }
 }
 
+// ANCHOR: pixels
 /// Pixels 0..=255 as f32 in `[-1, 1]`: `x / 127.5 - 1` (DDPM section 3.3).
 pub fn from_u8(pixels: &Tensor) -> Tensor {
     pixels.to_kind(Kind::Float) / 127.5 - 1.0
@@ -95,6 +96,7 @@ pub fn to_u8(x: &Tensor) -> Tensor {
     let pixels: Tensor = (x.to_kind(Kind::Float) + 1.0) * 127.5;
     pixels.round().clamp(0.0, 255.0).to_kind(Kind::Uint8)
 }
+// ANCHOR_END: pixels
 
 #[cfg(test)]
 mod tests {

@@ -81,6 +81,24 @@ fn a_jpeg_is_read_and_a_wrong_extension_does_not_matter() {
     assert!((rex.int64_value(&[0, 4, 4]) - 200).abs() <= 1);
 }
 
+/// Orientation 6: the camera was held so that the picture must be turned a quarter clockwise.
+#[test]
+fn a_picture_is_turned_upright() {
+    let folder = pets();
+    let mut bytes = Cursor::new(Vec::new());
+    let left_dark = GrayImage::from_fn(8, 8, |x, _| image::Luma([if x < 4 { 0 } else { 255 }]));
+    left_dark.write_to(&mut bytes, ImageFormat::Jpeg).unwrap();
+    let mut exif = b"\xff\xe1\x00\x22Exif\0\0MM\0\x2a\0\0\0\x08\0\x01".to_vec();
+    exif.extend(b"\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"); // tag, short, one, 6; end
+    let bytes = bytes.into_inner();
+    let turned = [&bytes[..2], &exif, &bytes[2..]].concat();
+    fs::write(folder.path().join("dogs/rex.png"), turned).unwrap();
+    let rex = load(folder.path(), GRAY).unwrap().images.get(2);
+    let at = |y, x| rex.int64_value(&[0, y, x]);
+    assert!(at(0, 7) < 20 && at(1, 0) < 20, "what was left is on top");
+    assert!(at(7, 0) > 235 && at(6, 7) > 235, "what was right is below");
+}
+
 #[test]
 fn broken_folders_are_named() {
     let folder = pets();

@@ -63,6 +63,50 @@ fn the_stated_moments_are_the_mixtures_own() {
     }
 }
 
+/// The shapes, in words that do not repeat the formulas.
+#[test]
+fn the_mixtures_have_their_shapes() {
+    let means = |toy: Toy| toy.mixture().unwrap().means;
+    let radius = |[x, y]: [f64; 2]| x.hypot(y);
+    let near = |[a, b]: [f64; 2], c: [f64; 2]| radius([a - c[0], b - c[1]]) < 0.02;
+
+    let roll = means(Toy::SwissRoll);
+    assert!(near(roll[0], [0.0, -1.0 / 3.0]) && near(roll[255], [0.0, 1.0]), "its two ends");
+    assert!(roll.is_sorted_by_key(|&p| radius(p)), "it only unrolls");
+    let turned: f64 = roll.windows(2).map(|p| turn(p[0], p[1])).sum();
+    assert!((turned / (2.0 * PI) - 1.5).abs() < 0.01, "one and a half turns, not {turned}");
+
+    for [x, y] in means(Toy::Moons) {
+        let to_upper = radius([x + 1.0 / 3.0, y + 1.0 / 6.0]);
+        let to_lower = radius([x - 1.0 / 3.0, y - 1.0 / 6.0]);
+        let upper = (to_upper - 2.0 / 3.0).abs() < 1e-9 && y > -1.0 / 6.0;
+        let lower = (to_lower - 2.0 / 3.0).abs() < 1e-9 && y < 1.0 / 6.0;
+        assert!(upper != lower, "({x}, {y}) lies on one of the half circles");
+    }
+
+    let arms = means(Toy::Spiral);
+    assert!(arms.chunks(2).all(|p| near(p[0], p[1].map(|x| -x))), "each arm mirrors the other");
+    let arm: Vec<[f64; 2]> = arms.into_iter().step_by(2).collect();
+    let turned: f64 = arm.windows(2).map(|p| turn(p[0], p[1])).sum();
+    assert!((turned / (2.0 * PI) - 1.5).abs() < 0.1 && near(arm[127], [-1.0, 0.0]), "{turned}");
+
+    let ring = means(Toy::Ring8);
+    assert!(ring.iter().all(|&p| (radius(p) - 0.8).abs() < 1e-12), "all on the circle");
+    assert!(ring.windows(2).all(|p| (turn(p[0], p[1]) - PI / 4.0).abs() < 1e-12), "evenly");
+
+    let cell = |x: f64| (x / 0.4).round() as i32;
+    let mut grid: Vec<_> =
+        means(Toy::Grid25).into_iter().map(|[x, y]| (cell(x), cell(y))).collect();
+    grid.sort_unstable();
+    let cells: Vec<(i32, i32)> = (0..25).map(|k| (k / 5 - 2, k % 5 - 2)).collect();
+    assert_eq!(grid, cells);
+}
+
+/// The angle from `a` to `b` about the origin, counter-clockwise.
+fn turn(a: [f64; 2], b: [f64; 2]) -> f64 {
+    (b[1].atan2(b[0]) - a[1].atan2(a[0])).rem_euclid(2.0 * PI)
+}
+
 /// The mass of each cell of a grid over the data, in closed form.
 struct Grid {
     edges: Vec<f64>,

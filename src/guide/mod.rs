@@ -5,11 +5,14 @@
 
 mod clip;
 mod record;
+mod watch;
 
 pub use clip::Clip;
 pub use record::{Record, Seen};
+pub use watch::Watch;
 
 use crate::denoiser::Denoiser;
+use crate::schedule::Level;
 
 /// The chaining methods, for every denoiser.
 pub trait Adapt: Denoiser + Sized {
@@ -21,6 +24,11 @@ pub trait Adapt: Denoiser + Sized {
     /// Remembers every evaluation.
     fn recorded(self) -> Record<Self> {
         Record::new(self)
+    }
+
+    /// Calls `look` with the level of every evaluation.
+    fn watched<F: FnMut(Level)>(self, look: F) -> Watch<Self, F> {
+        Watch::new(self, look)
     }
 }
 

@@ -1,7 +1,16 @@
 //! Measures of what was sampled.
 
+mod classes;
 mod energy;
+mod feature_net;
+mod frechet;
 mod spectrum;
 
+pub use classes::{
+    ClassHistogram, ClassifierConfig, accuracy, class_histogram, classification_accuracy_score,
+    classifier_step,
+};
 pub use energy::energy_distance;
+pub use feature_net::{FeatureNet, feature_moments};
+pub use frechet::{Moments, frechet_distance, frechet_of_gaussians};
 pub use spectrum::{Band, radial_spectrum};

@@ -20,7 +20,7 @@ pub enum Layout {
     CosSin,
 }
 
-/// Ho et al. 2020 (DDPM), section 3.3: the Transformer's sinusoidal position embedding
+/// Ho et al. 2020 (DDPM), appendix B: the Transformer's sinusoidal position embedding
 /// (Vaswani et al. 2017, section 3.5) of the time step t.
 ///
 /// # Shapes
@@ -38,6 +38,7 @@ pub fn sinusoidal(t: &Tensor, dim: i64, layout: Layout) -> Tensor {
         t.size(),
         t.kind()
     );
+    // ANCHOR: sinusoidal
     let half = dim / 2;
     let last = match layout {
         Layout::SinCos => half - 1,
@@ -50,6 +51,7 @@ pub fn sinusoidal(t: &Tensor, dim: i64, layout: Layout) -> Tensor {
         Layout::SinCos => Tensor::cat(&[angles.sin(), angles.cos()], 1), // [B, dim]
         Layout::CosSin => Tensor::cat(&[angles.cos(), angles.sin()], 1),
     }
+    // ANCHOR_END: sinusoidal
 }
 
 #[cfg(test)]

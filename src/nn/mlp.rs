@@ -190,6 +190,29 @@ mod tests {
     }
 
     #[test]
+    fn the_output_is_the_formula() {
+        let (mut vs, net) =
+            mlp(&MlpConfig { width: 6, depth: 2, embed: 4, ..MlpConfig::default() });
+        wake(&vs);
+        vs.double();
+        let v = vs.variables();
+        let layer = |x: &Tensor, name: &str| {
+            x.matmul(&v[&format!("{name}.weight")].tr()) + &v[&format!("{name}.bias")]
+        };
+        let (x, t) = (points(8).to_kind(Kind::Double), times(8).to_kind(Kind::Double));
+        let e = layer(&sinusoidal(&t, 4, Layout::SinCos), "time_embedding").silu();
+        let mut h = layer(&x, "input");
+        for i in 0..2 {
+            let part = |x: &Tensor, name| layer(x, &format!("blocks.{i}.{name}"));
+            let inner = part(&h.silu(), "linear_1") + part(&e, "time_emb_proj");
+            h += part(&inner.silu(), "linear_2");
+        }
+        let want = layer(&h.silu(), "output");
+        let diff = (net.forward(&x, &t, &(), true) - want).abs().max().double_value(&[]);
+        assert!(diff < 1e-12, "off by {diff:e}");
+    }
+
+    #[test]
     fn one_time_for_the_batch_equals_the_same_time_for_each() {
         let (vs, net) = mlp(&MlpConfig::default());
         wake(&vs);

@@ -7,6 +7,7 @@ pub mod attention;
 pub mod cost;
 pub mod embedding;
 mod layers;
+pub mod lenet;
 pub mod mlp;
 pub mod resample;
 pub mod resblock;

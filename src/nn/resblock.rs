@@ -70,6 +70,7 @@ impl ResBlock {
         }
     }
 
+    // ANCHOR: block
     /// `act` is `silu` of the time embedding: one row a sample, or one for the whole batch.
     ///
     /// # Shapes
@@ -99,6 +100,7 @@ impl ResBlock {
             _ => (h + told).apply(&self.norm2),
         }
     }
+    // ANCHOR_END: block
 
     pub(crate) fn add_cost(
         cost: &mut Cost,

@@ -26,6 +26,7 @@ impl<M> Ema<M> {
         Self { model, vs, decay }
     }
 
+    // ANCHOR: ema
     /// The decay of update `n`, counted from 0.
     pub fn decay_at(&self, n: u64) -> f64 {
         self.decay.min((1 + n) as f64 / (10 + n) as f64)
@@ -46,6 +47,7 @@ impl<M> Ema<M> {
             }
         }
     }
+    // ANCHOR_END: ema
 }
 
 impl<M> fmt::Debug for Ema<M> {

@@ -6,4 +6,5 @@ mod objectives;
 mod peers;
 mod samplers;
 mod schedules;
+mod scores;
 mod support;

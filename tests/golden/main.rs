@@ -1,9 +1,10 @@
 //! Our formulas against independent implementations: diffusers 0.42.1 run in f64, and quadrature.
 //!
 //! The numbers and the scripts that wrote them stand beside this file; README.md says what each
-//! holds. The U-Nets and the Frechet distances are read by the tests of `nn` and `metrics`.
+//! holds. The U-Nets are read by the tests of `nn`.
 
 mod bound;
+mod frechet;
 mod runs;
 mod schedules;
 mod steps;

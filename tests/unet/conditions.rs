@@ -38,6 +38,22 @@ fn an_embedding_is_added_to_the_time() {
     }
 }
 
+/// Added before the blocks' first `silu`, as the bias of the embedding's last layer is.
+#[test]
+fn an_embedding_acts_as_a_bias_of_the_time_embedding() {
+    for time in [TimeInput::Add, TimeInput::ScaleShift] {
+        let config = UnetConfig { time, ..UnetConfig::tiny() };
+        let (vs, net) = awake(&config);
+        let x = images(3, &config);
+        let row = Tensor::randn([1, config.emb_dim()], F32);
+        let added = with(&net, &x, emb(row.shallow_clone()));
+        let mut bias = vs.variables()["time_embedding.linear_2.bias"].shallow_clone();
+        let _ = tch::no_grad(|| bias.g_add_(&row.squeeze()));
+        let diff = max_diff(&with(&net, &x, Inject::default()), &added);
+        assert!(diff < 1e-5, "{time:?}: off by {diff:e}");
+    }
+}
+
 #[test]
 fn planes_are_channels_after_the_image() {
     let config = UnetConfig { in_channels: 3, out_channels: 1, ..UnetConfig::tiny() };

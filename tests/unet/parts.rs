@@ -6,7 +6,7 @@ use from_noise::nn::resample::{Downsample, Padding, Upsample};
 use from_noise::nn::resblock::{Modulation, ResBlock, ResBlockConfig};
 use tch::{Device, Kind, Tensor, nn};
 
-/// Group norm from its definition (Wu & He 2018, eq. 1): moments over a group's channels and pixels.
+/// Group norm from its definition (Wu & He 2018): moments over a group's channels and pixels.
 fn naive_group_norm(x: &Tensor, groups: i64, eps: f64, vs: &nn::VarStore, name: &str) -> Tensor {
     let (b, c, h, w) = x.size4().unwrap();
     let x = x.view([b, groups, c / groups * h * w]);

@@ -3,6 +3,7 @@
 #[cfg(not(unix))]
 compile_error!("from-noise builds on Linux and macOS; on Windows use WSL2");
 
+mod bench;
 mod book;
 mod chapter;
 mod data;
@@ -44,6 +45,8 @@ enum Task {
     Test,
     /// Build the book into target/book; --serve shows it while you write.
     Book(book::Options),
+    /// Time training and sampling here, beside a matrix product, and measure their memory.
+    Bench(bench::Options),
     /// Build the crate's documentation with its formulas set.
     Doc(doc::Options),
     /// Write the README's tables from results/.
@@ -74,6 +77,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Data(options) => data::run(&repo, &options)?,
         Task::Doctor(options) => return doctor::run(&repo, &options),
         Task::Book(options) => book::run(&repo, &options)?,
+        Task::Bench(options) => bench::run(&repo, &options)?,
         Task::Doc(options) => doc::run(&repo, &options)?,
         Task::Readme(options) => readme::run(&repo, &options)?,
         Task::FirstRun(options) => first_run::run(&repo, &options)?,

@@ -86,6 +86,7 @@ impl Network for Unet {
     /// On other shapes, and on [`Inject::tokens`], for which there is no cross-attention here.
     fn forward(&self, x: &Tensor, t: &Tensor, inject: &Inject, train: bool) -> Tensor {
         assert!(inject.tokens.is_none(), "this U-Net has no cross-attention for Inject.tokens");
+        // ANCHOR: unet
         let act = self.act(x, t, inject);
         let act = act.as_ref();
         let mut h = self.input(x, t, inject).apply(&self.conv_in);
@@ -113,6 +114,7 @@ impl Network for Unet {
             }
         }
         let out = h.apply(&self.conv_norm_out).silu().apply(&self.conv_out);
+        // ANCHOR_END: unet
         match self.config.space_to_depth {
             1 => out.contiguous(),
             s => out.pixel_shuffle(s).contiguous(), // [B, C s^2, H/s, W/s] -> [B, C, H, W]

@@ -1,0 +1,95 @@
+//! Trains the classifier behind FID-LeNet, resumably, and measures what it will be compared with.
+//!
+//! ```text
+//! cargo run --example classifier -- --out weights/mnist-classifier
+//! ```
+
+use anyhow::Result;
+use clap::Parser;
+use from_noise::checkpoint::Run;
+use from_noise::cli;
+use from_noise::data::{Color, Format, Source, Split};
+use from_noise::metrics::{
+    ClassifierConfig, FeatureNet, accuracy, classifier_step, feature_moments,
+};
+use from_noise::nn::lenet::LeNet;
+use from_noise::progress::Progress;
+use from_noise::results::Results;
+use from_noise::train::Trainer;
+use serde::Serialize;
+use std::path::PathBuf;
+use tch::Device;
+
+/// The classifier behind FID-LeNet.
+#[derive(Debug, Parser)]
+struct Args {
+    /// Run directory; the weights and moments go there
+    #[arg(long, default_value = "runs/mnist-classifier", value_name = "DIR")]
+    out: PathBuf,
+    /// Optimizer steps
+    #[arg(long, default_value_t = 6_000)]
+    steps: u64,
+    /// Seed of the weights, the batches and the jitter
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Go on where an interrupted run stopped
+    #[arg(long)]
+    resume: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Score {
+    steps: u64,
+    test_accuracy: f64,
+    train_accuracy: f64,
+    test_images: usize,
+    floor: f64,
+    hash: String,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let device = Device::cuda_if_available();
+    from_noise::malloc::keep_pages();
+    cli::listen_for_interrupts()?;
+    let format = Format { color: Color::Gray, size: 28 };
+    let train = Source::Mnist.load(Split::Train, format)?;
+    let test = Source::Mnist.load(Split::Test, format)?;
+    let mut config = ClassifierConfig::default();
+    config.train.seed = args.seed;
+    let mut trainer = Trainer::new(device, config.train.clone(), |vs| LeNet::new(vs, 10));
+    let mut run = Run::create_or_resume(&args.out, &config, args.resume, &mut trainer)?;
+    let mut progress = Progress::new("classifier", args.steps).starting_at(trainer.step);
+    while trainer.step < args.steps && !cli::interrupted() {
+        let loss = classifier_step(&mut trainer, &config, &train, device)?;
+        if trainer.step.is_multiple_of(100) {
+            run.log(trainer.step, &[("loss", loss)])?;
+        }
+        if trainer.step.is_multiple_of(2000) {
+            run.save(&trainer)?;
+        }
+        progress.tick(format_args!("loss {loss:.4}"));
+    }
+    run.save(&trainer)?;
+    progress.finish("trained");
+    cli::stop_if_interrupted()?;
+    let net = &trainer.ema.model;
+    feature_moments(net, &train, device).save(args.out.join("train-moments.safetensors"))?;
+    feature_moments(net, &test, device).save(args.out.join("test-moments.safetensors"))?;
+    let saved = FeatureNet::load(&args.out, device)?;
+    let score = Score {
+        steps: trainer.step,
+        test_accuracy: accuracy(net, &test, device),
+        train_accuracy: accuracy(net, &train, device),
+        test_images: test.len(),
+        floor: saved.floor,
+        hash: saved.hash,
+    };
+    println!("{score:?}");
+    let mut results =
+        Results::create(&args.out, cli::command_line("classifier"), &config, args.seed, device)?;
+    results.samples(test.len() as u64);
+    results.table("score.csv", &[score])?;
+    results.finish();
+    Ok(())
+}

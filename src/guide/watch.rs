@@ -1,0 +1,33 @@
+//! Following a sampler's progress.
+
+use crate::denoiser::{Denoised, Denoiser};
+use crate::schedule::Level;
+use std::cell::RefCell;
+use std::fmt;
+use tch::Tensor;
+
+/// Calls `look` with the level of every evaluation, for a progress bar.
+pub struct Watch<D, F> {
+    inner: D,
+    look: RefCell<F>,
+}
+
+impl<D: Denoiser, F: FnMut(Level)> Denoiser for Watch<D, F> {
+    fn denoise(&self, x_t: &Tensor, at: Level) -> Denoised {
+        let belief = self.inner.denoise(x_t, at);
+        (self.look.borrow_mut())(at);
+        belief
+    }
+}
+
+impl<D, F: FnMut(Level)> Watch<D, F> {
+    pub fn new(inner: D, look: F) -> Self {
+        Self { inner, look: RefCell::new(look) }
+    }
+}
+
+impl<D: fmt::Debug, F> fmt::Debug for Watch<D, F> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.debug_struct("Watch").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}

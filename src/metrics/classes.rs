@@ -1,0 +1,91 @@
+//! What a classifier sees in samples: which classes, and whether they teach as well as data do.
+
+use crate::data::{Dataset, batch_indices};
+use crate::nn::lenet::{LeNet, jitter};
+use crate::train::{TrainConfig, TrainError, Trainer};
+use serde::{Deserialize, Serialize};
+use tch::{Device, Kind, Tensor};
+
+/// How often each class occurs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClassHistogram {
+    pub counts: Vec<u64>,
+    /// In nats; `ln(classes)` when all are equally frequent, 0 when there is only one.
+    pub entropy: f64,
+}
+
+/// Counts the labels `[N]` (i64, below `classes`).
+pub fn class_histogram(labels: &Tensor, classes: usize) -> ClassHistogram {
+    let counts = labels.to_device(Device::Cpu).bincount(None::<Tensor>, classes as i64);
+    let counts = Vec::<i64>::try_from(counts).expect("bincount is a vector of integers");
+    let n: i64 = counts.iter().sum();
+    let share = counts.iter().filter(|count| **count > 0).map(|count| *count as f64 / n as f64);
+    let entropy = -share.map(|p| p * p.ln()).sum::<f64>();
+    ClassHistogram { counts: counts.into_iter().map(|count| count as u64).collect(), entropy }
+}
+
+/// How the classifier is taught.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassifierConfig {
+    pub batch: usize,
+    pub train: TrainConfig,
+}
+
+impl Default for ClassifierConfig {
+    fn default() -> Self {
+        let train = TrainConfig { lr: 1e-3, clip: None, ema_decay: 0.999, ..Default::default() };
+        Self { batch: 128, train }
+    }
+}
+
+// ANCHOR: classifier
+/// One step: cross-entropy on the step's batch, every image [jittered](jitter).
+pub fn classifier_step(
+    trainer: &mut Trainer<LeNet>,
+    config: &ClassifierConfig,
+    data: &Dataset,
+    device: Device,
+) -> Result<f64, TrainError> {
+    let chosen = batch_indices(config.train.seed, trainer.step, config.batch, data.len());
+    let batch = data.batch(&chosen, device);
+    trainer.step(|net| {
+        let logits = net.forward(&jitter(&batch.x0), true);
+        logits.cross_entropy_for_logits(&batch.cond)
+    })
+}
+// ANCHOR_END: classifier
+
+/// The share of `data` that `net` classifies rightly, 0..=1.
+pub fn accuracy(net: &LeNet, data: &Dataset, device: Device) -> f64 {
+    let _guard = tch::no_grad_guard();
+    let right = |first: i64| {
+        let n = CHUNK.min(data.len() as i64 - first);
+        let batch = data.batch(&Tensor::arange_start(first, first + n, INDEX), device);
+        let found = net.forward(&batch.x0, false).argmax(-1, false);
+        found.eq_tensor(&batch.cond).sum(Kind::Int64).int64_value(&[])
+    };
+    let total: i64 = (0..data.len() as i64).step_by(CHUNK as usize).map(right).sum();
+    total as f64 / data.len() as f64
+}
+
+const CHUNK: i64 = 500;
+const INDEX: (Kind, Device) = (Kind::Int64, Device::Cpu);
+
+/// Classification accuracy score (Ravuri & Vinyals 2019): a classifier that was taught by
+/// `samples` alone is examined on real `test` images. Real training data give the classifier's
+/// own accuracy; samples that lack something lose what it would have taught.
+pub fn classification_accuracy_score(
+    samples: &Dataset,
+    test: &Dataset,
+    config: &ClassifierConfig,
+    steps: u64,
+    device: Device,
+) -> Result<f64, TrainError> {
+    let classes = test.classes.len() as i64;
+    let mut trainer = Trainer::new(device, config.train.clone(), |vs| LeNet::new(vs, classes));
+    while trainer.step < steps {
+        classifier_step(&mut trainer, config, samples, device)?;
+    }
+    Ok(accuracy(&trainer.ema.model, test, device))
+}

@@ -1,0 +1,118 @@
+//! Chapter 4 as it is typed: one's own pictures, an interruption, a resumed run, wrong words.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+fn chapter(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ch04-ddpm"));
+    command.args(arguments).env_remove("RUST_BACKTRACE");
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    chapter(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[track_caller]
+fn succeeds(arguments: &[&str]) -> String {
+    let out = run(arguments);
+    assert!(out.status.success(), "{arguments:?}: {}", text(&out.stderr));
+    text(&out.stdout)
+}
+
+#[track_caller]
+fn fails(arguments: &[&str], words: &[&str]) {
+    let out = run(arguments);
+    assert!(!out.status.success(), "{arguments:?} succeeded");
+    let said = text(&out.stderr);
+    for word in words {
+        assert!(said.contains(word), "{arguments:?}: {word:?} is not in: {said}");
+    }
+    assert!(!said.contains("panicked"), "{said}");
+}
+
+/// Two classes of eight small pictures each.
+fn pictures(folder: &Path) {
+    for (class, shade) in [("dark", 30), ("light", 220)] {
+        let class = folder.join(class);
+        std::fs::create_dir_all(&class).unwrap();
+        for i in 0..8 {
+            let paint = |x: u32, y: u32| image::Rgb([shade, (x * 9) as u8, (y * 9 + i) as u8]);
+            let picture = image::RgbImage::from_fn(20, 24, paint);
+            picture.save(class.join(format!("{i}.png"))).unwrap();
+        }
+    }
+}
+
+#[test]
+fn one_s_own_pictures_are_learned_interrupted_resumed_and_drawn() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (folder, out) = (scratch.path().join("pets"), scratch.path().join("run"));
+    pictures(&folder);
+    let (folder, out) = (folder.to_str().unwrap(), out.to_str().unwrap());
+    let train = ["--train", "--data", folder, "--rgb", "--size", "16", "--out", out, "--smoke"];
+    let forever = [&train[..], &["--steps", "1000000"]].concat();
+    let child = chapter(&forever).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let started = Instant::now();
+    while !Path::new(out).join("grids/00000004.png").exists() {
+        assert!(started.elapsed() < Duration::from_secs(120), "no grid of samples appeared");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // SAFETY: kill only sends a signal, to the child that was just started.
+    unsafe { libc::kill(child.id() as i32, libc::SIGINT) };
+    let ended = child.wait_with_output().unwrap();
+    let said = text(&ended.stderr);
+    assert!(!ended.status.success());
+    assert!(said.contains("cargo chapter 04 --train") && said.contains("--resume"), "{said}");
+    let rows = || std::fs::read_to_string(Path::new(out).join("log.csv")).unwrap_or_default();
+    let before = rows();
+    let more = [&train[..], &["--resume", "--steps", "1"]].concat();
+    succeeds(&more); // has its steps already, loses none
+    assert_eq!(rows(), before);
+    fails(&train, &["already", "--resume"]);
+
+    let drawn = scratch.path().join("drawn");
+    let drawn = drawn.to_str().unwrap();
+    let said = succeeds(&["--weights", out, "--smoke", "--out", drawn]);
+    for file in ["samples.png", "on-the-way.png", "denoising.gif"] {
+        assert!(said.contains(file) && Path::new(drawn).join(file).exists(), "{file}: {said}");
+    }
+}
+
+#[test]
+fn scores_say_all_they_depend_on() {
+    let scratch = tempfile::tempdir().unwrap();
+    let out = scratch.path().to_str().unwrap();
+    succeeds(&["--score", "600", "--smoke", "--seed", "3", "--out", out]);
+    let table = std::fs::read_to_string(scratch.path().join("score.csv")).unwrap();
+    let head = "sampler,path,nfe,n,fid_lenet,floor,feature_net,seed,weights,class_entropy";
+    assert_eq!(table.lines().next(), Some(head));
+    let row = table.lines().nth(1).unwrap();
+    assert!(row.starts_with("\"DDIM, eta = 0\",uniform,2,600,"), "{row}");
+    assert!(row.contains(",3,ema at step "), "{row}");
+}
+
+#[test]
+fn a_plan_counts_what_it_would_cost() {
+    let said = succeeds(&["--train", "--dry-run"]);
+    assert!(said.contains("MFLOP a forward pass a sample"), "{said}");
+    assert!(said.contains("parameters: 197072"), "{said}");
+    let megaflop: f64 = said.split(" MFLOP").next().unwrap().trim().parse().unwrap();
+    assert!((20.0..=30.0).contains(&megaflop), "{megaflop}");
+    let paper = succeeds(&["--train", "--data", "cifar10", "--preset", "paper", "--dry-run"]);
+    assert!(paper.contains("parameters: 35746307"), "{paper}");
+}
+
+#[test]
+fn wrong_words_get_a_sentence_with_the_fix() {
+    fails(&["--data", "mnsit"], &["mnist, fashion or cifar10"]);
+    fails(&["--weights", "nowhere/at-all"], &["nowhere/at-all", "could not"]);
+    fails(&["--train", "--data", "./no-such-folder"], &["no-such-folder", "check the path"]);
+    fails(&["--train", "--data", "./x", "--size", "30"], &["30", "multiple of 4"]);
+    fails(&["--train", "--score", "10"], &["cannot be used with"]);
+}
