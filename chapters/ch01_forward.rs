@@ -65,6 +65,7 @@ fn main() -> Result<()> {
     density_dissolves(&config, &schedule, results)?;
     image_dissolves(&config, &schedule, chapter.seed, results)?;
     frequencies(&schedule, results)?;
+    for_the_page(&config, results)?;
     chapter.results.finish();
     Ok(())
 }
@@ -94,8 +95,8 @@ fn schedules_side_by_side(config: &Config, results: &mut Results) -> Result<()> 
         beta = beta.line(name, &curve(&|t| schedule.beta(t)));
         log_snr = log_snr.line(name, &curve(&|t| schedule.level(t).log_snr()));
     }
-    let row = [alpha_bar.draw(), beta.draw(), log_snr.draw()];
-    Ok(results.figure("schedules.png", &Figure::row(&row))?)
+    let panels = [alpha_bar, beta, log_snr].map(|panel| panel.size(370.0, 240.0).draw());
+    Ok(results.figure("schedules.png", &Figure::tiled(&panels, 2))?)
 }
 
 #[derive(Debug, Serialize)]
@@ -237,7 +238,32 @@ fn frequencies(schedule: &Schedule, results: &mut Results) -> Result<()> {
         .line("", &death)
         .y_range(0.0, schedule.steps() as f64);
     results.samples(digits.size()[0] as u64);
-    results.figure("frequencies.png", &Figure::row(&[spectra.draw(), order.draw()]))?;
+    let panels = [spectra, order].map(|panel| panel.size(370.0, 240.0).draw());
+    results.figure("frequencies.png", &Figure::row(&panels))?;
     results.samples(None);
     Ok(())
+}
+
+/// What the book's page computes with: some digits, and numbers to check its own schedules by.
+#[derive(Debug, Serialize)]
+struct Page {
+    side: i64,
+    /// Rows of pixels, 0..=255, one digit after the other.
+    digits: Vec<Vec<u8>>,
+    /// For each schedule `alpha_bar` at t = 0, 50, ..., T.
+    alpha_bar: Vec<(&'static str, Vec<f64>)>,
+}
+
+fn for_the_page(config: &Config, results: &mut Results) -> Result<()> {
+    let pixels = sample::dataset().images.narrow(0, 0, 8);
+    let digits = (0..8).map(|i| Vec::try_from(pixels.get(i).flatten(0, -1)));
+    let values = |schedule: &Schedule| -> Vec<f64> {
+        (0..=config.steps).step_by(50).map(|t| schedule.alpha_bar(t)).collect()
+    };
+    let page = Page {
+        side: pixels.size()[3],
+        digits: digits.collect::<Result<_, _>>()?,
+        alpha_bar: schedules(config.steps).iter().map(|(name, s)| (*name, values(s))).collect(),
+    };
+    Ok(results.json("page.json", &page)?)
 }

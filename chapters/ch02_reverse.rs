@@ -111,13 +111,13 @@ fn true_reverse_step(config: &Config, results: &mut Results) -> Result<()> {
             let panel = Curves::new(format!("beta = {beta}"), "x_s", "")
                 .line("true q(x_s | x_t)", &pairs(&x, &p))
                 .dashed("Gaussian", &pairs(&x, &matched.exp()));
-            panels.push(panel.size(330.0, 210.0).draw());
+            panels.push(panel.size(370.0, 210.0).draw());
         }
         println!("one step of beta = {beta:<5}: KL(true || Gaussian) = {kl_nats:.2e} nats");
         rows.push(Step { beta, kl_nats });
     }
     results.table("reverse-step.csv", &rows)?;
-    Ok(results.figure("reverse-step.png", &Figure::row(&panels))?)
+    Ok(results.figure("reverse-step.png", &Figure::tiled(&panels, 2))?)
 }
 
 /// Knowing x0 makes the step Gaussian: prior times likelihood, and how the posterior's weights
@@ -150,8 +150,8 @@ fn known_x0(results: &mut Results) -> Result<()> {
             &(1..=1000).map(|t| (t as f64, at(t).var_small / at(t).var_large)).collect::<Vec<_>>(),
         )
         .log_x();
-    let row = [bayes.draw(), weights.draw(), ratio.draw()];
-    Ok(results.figure("posterior.png", &Figure::row(&row))?)
+    let panels = [bayes, weights, ratio].map(|panel| panel.size(370.0, 240.0).draw());
+    Ok(results.figure("posterior.png", &Figure::tiled(&panels, 2))?)
 }
 
 #[derive(Debug, Serialize)]
@@ -203,7 +203,17 @@ fn bound_term_by_term(config: &Config, results: &mut Results) -> Result<()> {
             if Some(&steps) == config.lengths.last() {
                 let points: Vec<_> =
                     l_t.iter().enumerate().map(|(i, &l)| (i as f64 + 2.0, l)).collect();
-                terms = terms.line(format!("{variance:?}").to_lowercase(), &points);
+                let name = format!("{variance:?}").to_lowercase();
+                // the three almost coincide: a line, dashes on it, and a few points
+                terms = match variance {
+                    Variance::Small => terms.line(name, &points),
+                    Variance::Large => terms.dashed(name, &points),
+                    Variance::Learned => {
+                        let sparse = |t: f64| (4.0 * t.ln()).fract() < 4.0 / t;
+                        let some = points.into_iter().filter(|(t, _)| sparse(*t));
+                        terms.points(name, &some.collect::<Vec<_>>())
+                    }
+                };
             }
         }
     }

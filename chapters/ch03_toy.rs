@@ -79,7 +79,7 @@ fn main() -> Result<()> {
     let net = plan.toy.network.cost();
     let cost = Cost {
         parameters: 3 * net.params as u64,
-        // 2.4 networks, forward and backward (twice a forward); then about 1300 evaluations of every point
+        // 2.4 networks (and a small one), forward and backward (twice a forward); then about 1300 evaluations of every point
         flops: net.flops as f64 * 7.2 * (plan.steps * plan.toy.batch as u64) as f64
             + net.flops as f64 * 1300.0 * plan.points as f64,
         memory: 4.0 * (plan.toy.batch * plan.toy.network.width * 40) as f64,
@@ -91,20 +91,24 @@ fn main() -> Result<()> {
         anyhow::bail!("the {} has no exact score to compare with: choose another --toy", args.toy)
     };
     let exact = Mixture::new(&parts.weights, &parts.means_tensor(), &parts.stds);
-    let learner = |name, target, time, steps| {
-        let network = MlpConfig { time, ..plan.toy.network.clone() };
+    let learner = |name, target, network: MlpConfig, steps| {
         let meaning = Meaning { target, ..plan.toy.meaning };
         let config = Config { network, meaning, ..plan.toy.clone() };
         learn(name, config, steps, &chapter, args.common.resume)
     };
-    let by_x0 = learner("x0", Target::X0, Time::Embedded, plan.steps * 2 / 5)?;
-    let by_eps = learner("eps", Target::Eps, Time::Embedded, plan.steps)?;
-    let blind = learner("eps-without-t", Target::Eps, Time::Ignored, plan.steps)?;
+    let net = plan.toy.network.clone();
+    let by_x0 = learner("x0", Target::X0, net.clone(), plan.steps * 2 / 5)?;
+    let by_eps = learner("eps", Target::Eps, net.clone(), plan.steps)?;
+    let told_nothing = MlpConfig { time: Time::Ignored, ..net.clone() };
+    let blind = learner("eps-without-t", Target::Eps, told_nothing, plan.steps)?;
+    let few = MlpConfig { width: 48, depth: 2, embed: 32, ..net };
+    let small = learner("small", Target::Eps, few, plan.steps)?;
     chapter.results.samples(plan.points as u64);
-    ideas(&plan, [&by_x0, &by_eps, &blind], &mut chapter)?;
+    ideas(&plan, [&by_x0, &by_eps, &blind, &small], &mut chapter)?;
     with_and_without_t(&plan, [&by_eps, &blind], &exact, &mut chapter)?;
     trajectories(&plan, &by_eps, &mut chapter)?;
     field_against_score(&plan, &by_eps, &exact, &mut chapter)?;
+    for_the_page(&plan, &small, &mut chapter)?;
     chapter.results.finish();
     Ok(())
 }
@@ -114,8 +118,9 @@ fn learn(name: &str, config: Config, steps: u64, chapter: &Chapter, resume: bool
     let schedule = config.schedule.build();
     let build = |vs: &nn::Path| Model::new(Mlp::new(vs, &config.network), config.meaning);
     let mut trainer = Trainer::new(chapter.device, config.train.clone(), build);
-    let mut run =
-        Run::create_or_resume(chapter.results.dir().join(name), &config, resume, &mut trainer)?;
+    let dir = chapter.results.dir().join(name);
+    let resume = resume && dir.exists(); // an earlier network may have been interrupted
+    let mut run = Run::create_or_resume(dir, &config, resume, &mut trainer)?;
     let title = format!("training {name}");
     let mut progress = Progress::new(title, steps).starting_at(trainer.step);
     // ANCHOR: train
@@ -145,7 +150,11 @@ struct Idea {
 }
 
 /// From the worst idea to the good one: the same start, ever better ends.
-fn ideas(plan: &Plan, [by_x0, by_eps, blind]: [&Net; 3], chapter: &mut Chapter) -> Result<()> {
+fn ideas(
+    plan: &Plan,
+    [by_x0, by_eps, blind, small]: [&Net; 4],
+    chapter: &mut Chapter,
+) -> Result<()> {
     let schedule = plan.toy.schedule.build();
     let data = |seed| plan.toy.toy.sample(plan.points as usize, seed);
     let truth = data(chapter.seed + 1);
@@ -165,6 +174,7 @@ fn ideas(plan: &Plan, [by_x0, by_eps, blind]: [&Net; 3], chapter: &mut Chapter) 
         ("noise, 50 steps", 50, run(by_eps, 50, 0.0)),
         ("noise, all steps, eta = 1", all, run(by_eps, all, 1.0)),
         ("noise without t, 50 steps", 50, run(blind, 50, 0.0)),
+        ("a small network, 50 steps", 50, run(small, 50, 0.0)),
     ];
     let (mut rows, mut panels) = (Vec::new(), Vec::new());
     for (idea, evaluations, x) in samples {
@@ -174,11 +184,7 @@ fn ideas(plan: &Plan, [by_x0, by_eps, blind]: [&Net; 3], chapter: &mut Chapter) 
         rows.push(Idea { idea: idea.into(), evaluations, energy_distance });
     }
     chapter.results.table("ideas.csv", &rows)?;
-    Ok(chapter.results.figure("ideas.png", &Figure::column(&rows_of(4, &panels)))?)
-}
-
-fn rows_of(n: usize, panels: &[Figure]) -> Vec<Figure> {
-    panels.chunks(n).map(Figure::row).collect()
+    Ok(chapter.results.figure("ideas.png", &Figure::tiled(&panels, 4))?)
 }
 
 #[derive(Debug, Serialize)]
@@ -262,8 +268,10 @@ fn trajectories(plan: &Plan, net: &Net, chapter: &mut Chapter) -> Result<()> {
     };
     let (smooth, points) = walk("eta = 0: one smooth path a point", false);
     let (rough, _) = walk("Algorithm 2: fresh noise each step", true);
+    chapter.results.samples(n.min(60) as u64);
     chapter.results.figure("trajectories.png", &Figure::row(&[smooth, rough]))?;
     let frame = |x: &Tensor| Scatter::new("", 2.0).points("", x).bare().draw();
+    chapter.results.samples(n as u64);
     let gif = Gif::new(&points.iter().map(frame).collect::<Vec<_>>(), 60).halved().hold(1500);
     Ok(chapter.results.gif("denoising.gif", &gif)?)
 }
@@ -307,6 +315,41 @@ fn field_against_score(
             .arrows("learned", &grid, &learned(&grid));
         panels.push(field.draw());
     }
+    chapter.results.samples(plan.points as u64);
     chapter.results.table("field.csv", &rows)?;
-    Ok(chapter.results.figure("field.png", &Figure::row(&panels))?)
+    Ok(chapter.results.figure("field.png", &Figure::tiled(&panels, 2))?)
+}
+
+/// What the book's page draws with: the small network, and answers to check its own by.
+#[derive(Debug, Serialize)]
+struct Page {
+    network: MlpConfig,
+    /// By name: the numbers of a tensor, row by row.
+    weights: std::collections::BTreeMap<String, Vec<f32>>,
+    /// `alpha_bar` for t = 0 to T.
+    alpha_bar: Vec<f64>,
+    /// Points `x`, levels `t`, and the noise that the network predicts.
+    checks: Vec<([f32; 2], f32, [f32; 2])>,
+}
+
+fn for_the_page(plan: &Plan, small: &Net, chapter: &mut Chapter) -> Result<()> {
+    let schedule = plan.toy.schedule.build();
+    let flat = |x: &Tensor| Vec::<f32>::try_from(x.to_device(tch::Device::Cpu).flatten(0, -1));
+    let named = small.ema.vs.variables().into_iter();
+    let weights = named.map(|(name, x)| Ok((name, flat(&x)?))).collect::<Result<_>>()?;
+    let model = small.ema.model.given(());
+    let mut checks = Vec::new();
+    for (i, at) in (0..100).zip(schedule.path(Path::Linspace, 100)) {
+        let x_t = Seeded::new(chapter.seed, i).start(&[1, 2]).to_device(chapter.device);
+        let belief = model.denoise(&x_t, at);
+        let (x, eps) = (flat(&x_t)?, flat(belief.eps())?);
+        checks.push(([x[0], x[1]], at.t as f32, [eps[0], eps[1]]));
+    }
+    let page = Page {
+        network: small.model.net.config().clone(),
+        weights,
+        alpha_bar: (0..=schedule.steps()).map(|t| schedule.alpha_bar(t)).collect(),
+        checks,
+    };
+    Ok(chapter.results.json("page.json", &page)?)
 }

@@ -107,6 +107,14 @@ impl Results {
         self.keep(path)
     }
 
+    /// Writes `name` (a JSON file).
+    pub fn json(&mut self, name: &str, value: &impl Serialize) -> Result<(), ResultError> {
+        let path = self.dir.join(name);
+        let text = serde_json::to_string(value).map_err(|e| failed(&path, e))?;
+        write_atomically(&path, format!("{text}\n").as_bytes())?;
+        self.keep(path)
+    }
+
     /// Says which files were written.
     pub fn finish(self) {
         println!("wrote, in {:.1} s:", self.started.elapsed().as_secs_f64());

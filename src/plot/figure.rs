@@ -96,6 +96,11 @@ impl Figure {
         Self::compose(figures, false)
     }
 
+    /// Pictures in rows of `columns`, each row's tops aligned.
+    pub fn tiled(figures: &[Figure], columns: usize) -> Figure {
+        Self::column(&figures.chunks(columns.max(1)).map(Self::row).collect::<Vec<_>>())
+    }
+
     fn compose(figures: &[Figure], side_by_side: bool) -> Figure {
         let (mut width, mut height, mut spots) = (1, 1, vec![]);
         for figure in figures {

@@ -12,8 +12,10 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// Round numbers from `low` to `high`, about `count` of them.
+    /// Round numbers from `low` to `high`, about `count` of them. An axis that begins just above
+    /// zero (t = 1 of 1000) begins at zero.
     pub(super) fn linear(low: f64, high: f64, count: usize) -> Axis {
+        let low = if low > 0.0 && low < 0.01 * (high - low) { 0.0 } else { low };
         let step = round_step((high - low) / count.max(1) as f64);
         let first = (low / step - 1e-9).ceil() as i64;
         let last = (high / step + 1e-9).floor() as i64;

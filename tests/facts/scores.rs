@@ -4,10 +4,14 @@ use crate::support::{F64, close, max_diff, normal};
 use from_noise::data::{Dataset, sample, to_u8};
 use from_noise::evaluate::{Sampler, Sampling};
 use from_noise::forward::Variance;
+use from_noise::guide::Adapt;
 use from_noise::metrics::{
     ClassifierConfig, FeatureNet, Moments, class_histogram, classification_accuracy_score,
     frechet_distance, frechet_of_gaussians,
 };
+use from_noise::network::Inject;
+use from_noise::noise::{Noise, Seeded};
+use from_noise::sample::{ddim, ddpm};
 use from_noise::schedule::Path;
 use from_noise::trained::Trained;
 use tch::{Device, Kind, Tensor};
@@ -94,6 +98,30 @@ fn an_image_does_not_depend_on_its_batch() {
         let last = sampling.draw(&trained, 3, 1, Device::Cpu, |_| {});
         assert!(max_diff(&four.narrow(0, 3, 1), &last) < 1e-3, "{sampler}");
         assert!(max_diff(&four.narrow(0, 0, 1), &last) > 0.5, "{sampler}: one image for all");
+    }
+}
+
+#[test]
+fn a_sampling_is_the_sampler_it_names() {
+    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/weights/mnist-ddpm");
+    let trained = Trained::load(dir, Device::Cpu).unwrap();
+    let model = trained.model.given(Inject::default()).clip(1.0);
+    let path = trained.schedule.path(Path::Trailing, 4);
+    let direct = |sampler: &dyn Fn(Tensor, Noise) -> Tensor| {
+        let mut noise = Seeded::new(7, 2);
+        let start = noise.start(&[2, 1, 28, 28]);
+        sampler(start, &mut |x| noise.draw(x))
+    };
+    let (small, large) = (Variance::Small, Variance::Large);
+    for (sampler, expected) in [
+        (Sampler::Ddim(0.0), direct(&|x, z| ddim(&model, &path, x, 0.0, z))),
+        (Sampler::Ddim(0.5), direct(&|x, z| ddim(&model, &path, x, 0.5, z))),
+        (Sampler::Ddpm(small), direct(&|x, z| ddpm(&model, &path, x, small, z))),
+        (Sampler::Ddpm(large), direct(&|x, z| ddpm(&model, &path, x, large, z))),
+    ] {
+        let sampling = Sampling { sampler, path: Path::Trailing, steps: 4, seed: 7 };
+        let found = sampling.draw(&trained, 2, 2, Device::Cpu, |_| {});
+        assert!(max_diff(&found, &expected) < 1e-6, "{sampler} is another sampler");
     }
 }
 

@@ -27,9 +27,9 @@ pub fn run(repo: &Repo, options: &Options) -> Result<()> {
         bail!("git cannot clone {}", repo.root.display());
     }
     let commands: &[&[&str]] = if options.short {
-        &[&["chapter", "03"]]
+        &[&["chapter", "04"]]
     } else {
-        &[&["chapter", "03"], &["xtask", "test"]]
+        &[&["chapter", "04"], &["xtask", "test"]]
     };
     let mut rows = String::from("command,minutes,peak_memory_GB,disk_GB\n");
     for words in commands {

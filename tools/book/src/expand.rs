@@ -5,12 +5,13 @@
 //! | `{{#include ../../src/forward.rs:posterior}}`, alone in a Rust fence | the code at that anchor |
 //! | `{{#test b1_the_posterior_is_bayes_rule}}` | the test, folded |
 //! | `{{#figure results/a.png` + lines `alt: ...`, `caption: ...` + `}}` | the picture with its command |
+//! | `{{#widget name results/a.json` + lines `still: ...`, `alt: ...`, `caption: ...` + `}}` | the still picture, and data for the script of that name |
 //! | `{{#table results/a.csv` + lines `columns: ...`, `rows: ...`, `caption: ...` + `}}` | the table with its command |
 //! | `{{#value results/a.csv row = x; column .3}}`, in a sentence | one cell |
 //! | `{{#fact b1_the_posterior_is_bayes_rule}}`, in a sentence | the name of a test that exists |
 
 use crate::fields::{Column, Fields};
-use crate::frame::{code_block, framed, picture, solution, table};
+use crate::frame::{code_block, framed, picture, solution, table, widget};
 use crate::problem::Problems;
 use crate::results::Results;
 use crate::source::Sources;
@@ -60,7 +61,7 @@ pub fn expand(file: &str, text: &str, material: &mut Material) -> Expanded {
 }
 
 fn is_block(line: &str) -> bool {
-    ["{{#figure ", "{{#table ", "{{#test "].iter().any(|head| line.starts_with(head))
+    ["{{#figure ", "{{#table ", "{{#test ", "{{#widget "].iter().any(|head| line.starts_with(head))
 }
 
 struct Page<'a, 'b> {
@@ -141,6 +142,7 @@ impl Page<'_, '_> {
             Ok(fields) => match fields.kind {
                 "figure" => self.figure(&fields),
                 "table" => self.table(&fields),
+                "widget" => self.widget(&fields),
                 _ => self
                     .material
                     .sources
@@ -163,6 +165,17 @@ impl Page<'_, '_> {
         let class = if width > WIDE * height { "figure wide" } else { "figure" };
         let picture = picture(&shown, (width, height), fields.need("alt")?);
         Ok(framed(class, &picture, fields.need("caption")?, &shown))
+    }
+
+    /// A still picture that a script may bring to life, with the data it needs in the page.
+    fn widget(&mut self, fields: &Fields) -> Result<String, String> {
+        fields.allow(&["still", "alt", "caption"])?;
+        let (name, file) = fields.subject.split_once(' ').ok_or("a widget has a name and data")?;
+        let shown = self.material.results.show(file.trim())?;
+        let still = self.material.results.show(fields.need("still")?)?;
+        let picture = picture(&still, still.size()?, fields.need("alt")?);
+        let content = widget(name, &picture, &shown.json()?);
+        Ok(framed("widget", &content, fields.need("caption")?, &shown))
     }
 
     fn table(&mut self, fields: &Fields) -> Result<String, String> {

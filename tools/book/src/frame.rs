@@ -39,6 +39,15 @@ pub fn framed(class: &str, content: &str, caption: &str, shown: &Shown) -> Strin
     )
 }
 
+/// The place of a widget: `still` is what stands there without scripts.
+pub fn widget(name: &str, still: &str, json: &str) -> String {
+    format!(
+        "<div class=\"widget\" data-widget=\"{}\"><div class=\"still\">{still}</div>\
+         <script type=\"application/json\">{json}</script></div>",
+        escape(name)
+    )
+}
+
 pub fn code_block(listing: &Listing) -> String {
     let Listing { file, line, code } = listing;
     format!(

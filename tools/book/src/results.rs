@@ -83,6 +83,14 @@ impl Shown {
         size.ok_or_else(|| format!("{} is neither a PNG nor a GIF", self.file))
     }
 
+    /// A JSON file on one line that may stand in a page.
+    pub fn json(&self) -> Result<String, String> {
+        let failed = |e: &dyn std::fmt::Display| format!("{}: {e}", self.file);
+        let text = std::fs::read_to_string(&self.path).map_err(|e| failed(&e))?;
+        let value: serde_json::Value = serde_json::from_str(&text).map_err(|e| failed(&e))?;
+        Ok(value.to_string().replace("</", "<\\/"))
+    }
+
     /// The header and the rows of a CSV.
     pub fn rows(&self) -> Result<Csv, String> {
         let failed = |e: csv::Error| format!("{}: {e}", self.file);

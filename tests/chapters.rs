@@ -1,4 +1,4 @@
-//! Chapter 4 as it is typed: one's own pictures, an interruption, a resumed run, wrong words.
+//! Chapters as they are typed: one's own pictures, interruptions, resumed runs, wrong words.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -82,6 +82,23 @@ fn one_s_own_pictures_are_learned_interrupted_resumed_and_drawn() {
     for file in ["samples.png", "on-the-way.png", "denoising.gif"] {
         assert!(said.contains(file) && Path::new(drawn).join(file).exists(), "{file}: {said}");
     }
+}
+
+/// Chapter 3 trains several networks: an interruption may come before the second has begun.
+#[test]
+fn a_chapter_resumes_where_some_networks_have_not_begun() {
+    let scratch = tempfile::tempdir().unwrap();
+    let run = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ch03-toy"));
+        command.args(["--smoke", "--out"]).arg(scratch.path()).args(more);
+        command.output().unwrap()
+    };
+    assert!(run(&[]).status.success());
+    for name in ["eps", "eps-without-t", "small"] {
+        std::fs::remove_dir_all(scratch.path().join(name)).unwrap();
+    }
+    let again = run(&["--resume"]);
+    assert!(again.status.success(), "{}", text(&again.stderr));
 }
 
 #[test]

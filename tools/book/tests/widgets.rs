@@ -1,0 +1,84 @@
+//! The mathematics of the page's scripts against the crate's numbers.
+
+use rquickjs::{Context, Function, Runtime};
+use std::path::Path;
+
+/// A function of `maths`, called with JSON for its arguments; the result as JSON.
+fn call(function: &str, arguments: &str) -> serde_json::Value {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let script = std::fs::read_to_string(root.join("book/theme/widgets.js")).unwrap();
+    let context = Context::full(&Runtime::new().unwrap()).unwrap();
+    let text: String = context.with(|js| {
+        js.eval::<(), _>(script).unwrap();
+        let call = format!("(args) => JSON.stringify(Array.from({function}(...JSON.parse(args))))");
+        js.eval::<Function, _>(call).unwrap().call((arguments,)).unwrap()
+    });
+    serde_json::from_str(&text).unwrap()
+}
+
+fn numbers(value: &serde_json::Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
+}
+
+#[test]
+fn schedules_are_the_crate_s() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let page = std::fs::read_to_string(root.join("results/ch01-forward/page.json")).unwrap();
+    let page: serde_json::Value = serde_json::from_str(&page).unwrap();
+    let schedules = page["alpha_bar"].as_array().unwrap();
+    assert_eq!(schedules.len(), 5);
+    for schedule in schedules {
+        let (name, expected) = (&schedule[0], numbers(&schedule[1]));
+        let found = numbers(&call(&format!("maths.schedules[{name}]"), "[1000, {}]"));
+        assert_eq!(found.len(), 1001);
+        for (i, expected) in expected.iter().enumerate() {
+            let error = (found[50 * i] - expected).abs() / expected;
+            assert!(error < 1e-9, "{name} at t = {}: off by {error:e}", 50 * i);
+        }
+    }
+}
+
+#[test]
+fn noise_is_standard_normal_and_repeats() {
+    let draw = |seed: u32| numbers(&call("maths.normals", &format!("[20000, {seed}]")));
+    let x = draw(1);
+    assert_eq!(x, draw(1));
+    assert_ne!(x, draw(2));
+    let mean = x.iter().sum::<f64>() / x.len() as f64;
+    let variance = x.iter().map(|x| x * x).sum::<f64>() / x.len() as f64;
+    assert!(mean.abs() < 0.03 && (variance - 1.0).abs() < 0.04, "{mean} {variance}");
+    let next: f64 = x.windows(2).map(|w| w[0] * w[1]).sum::<f64>() / x.len() as f64;
+    assert!(next.abs() < 0.03, "neighbours are related: {next}");
+}
+
+#[test]
+fn the_page_s_network_answers_as_the_crate_s() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let page = std::fs::read_to_string(root.join("results/ch03-toy/page.json")).unwrap();
+    let data: serde_json::Value = serde_json::from_str(&page).unwrap();
+    let checks = data["checks"].as_array().unwrap();
+    assert_eq!(checks.len(), 100);
+    let answer = "((data) => { const net = maths.mlp(data); \
+         return data.checks.flatMap(([x, t]) => Array.from(net.eps(x, net.told(t)))); })";
+    let found = numbers(&call(answer, &format!("[{data}]")));
+    for (i, check) in checks.iter().enumerate() {
+        for (k, expected) in numbers(&check[2]).into_iter().enumerate() {
+            let gap = (found[2 * i + k] - expected).abs();
+            assert!(gap < 1e-4 * expected.abs().max(1.0), "point {i}: off by {gap:e}");
+        }
+    }
+}
+
+/// At eta = 0 and eta = 1 by hand: alpha = 0.6, sigma = 0.8 to alpha = 0.8, sigma = 0.6.
+#[test]
+fn the_page_s_step_is_ddim() {
+    let step = |eta: f64| {
+        let arguments = format!("[[1.4], [1.0], 0.36, 0.64, {eta}, [0.5]]");
+        numbers(&call("maths.ddim", &arguments))[0]
+    };
+    // x0 = (1.4 - 0.8) / 0.6 = 1
+    assert!((step(0.0) - (0.8 + 0.6)).abs() < 1e-12);
+    let fresh: f64 = 0.36 / 0.64 * (1.0 - 0.36 / 0.64);
+    let expected = 0.8 + (0.36 - fresh).sqrt() + fresh.sqrt() * 0.5;
+    assert!((step(1.0) - expected).abs() < 1e-12);
+}
