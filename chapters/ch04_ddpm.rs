@@ -218,8 +218,11 @@ fn learn(args: &Args, config: &ImageConfig, steps: u64, chapter: &Chapter) -> Re
         }
     }
     run.save(&trainer)?;
-    progress.finish(format_args!("weights and grids in {}", dir.display()));
-    cli::stop_if_interrupted()
+    progress.finish(format_args!("loss in log.csv"));
+    cli::stop_if_interrupted()?;
+    println!("wrote the weights, their average and grids of samples to {}", dir.display());
+    println!("draw with them: cargo chapter 04 --weights {}", dir.display());
+    Ok(())
 }
 
 /// Left and right exchanged in about every second image.
@@ -382,7 +385,8 @@ fn measure(
     let keep = |chunk: &Tensor| pixels.push(chunk.to_device(Device::Cpu));
     let look = |_| progress.tick("");
     let score = score(trained, sampling, &net, n, chapter.device, keep, look);
-    progress.finish(format_args!("FID-LeNet {:.2}", score.fid_lenet));
+    progress.finish(format_args!("{n} images"));
+    println!("{score}");
     let pixels = Tensor::cat(&pixels, 0);
     let labels = net.classify(&pixels).to_device(Device::Cpu);
     let samples = Dataset::new("samples", pixels, labels, test.classes.clone());

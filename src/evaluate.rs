@@ -102,6 +102,26 @@ pub struct Score {
     pub class_entropy: f64,
 }
 
+impl fmt::Display for Score {
+    /// The distance is never printed without what it depends on.
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(
+            f,
+            "FID-LeNet {:.2} (n = {}, {}, path {}, {} evaluations, seed {}, {}, feature net {}; \
+             floor {:.2})",
+            self.fid_lenet,
+            self.n,
+            self.sampler,
+            self.path,
+            self.nfe,
+            self.seed,
+            self.weights,
+            self.feature_net,
+            self.floor
+        )
+    }
+}
+
 // ANCHOR: score
 /// Draws `n` images, [`CHUNK`] at a time, and measures them; `each` is handed the pixels (u8) of
 /// every chunk, `look` every level of every chunk.

@@ -117,6 +117,9 @@ impl Results {
 
     /// Says which files were written.
     pub fn finish(self) {
+        if self.files.is_empty() {
+            return;
+        }
         println!("wrote, in {:.1} s:", self.started.elapsed().as_secs_f64());
         for file in &self.files {
             println!("  {}", file.display());

@@ -105,7 +105,10 @@ fn a_chapter_resumes_where_some_networks_have_not_begun() {
 fn scores_say_all_they_depend_on() {
     let scratch = tempfile::tempdir().unwrap();
     let out = scratch.path().to_str().unwrap();
-    succeeds(&["--score", "600", "--smoke", "--seed", "3", "--out", out]);
+    let said = succeeds(&["--score", "600", "--smoke", "--seed", "3", "--out", out]);
+    for word in ["n = 600", "path uniform", "2 evaluations", "seed 3", "floor"] {
+        assert!(said.contains(word), "{word:?} is not in: {said}");
+    }
     let table = std::fs::read_to_string(scratch.path().join("score.csv")).unwrap();
     let head = "sampler,path,nfe,n,fid_lenet,floor,feature_net,seed,weights,class_entropy";
     assert_eq!(table.lines().next(), Some(head));
