@@ -6,6 +6,10 @@
 
 mod ddim;
 mod ddpm;
+mod dpm_solver;
+mod heun;
 
 pub use ddim::{ddim, ddim_step};
 pub use ddpm::ddpm;
+pub use dpm_solver::{Slow, dpm_solver};
+pub use heun::heun;

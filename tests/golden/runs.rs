@@ -5,7 +5,7 @@ use crate::{EXACT, assert_close, clipped_if, column, flat, read, schedule, varia
 use from_noise::denoiser::{Denoised, Denoiser, Mixture};
 use from_noise::guide::{Adapt, Seen};
 use from_noise::noise::Tape;
-use from_noise::sample::{ddim, ddpm};
+use from_noise::sample::{Slow, ddim, ddpm, dpm_solver, heun};
 use from_noise::schedule::Level;
 use serde::Deserialize;
 use std::cell::Cell;
@@ -37,6 +37,9 @@ struct Run {
     #[serde(default)]
     eta: f64,
     order: Option<usize>,
+    algorithm: Option<String>,
+    #[serde(default)]
+    lower_order_final: bool,
     levels: Vec<[f64; 3]>,
     states: Vec<Vec<f64>>,
     #[serde(default)]
@@ -132,4 +135,42 @@ fn first_order_dpm_solver_is_ddim() {
         compared += 1;
     }
     assert_eq!(compared, 8);
+}
+
+/// Only where the second order is kept to the end, or to the step to the clean level.
+#[test]
+fn second_order_dpm_solver_is_diffusers() {
+    let golden: Trajectories = read("trajectories_ode.json");
+    let mut compared = [0, 0];
+    for run in golden.runs.iter().filter(|run| run.order == Some(2)) {
+        let slow = match run.algorithm.as_deref() {
+            Some("dpmsolver++") => Slow::Clean,
+            _ => Slow::Noise,
+        };
+        let ends_early = run.S < 15 && run.lower_order_final;
+        if slow == Slow::Noise && ends_early {
+            continue;
+        }
+        let model = mixture(&golden.mixture).recorded();
+        let last = dpm_solver(&model, &run.levels(), column(&run.states[0]), slow);
+        run.check(model.take(), &last);
+        compared[slow as usize] += 1;
+    }
+    assert_eq!(compared, [4, 6]);
+}
+
+#[test]
+fn heun_is_diffusers() {
+    let golden: Trajectories = read("trajectories_ode.json");
+    let mut compared = 0;
+    for run in golden.runs.iter().filter(|run| run.sampler == "heun") {
+        let model = mixture(&golden.mixture).recorded();
+        let last = heun(&model, &run.levels(), column(&run.states[0]));
+        let seen = model.take();
+        assert_eq!(seen.len(), 2 * run.S - 1, "evaluations");
+        // the first evaluation of every step; the second is on the way
+        run.check(seen.into_iter().step_by(2).collect(), &last);
+        compared += 1;
+    }
+    assert_eq!(compared, 6);
 }
