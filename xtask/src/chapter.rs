@@ -49,13 +49,14 @@ fn number(name: &str) -> Option<u32> {
 }
 
 fn pick<'a>(chapters: &'a [Binary], asked: &str) -> Option<&'a Binary> {
+    chapters.iter().find(|chapter| is(&chapter.name, asked))
+}
+
+/// Whether `asked` (1, 01, ch01, forward or all of it) means the chapter called `name`.
+pub fn is(name: &str, asked: &str) -> bool {
     let wanted = asked.trim_start_matches("ch").parse::<u32>().ok();
-    chapters.iter().find(|chapter| {
-        let slug = chapter.name.split_once('-').map(|(_, slug)| slug);
-        chapter.name == asked
-            || slug == Some(asked)
-            || (wanted.is_some() && number(&chapter.name) == wanted)
-    })
+    let slug = name.split_once('-').map(|(_, slug)| slug);
+    name == asked || slug == Some(asked) || (wanted.is_some() && number(name) == wanted)
 }
 
 /// One line a chapter: its name and what its source says about itself first.

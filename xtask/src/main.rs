@@ -5,6 +5,7 @@ compile_error!("from-noise builds on Linux and macOS; on Windows use WSL2");
 
 mod bench;
 mod book;
+mod browser;
 mod chapter;
 mod data;
 mod doc;
@@ -42,7 +43,9 @@ enum Task {
     /// Look at this machine and tell what is wrong, each with its fix.
     Doctor(doctor::Options),
     /// Run every test, smoke-run every chapter, compile every notebook; the count comes last.
-    Test,
+    Test(test::Options),
+    /// Open the notebooks in JupyterLab, or run them and save their outputs (--execute).
+    Notebook(notebooks::Options),
     /// Build the book into target/book; --serve shows it while you write.
     Book(book::Options),
     /// Time training and sampling here, beside a matrix product, and measure their memory.
@@ -56,6 +59,9 @@ enum Task {
     /// Load shared libraries in order and report the first that fails.
     #[command(hide = true)]
     Load { libraries: Vec<std::path::PathBuf> },
+    /// Become the Rust kernel; JupyterLab calls this.
+    #[command(hide = true)]
+    Kernel { connection: std::path::PathBuf },
 }
 
 fn main() -> ExitCode {
@@ -81,7 +87,9 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Doc(options) => doc::run(&repo, &options)?,
         Task::Readme(options) => readme::run(&repo, &options)?,
         Task::FirstRun(options) => first_run::run(&repo, &options)?,
-        Task::Test => return test::run(&repo),
+        Task::Test(options) => return test::run(&repo, &options),
+        Task::Notebook(options) => notebooks::run(&repo, &options)?,
+        Task::Kernel { connection } => notebooks::kernel::start(&repo, &connection)?,
         Task::Load { libraries } => setup::load::here(&libraries)?,
     }
     Ok(ExitCode::SUCCESS)

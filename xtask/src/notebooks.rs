@@ -1,37 +1,53 @@
-//! Compiles the cells of each notebook as one program, without Jupyter and without running it.
-//!
-//! As in evcxr, a cell sees what the cells before it declared, a later `let` or `fn` of the same
-//! name hides the earlier one, and a closing expression is displayed: each cell becomes a block
-//! nested in the block of the cell before, and the expression gets a call of `evcxr_display`.
-//! rustc stops after type and borrow checking, which takes a second instead of evcxr's minutes.
+//! `cargo xtask notebook [NN] [--execute]`: the notebooks, opened in JupyterLab or run without it.
 
-mod program;
+mod compile;
+mod document;
+mod execute;
+mod judge;
+mod jupyter;
+pub mod kernel;
+mod selftest;
 
 use crate::repo::Repo;
-use anyhow::{Context, Result, bail};
-use program::Program;
-use serde_json::Value;
-use std::collections::{HashMap, HashSet};
+use crate::{chapter, setup};
+use anyhow::{Result, bail};
+pub use compile::{check as compiles, crates};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-/// evcxr's own edition, whatever the crate's.
-const EDITION: &str = "2021";
-
-/// One code cell, numbered like In[1], In[2] ... of a notebook run from its top.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cell {
-    pub number: usize,
-    pub source: String,
+#[derive(clap::Args)]
+pub struct Options {
+    /// The notebook's chapter: 1, 01 or ch01. Without it, all of them.
+    pub number: Option<String>,
+    /// Run the cells without a window, and save what they show in the notebooks.
+    #[arg(long)]
+    pub execute: bool,
 }
 
-/// Where rustc finds what a notebook may name in `:dep`.
-#[derive(Debug, Default)]
-pub struct Crates {
-    /// The library files of from-noise and of its direct dependencies, by crate name.
-    pub libraries: HashMap<String, PathBuf>,
-    /// The folder with everything those depend on.
-    pub dependencies: PathBuf,
+pub fn run(repo: &Repo, options: &Options) -> Result<()> {
+    let mut paths = all(repo);
+    if let Some(asked) = &options.number {
+        let chosen = paths.iter().find(|path| chapter::is(&stem(path), asked)).cloned();
+        let Some(chosen) = chosen else {
+            let names: Vec<String> = paths.iter().map(|path| name(path)).collect();
+            bail!("there is no notebook {asked}; these are here: {}", names.join(", "));
+        };
+        paths = vec![chosen];
+    }
+    setup::ensure(repo)?;
+    if !options.execute {
+        return jupyter::open(repo, options.number.as_ref().and(paths.first()));
+    }
+    let mut failed = Vec::new();
+    for path in &paths {
+        if let Err(error) = execute(repo, path, path) {
+            eprintln!("{error:#}");
+            failed.push(name(path));
+        }
+    }
+    if !failed.is_empty() {
+        bail!("not saved, since a cell is not as it should be: {}", failed.join(", "));
+    }
+    Ok(())
 }
 
 /// The notebooks of the repository, sorted.
@@ -43,91 +59,34 @@ pub fn all(repo: &Repo) -> Vec<PathBuf> {
     paths
 }
 
-/// Fails with every error of the notebook, each with its cell and line.
-pub fn check(notebook: &Path, crates: &Crates, scratch: &Path) -> Result<()> {
-    let name = notebook.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let cells = read(notebook).with_context(|| name.clone())?;
-    let program = Program::new(&cells).map_err(|error| anyhow::anyhow!("{name}, {error}"))?;
-    let source = scratch.join(&name).with_extension("rs");
-    std::fs::write(&source, &program.text)?;
+/// Fails unless the outputs in the notebook are those of its cells, saved by `--execute`.
+pub fn outputs_are_its_own(path: &Path) -> Result<()> {
+    document::Notebook::read(path)?.check_saved(path)
+}
 
-    let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
-    rustc.args(["--edition", EDITION, "--crate-name", "notebook", "--crate-type", "bin"]);
-    rustc.args(["--error-format=json", "--cap-lints=allow"]);
-    let metadata = source.with_extension("rmeta");
-    rustc.arg(format!("--emit=metadata={}", metadata.display())).arg(&source);
-    rustc.arg("-L").arg(format!("dependency={}", crates.dependencies.display()));
-    for dep in ["from-noise"].into_iter().chain(program.dependencies.iter().map(String::as_str)) {
-        let name = dep.replace('-', "_");
-        match crates.libraries.get(&name) {
-            Some(path) => rustc.arg("--extern").arg(format!("{name}={}", path.display())),
-            None if name == "from_noise" => continue,
-            None => bail!("{}: `:dep {dep}` is no dependency of from-noise", notebook.display()),
-        };
+/// Runs all cells of `path` in a fresh kernel and saves the notebook with its outputs as `to`.
+pub fn execute(repo: &Repo, path: &Path, to: &Path) -> Result<()> {
+    let mut notebook = document::Notebook::read(path)?;
+    let runs = execute::run(repo, &name(path), &notebook.cells()?, execute::Failure::Ends)?;
+    let complaints = judge::complaints(&notebook.cells()?, &runs);
+    if !complaints.is_empty() {
+        let lines: Vec<String> =
+            complaints.iter().map(|complaint| format!("{}, {complaint}", name(path))).collect();
+        bail!("{}", lines.join("\n"));
     }
-    let output = rustc.output().context("rustc does not start")?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let text = String::from_utf8_lossy(&output.stderr);
-    let errors = program.errors(&text, &source);
-    let errors: Vec<String> = errors.iter().map(|error| format!("{name}, {error}")).collect();
-    bail!(if errors.is_empty() { text.into_owned() } else { errors.join("\n") })
+    notebook.put(runs.into_iter().map(|run| run.outputs).collect())?;
+    notebook.write(to)
 }
 
-/// The code cells of an .ipynb file.
-fn read(path: &Path) -> Result<Vec<Cell>> {
-    let text = std::fs::read_to_string(path)?;
-    let notebook: Value = serde_json::from_str(&text).context("not JSON")?;
-    let cells = notebook["cells"].as_array().context("no list of cells: not a notebook")?;
-    let code = cells.iter().filter(|cell| cell["cell_type"] == "code");
-    let source = |cell: &Value| match &cell["source"] {
-        Value::String(text) => text.clone(),
-        lines => lines.as_array().into_iter().flatten().filter_map(Value::as_str).collect(),
-    };
-    Ok(code.enumerate().map(|(i, cell)| Cell { number: i + 1, source: source(cell) }).collect())
+/// Fails unless each way in which a cell can go wrong unseen is caught, with a real kernel.
+pub fn selftest(repo: &Repo) -> Result<()> {
+    selftest::run(repo)
 }
 
-/// Builds the library as every other command does, and notes where cargo put what.
-pub fn crates(repo: &Repo) -> Result<Crates> {
-    let direct = direct_dependencies(repo)?;
-    let mut cargo = repo.cargo();
-    cargo.args(["build", "--lib", "--message-format=json-render-diagnostics"]);
-    let output = cargo.stderr(std::process::Stdio::inherit()).output()?;
-    if !output.status.success() {
-        bail!("the library does not build");
-    }
-    let mut crates = Crates::default();
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let Ok(message) = serde_json::from_str::<Value>(line) else { continue };
-        let id = message["package_id"].as_str().unwrap_or_default();
-        if message["reason"] != "compiler-artifact" || !direct.contains(id) {
-            continue;
-        }
-        let files = message["filenames"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        if let Some(library) = files.map(PathBuf::from).find(|path| has_extension(path, "rlib")) {
-            let name = message["target"]["name"].as_str().unwrap_or_default().replace('-', "_");
-            crates.libraries.insert(name, library);
-        }
-    }
-    crates.dependencies = repo.target().join("debug/deps");
-    Ok(crates)
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn has_extension(path: &Path, extension: &str) -> bool {
-    path.extension().is_some_and(|found| found == extension)
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().replace('_', "-")
 }
-
-/// The package ids of from-noise and of what its Cargo.toml lists.
-fn direct_dependencies(repo: &Repo) -> Result<HashSet<String>> {
-    let output = repo.cargo().args(["metadata", "--format-version", "1"]).output()?;
-    let metadata: Value = serde_json::from_slice(&output.stdout).context("cargo metadata")?;
-    let root = metadata["resolve"]["root"].as_str().context("no root package")?;
-    let nodes = metadata["resolve"]["nodes"].as_array().context("no resolve")?;
-    let node = nodes.iter().find(|node| node["id"] == root).context("the root is not resolved")?;
-    let ids = node["dependencies"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    Ok(ids.chain([root]).map(str::to_owned).collect())
-}
-
-#[cfg(test)]
-mod tests;

@@ -6,14 +6,21 @@ mod tally;
 
 use crate::repo::Repo;
 use crate::ui::duration;
-use crate::{book, chapter, notebooks, readme, setup};
+use crate::{book, browser, chapter, notebooks, readme, setup};
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 use tally::Tally;
 
-pub fn run(repo: &Repo) -> Result<ExitCode> {
+#[derive(clap::Args)]
+pub struct Options {
+    /// Also execute every notebook and read the book in a browser (needs python3, node, chromium).
+    #[arg(long)]
+    pub full: bool,
+}
+
+pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     setup::ensure(repo)?;
     let started = Instant::now();
     let mut tally = Tally::default();
@@ -56,6 +63,12 @@ pub fn run(repo: &Repo) -> Result<ExitCode> {
     stage("book", &mut tally, |tally| {
         tally.check("book", succeed(&mut book::builder(repo)));
     });
+    if options.full {
+        stage("notebooks executed", &mut tally, |tally| execute_notebooks(repo, tally));
+        stage("book in a browser", &mut tally, |tally| {
+            tally.check("browser", browser::run(repo));
+        });
+    }
     println!("\nAll stages in {}.", duration(started.elapsed()));
     print!("{}", tally.summary());
     Ok(if tally.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -138,10 +151,21 @@ fn check_notebooks(repo: &Repo, tally: &mut Tally) {
     };
     for path in notebooks::all(repo) {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let outcome = notebooks::check(&path, &crates, &scratch);
+        let outcome = notebooks::compiles(&path, &crates, &scratch);
         if outcome.is_ok() {
             println!("{name}: its cells compile");
         }
         tally.check(&name, outcome);
+        tally.check(&format!("outputs of {name}"), notebooks::outputs_are_its_own(&path));
+    }
+}
+
+/// The notebooks stay as they are: what a run shows goes to target/notebooks/.
+fn execute_notebooks(repo: &Repo, tally: &mut Tally) {
+    tally.check("a broken notebook is seen to be", notebooks::selftest(repo));
+    for path in notebooks::all(repo) {
+        let name = path.file_name().unwrap_or_default();
+        let outcome = notebooks::execute(repo, &path, &repo.target().join("notebooks").join(name));
+        tally.check(&format!("{} executed", name.display()), outcome);
     }
 }

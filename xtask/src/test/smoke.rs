@@ -76,14 +76,15 @@ mod tests {
     use super::*;
 
     /// What comes of a chapter that is this shell script; `$3` is where --out points.
-    fn outcome(script: &str) -> Result<usize, String> {
+    fn outcome(script: &str, limit: Duration) -> Result<usize, String> {
         let mut sh = Command::new("sh");
         sh.args(["-c", script, "sh"]);
-        smoke(&mut sh, "test", Duration::from_millis(500)).map_err(|error| error.to_string())
+        smoke(&mut sh, "test", limit).map_err(|error| error.to_string())
     }
 
     #[test]
     fn a_chapter_must_end_well_and_write_something() {
+        let outcome = |script| outcome(script, LIMIT);
         assert_eq!(outcome("mkdir -p $3/deep && touch $3/a $3/deep/b"), Ok(2));
         assert!(outcome("echo nothing here").unwrap_err().contains("wrote nothing"));
         let error = outcome("mkdir -p $3; touch $3/a; echo the reason >&2; exit 3").unwrap_err();
@@ -92,7 +93,8 @@ mod tests {
 
     #[test]
     fn a_chapter_that_hangs_is_ended() {
-        let error = outcome("echo started; exec sleep 60").unwrap_err();
+        let limit = Duration::from_secs(1);
+        let error = outcome("echo started; exec sleep 60", limit).unwrap_err();
         assert!(error.contains("still running") && error.contains("started"), "{error}");
     }
 }

@@ -114,14 +114,3 @@ fn a_question_mark_is_refused_since_evcxr_swallows_it() {
     let error = complaint(&["let n: i32 = \"7\".parse()?;"]).unwrap();
     assert!(error.contains("`?` operator"), "{error}");
 }
-
-#[test]
-fn what_is_no_notebook_is_said() {
-    let scratch = Scratch::new("notebook").unwrap();
-    let path = scratch.path().join("x.ipynb");
-    for (text, reason) in [("{", "not JSON"), ("{}", "not a notebook")] {
-        std::fs::write(&path, text).unwrap();
-        let error = check(&path, &Crates::default(), scratch.path()).unwrap_err();
-        assert!(format!("{error:#}").contains(reason));
-    }
-}

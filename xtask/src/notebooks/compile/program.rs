@@ -1,6 +1,6 @@
 //! The program that a notebook's cells make, and the way back from its lines to the cells.
 
-use super::Cell;
+use crate::notebooks::document::Cell;
 use serde_json::Value;
 use std::fmt;
 use std::path::Path;

@@ -1,0 +1,94 @@
+//! The built book in a real browser: tests/browser/book.mjs reads every page as a reader would.
+
+use crate::fetch::run_client;
+use crate::repo::Repo;
+use crate::setup::needs::install_hint;
+use crate::ui::duration;
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+/// What playwright-core asks for.
+const NODE: u32 = 20;
+const BROWSERS: [&str; 4] =
+    ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+
+/// Fails with every complaint about a page; screenshots go to target/browser/screenshots.
+pub fn run(repo: &Repo) -> Result<()> {
+    let book = repo.root.join("target/book");
+    if !book.join("index.html").is_file() {
+        bail!("there is no book in {}: `cargo xtask book` builds it", book.display());
+    }
+    let chromium = chromium()?;
+    node()?;
+    let folder = repo.target().join("browser");
+    install(&repo.root.join("tests/browser"), &folder)?;
+    let mut test = Command::new("node");
+    repo.clean(&mut test);
+    test.arg(folder.join("book.mjs")).arg(&book).arg(folder.join("screenshots")).arg(chromium);
+    if !test.status().context("node does not start")?.success() {
+        bail!("the book is not as it should be in a browser");
+    }
+    Ok(())
+}
+
+/// `CHROME`, or the first that is installed.
+fn chromium() -> Result<PathBuf> {
+    if let Some(chosen) = std::env::var_os("CHROME") {
+        return Ok(chosen.into());
+    }
+    let mac = Path::new("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    let mut candidates =
+        BROWSERS.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    let found = candidates.find(|path| path.is_file());
+    found.or_else(|| mac.is_file().then(|| mac.to_owned())).with_context(|| {
+        format!(
+            "the book's browser test needs Chromium: {}",
+            install_hint("chromium", "chromium", "brew install --cask chromium")
+        )
+    })
+}
+
+fn node() -> Result<()> {
+    let hint = install_hint("nodejs npm", "nodejs npm", "brew install node");
+    let output = Command::new("node").arg("--version").output();
+    let Some(output) = output.ok().filter(|output| output.status.success()) else {
+        bail!("the book's browser test needs node {NODE} or newer: {hint}");
+    };
+    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    match text.trim_start_matches('v').split('.').next().and_then(|major| major.parse().ok()) {
+        Some(NODE..) => Ok(()),
+        _ => bail!("node is {text}, and the book's browser test needs {NODE} or newer: {hint}"),
+    }
+}
+
+/// Copies the test and lets npm install what its lockfile names, unless that is done already.
+fn install(sources: &Path, folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let lock = "package-lock.json";
+    let stamp = folder.join("complete");
+    let wanted =
+        std::fs::read(sources.join(lock)).with_context(|| format!("cannot read {lock}"))?;
+    for entry in std::fs::read_dir(sources)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            std::fs::copy(entry.path(), folder.join(entry.file_name()))?;
+        }
+    }
+    if std::fs::read(&stamp).is_ok_and(|found| found == wanted) {
+        return Ok(());
+    }
+    println!("installing playwright-core and axe-core with npm: 20 MB, some seconds");
+    let started = Instant::now();
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder);
+    let hint = install_hint("npm", "nodejs-npm", "brew install node");
+    run_client(&mut npm, &hint, &mut || {})
+        .context("npm could not install the browser test's packages (is there a network?)")?;
+    std::fs::write(&stamp, wanted)?;
+    println!("  done in {}", duration(started.elapsed()));
+    Ok(())
+}

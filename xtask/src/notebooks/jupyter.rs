@@ -1,0 +1,200 @@
+//! JupyterLab and the Rust kernel, all of it below target/jupyter: nothing user-wide is touched.
+
+use crate::fetch::run_client;
+use crate::repo::Repo;
+use crate::setup::needs::{install_hint, succeeds};
+use crate::ui::{duration, size};
+use anyhow::{Context, Result, bail};
+use serde_json::json;
+use std::fs::File;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+/// The kernel, exactly: what it calls "ok" and where it looks for its files was read in this one.
+const EVCXR: &str = "0.22.0";
+/// The oldest Python that all versions in constraints.txt install on.
+const PYTHON: (u32, u32) = (3, 11);
+/// A panic becomes an error that no scheduling of threads can lose; the variables are lost with it.
+const HEADLESS: &str = "[evcxr]\npreserve_vars_on_panic = false\n";
+/// 100 s of C++ in place of 240, as in the crate's own profile; nothing that runs changes.
+const PROFILE: &str = "[profile.dev.package.torch-sys]\nopt-level = 0\n";
+
+pub fn base(repo: &Repo) -> PathBuf {
+    repo.target().join("jupyter")
+}
+
+/// evcxr_jupyter itself.
+pub fn program(repo: &Repo) -> PathBuf {
+    base(repo).join("evcxr/bin/evcxr_jupyter")
+}
+
+/// Installs the kernel unless it is there, and (re)writes the files that lead to it.
+pub fn kernel(repo: &Repo) -> Result<()> {
+    let base = base(repo);
+    std::fs::create_dir_all(base.join(".cargo"))?;
+    let _lock = lock(&base)?;
+    let list = std::fs::read_to_string(base.join("evcxr/.crates.toml")).unwrap_or_default();
+    let complete = list.contains(&format!("\"evcxr_jupyter {EVCXR} "));
+    if !complete || !program(repo).is_file() {
+        install_evcxr(repo, &base)?;
+    }
+    write(&base.join(".cargo/config.toml"), PROFILE)?;
+    write(&base.join("headless/evcxr.toml"), HEADLESS)?;
+    let spec = json!({
+        "argv": [std::env::current_exe()?, "kernel", "{connection_file}"],
+        "display_name": "Rust",
+        "language": "rust",
+        "interrupt_mode": "message",
+    });
+    write(&base.join("kernels/rust/kernel.json"), &format!("{spec:#}\n"))
+}
+
+fn install_evcxr(repo: &Repo, base: &Path) -> Result<()> {
+    let build = base.join("build");
+    println!(
+        "Installing the Rust kernel, evcxr_jupyter {EVCXR}, into {}: about 300 crates, ten minutes \
+         on two cores, once.",
+        base.join("evcxr").display()
+    );
+    let started = Instant::now();
+    let mut cargo = repo.cargo();
+    cargo.args(["install", "--locked", "evcxr_jupyter", "--version"]).arg(format!("={EVCXR}"));
+    cargo.arg("--root").arg(base.join("evcxr")).arg("--target-dir").arg(&build);
+    if !cargo.status().context("cargo does not start")?.success() {
+        bail!(
+            "evcxr_jupyter was not installed; cargo gives its reason above (without a network: try \
+             again with one, what is compiled stays)"
+        );
+    }
+    let _ = std::fs::remove_dir_all(&build);
+    let bytes = program(repo).metadata().map_or(0, |meta| meta.len());
+    println!("The Rust kernel is there: {} in {}.", size(bytes), duration(started.elapsed()));
+    Ok(())
+}
+
+/// The Python that runs cells without a window.
+pub fn executor(repo: &Repo) -> Result<Command> {
+    let python = environment(repo, "execute", "Jupyter's client (a quarter of a minute, 50 MB)")?;
+    let mut python = command(repo, &python);
+    python.env("EVCXR_CONFIG_DIR", base(repo).join("headless"));
+    Ok(python)
+}
+
+/// Opens JupyterLab on one notebook, or on their folder. This process becomes JupyterLab.
+pub fn open(repo: &Repo, notebook: Option<&PathBuf>) -> Result<()> {
+    kernel(repo)?;
+    let python = environment(repo, "lab", "JupyterLab (a minute, 240 MB)")?;
+    println!(
+        "The first cell of the first notebook compiles the crate, which takes some minutes once; \
+         after that a cell takes about a second."
+    );
+    let mut lab = command(repo, &python);
+    lab.args(["-m", "jupyterlab"]).current_dir(&repo.root);
+    match notebook {
+        Some(path) => lab.arg(path.strip_prefix(&repo.root).unwrap_or(path)),
+        None => lab.arg("--LabApp.default_url=/lab/tree/notebooks"),
+    };
+    Err(anyhow::Error::new(lab.exec()).context("JupyterLab does not start"))
+}
+
+/// A Python that finds our kernel, and writes settings, logs and signatures below target/jupyter.
+fn command(repo: &Repo, python: &Path) -> Command {
+    let base = base(repo);
+    let mut command = Command::new(python);
+    repo.clean(&mut command);
+    command.env("JUPYTER_PATH", &base);
+    for (name, folder) in [
+        ("JUPYTER_DATA_DIR", "data"),
+        ("JUPYTER_RUNTIME_DIR", "runtime"),
+        ("JUPYTER_CONFIG_DIR", "settings"),
+        ("IPYTHONDIR", "ipython"),
+    ] {
+        command.env(name, base.join(folder));
+    }
+    command.env("PYTHONNOUSERSITE", "1").env_remove("PYTHONPATH").env_remove("PYTHONHOME");
+    command
+}
+
+/// The Python of the environment `name`, which is made unless it is there as it should be.
+fn environment(repo: &Repo, name: &str, what: &str) -> Result<PathBuf> {
+    let (base, lists) = (base(repo), repo.root.join("xtask/jupyter"));
+    let _lock = lock(&base)?;
+    let (requirements, constraints) =
+        (lists.join(format!("{name}.txt")), lists.join("constraints.txt"));
+    let version = python_version()?;
+    let read = |path: &Path| std::fs::read_to_string(path).context(path.display().to_string());
+    let wanted = format!("{version}\n{}{}", read(&requirements)?, read(&constraints)?);
+    let folder = base.join(name);
+    let (stamp, python) = (folder.join("complete"), folder.join("bin/python"));
+    if std::fs::read_to_string(&stamp).is_ok_and(|text| text == wanted)
+        && succeeds(Command::new(&python).arg("--version"))
+    {
+        return Ok(python);
+    }
+    println!("Installing {what} into {} ...", folder.display());
+    let started = Instant::now();
+    let _ = std::fs::remove_dir_all(&folder);
+    make(&folder)?;
+    let mut pip = Command::new(&python);
+    pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet"]);
+    pip.arg("--requirement").arg(&requirements).arg("--constraint").arg(&constraints);
+    let outcome = run_client(&mut pip, "it was there a moment ago", &mut || {});
+    outcome.context("pip could not install what Jupyter needs (is there a network?)")?;
+    write(&stamp, &wanted)?;
+    println!("  done in {}", duration(started.elapsed()));
+    Ok(python)
+}
+
+fn make(folder: &Path) -> Result<()> {
+    let mut venv = Command::new("python3");
+    venv.args(["-m", "venv"]).arg(folder);
+    let install = install_hint("python3", "python3", "brew install python");
+    let outcome = run_client(&mut venv, &install, &mut || {});
+    outcome.map(drop).with_context(|| {
+        format!(
+            "python3 makes no environment: {}",
+            install_hint("python3-venv", "python3", "brew install python")
+        )
+    })
+}
+
+/// `3.11.7`, or why it will not do.
+fn python_version() -> Result<String> {
+    let hint = install_hint("python3 python3-venv", "python3", "brew install python");
+    let output = Command::new("python3").arg("--version").output();
+    let Some(output) = output.ok().filter(|output| output.status.success()) else {
+        bail!("Jupyter needs python3, which is not installed: {hint}");
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    let version = text.trim().trim_start_matches("Python ").to_owned();
+    let mut numbers = version.split('.').filter_map(|part| part.parse::<u32>().ok());
+    let found = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if found < PYTHON {
+        bail!("python3 is {version}, and Jupyter needs {}.{} or newer: {hint}", PYTHON.0, PYTHON.1);
+    }
+    Ok(version)
+}
+
+fn lock(base: &Path) -> Result<File> {
+    std::fs::create_dir_all(base).with_context(|| format!("cannot make {}", base.display()))?;
+    let file = File::create(base.join("lock"))?;
+    if file.try_lock().is_err() {
+        println!("another installation is at work in {}: waiting for it", base.display());
+        file.lock()?;
+    }
+    Ok(file)
+}
+
+/// Writes the file unless it says this already: kernels that run have it open.
+fn write(path: &Path, text: &str) -> Result<()> {
+    if std::fs::read_to_string(path).is_ok_and(|found| found == text) {
+        return Ok(());
+    }
+    let beside = path.with_extension("tmp");
+    std::fs::create_dir_all(path.parent().context("a file has a folder")?)
+        .and_then(|()| std::fs::write(&beside, text))
+        .and_then(|()| std::fs::rename(&beside, path))
+        .with_context(|| format!("cannot write {}", path.display()))
+}

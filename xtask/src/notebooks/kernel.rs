@@ -1,0 +1,95 @@
+//! The Rust kernel as JupyterLab starts it: evcxr_jupyter, with what a cell needs to find libtorch.
+
+use super::jupyter;
+use crate::repo::{Origin, Repo};
+use anyhow::{Context, Result};
+use std::fs::File;
+use std::os::fd::IntoRawFd;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// This process becomes the kernel.
+pub fn start(repo: &Repo, connection: &Path) -> Result<()> {
+    let base = jupyter::base(repo);
+    let workplace = workplace(&base.join("cells"))?;
+    // The versions that the crate is tested with, in place of the newest ones.
+    std::fs::copy(repo.root.join("Cargo.lock"), workplace.join("Cargo.lock"))?;
+    let torch = match repo.origin() {
+        Origin::Own(torch) => torch,
+        _ => repo.torch(),
+    };
+    let mut libraries = vec![torch.join("lib")];
+    libraries.extend(repo.user_library_path().iter().flat_map(std::env::split_paths));
+    let mut evcxr = Command::new(jupyter::program(repo));
+    repo.clean(&mut evcxr);
+    evcxr.arg("--control_file").arg(connection);
+    evcxr.env("EVCXR_TMPDIR", &workplace);
+    evcxr.env("LIBTORCH", &torch);
+    // A cell is a library without an rpath; the loader reads this only when a process starts.
+    evcxr.env("LD_LIBRARY_PATH", std::env::join_paths(libraries)?);
+    if std::env::var_os("EVCXR_CONFIG_DIR").is_none() {
+        evcxr.env("EVCXR_CONFIG_DIR", base.join("config"));
+    }
+    // evcxr would "update" the kernelspec that it finds there, or the user's own.
+    evcxr.env("JUPYTER_PATH", base.join("nowhere"));
+    Err(anyhow::Error::new(evcxr.exec()).context("evcxr_jupyter does not start"))
+}
+
+/// A folder that no other kernel compiles in, as long as this process (and what it becomes) lives:
+/// cells of two notebooks in one folder would overwrite each other's source.
+fn workplace(cells: &Path) -> Result<PathBuf> {
+    std::fs::create_dir_all(cells)?;
+    for number in 0.. {
+        let lock = File::create(cells.join(format!("{number}.lock")))?;
+        if lock.try_lock().is_err() {
+            continue;
+        }
+        outlive_exec(lock)?;
+        let folder = cells.join(number.to_string());
+        let first = cells.join("0");
+        if !folder.join("target").exists() && first.join("target").exists() {
+            copy(&first, &folder)?;
+        }
+        std::fs::create_dir_all(&folder)?;
+        return Ok(folder);
+    }
+    unreachable!("numbers do not end")
+}
+
+fn outlive_exec(file: File) -> Result<()> {
+    // SAFETY: the descriptor is open, and stays so: nothing owns it any more.
+    let outcome = unsafe { libc::fcntl(file.into_raw_fd(), libc::F_SETFD, 0) };
+    if outcome == -1 {
+        return Err(std::io::Error::last_os_error()).context("the lock of a kernel's folder");
+    }
+    Ok(())
+}
+
+/// What the first folder has compiled serves the next ones: times must stay, for cargo goes by them.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let partial = to.with_extension("partial");
+    let _ = std::fs::remove_dir_all(&partial);
+    let status = Command::new("cp").arg("-a").arg(from).arg(&partial).status()?;
+    anyhow::ensure!(status.success(), "cannot copy {}", from.display());
+    let _ = std::fs::remove_dir_all(to);
+    std::fs::rename(&partial, to).with_context(|| format!("cannot make {}", to.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::Scratch;
+
+    #[test]
+    fn two_kernels_never_share_a_folder() {
+        let scratch = Scratch::new("kernel").unwrap();
+        let cells = scratch.path();
+        let first = workplace(cells).unwrap();
+        std::fs::create_dir_all(first.join("target")).unwrap();
+        std::fs::write(first.join("target/compiled"), "slowly").unwrap();
+        let second = workplace(cells).unwrap();
+        assert_ne!(first, second);
+        assert_eq!(std::fs::read(second.join("target/compiled")).unwrap(), b"slowly");
+    }
+}
