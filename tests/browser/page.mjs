@@ -47,8 +47,10 @@ export function complaints() {
     }
 
     const width = document.documentElement.clientWidth;
-    if (document.documentElement.scrollWidth > width) {
-        wrong.push(`the page is ${document.documentElement.scrollWidth} px wide, not ${width}`);
+    for (let at = main?.parentElement; at; at = at.parentElement) {
+        if (at.scrollWidth > at.clientWidth + 1) {
+            wrong.push(`<${at.tagName.toLowerCase()}> is ${at.scrollWidth} px wide, not ${at.clientWidth}`);
+        }
     }
     const scrolls = (node) => {
         for (let at = node; at && at !== main; at = at.parentElement) {
