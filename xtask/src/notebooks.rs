@@ -19,8 +19,11 @@ pub struct Options {
     /// The notebook's chapter: 1, 01 or ch01. Without it, all of them.
     pub number: Option<String>,
     /// Run the cells without a window, and save what they show in the notebooks.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "flags")]
     pub execute: bool,
+    /// Flags for JupyterLab itself, for example `-- --no-browser --port 8889`.
+    #[arg(last = true)]
+    pub flags: Vec<String>,
 }
 
 pub fn run(repo: &Repo, options: &Options) -> Result<()> {
@@ -35,7 +38,8 @@ pub fn run(repo: &Repo, options: &Options) -> Result<()> {
     }
     setup::ensure(repo)?;
     if !options.execute {
-        return jupyter::open(repo, options.number.as_ref().and(paths.first()));
+        let one = options.number.as_ref().and(paths.first());
+        return jupyter::open(repo, one, &options.flags);
     }
     let mut failed = Vec::new();
     for path in &paths {

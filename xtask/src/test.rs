@@ -18,12 +18,15 @@ pub struct Options {
     /// Also execute every notebook and read the book in a browser (needs python3, node, chromium).
     #[arg(long)]
     pub full: bool,
+    /// Only the stages whose name contains this, for example `--full --only browser`.
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    pub only: String,
 }
 
 pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     setup::ensure(repo)?;
     let started = Instant::now();
-    let mut tally = Tally::default();
+    let mut tally = Tally { only: options.only.clone(), ..Tally::default() };
     stage("format", &mut tally, |tally| {
         tally.check("format", succeed(repo.cargo().args(["fmt", "--all", "--", "--check"])));
     });
@@ -69,12 +72,18 @@ pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
             tally.check("browser", browser::run(repo));
         });
     }
+    if tally.passed + tally.failed.len() == 0 {
+        bail!("no stage is called {}", options.only);
+    }
     println!("\nAll stages in {}.", duration(started.elapsed()));
     print!("{}", tally.summary());
     Ok(if tally.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn stage(name: &str, tally: &mut Tally, work: impl FnOnce(&mut Tally)) {
+    if !name.contains(&tally.only) {
+        return;
+    }
     println!("\n=== {name}");
     let started = Instant::now();
     let failed = tally.failed.len();

@@ -44,6 +44,9 @@ pub fn complaint(cell: &Cell, run: &Run) -> Option<String> {
     if !stderr.is_empty() {
         return Some(format!("it wrote to stderr, as a failed `?` does: {stderr}"));
     }
+    if shown(run, "text/plain").any(|text| text == "()") {
+        return Some("it shows (): end it with a figure, or with a semicolon".into());
+    }
     match (cell.figure, shows_figure(run)) {
         (true, false) => Some("it is tagged has-figure and shows none".into()),
         (false, true) => Some("it shows a figure and is not tagged has-figure".into()),
@@ -57,7 +60,11 @@ fn stream(run: &Run, name: &str) -> String {
 }
 
 fn shows_figure(run: &Run) -> bool {
-    run.outputs.iter().any(|output| joined(&output["data"]["text/html"]).contains("<img "))
+    shown(run, "text/html").any(|html| html.contains("<img "))
+}
+
+fn shown<'a>(run: &'a Run, kind: &'a str) -> impl Iterator<Item = String> + 'a {
+    run.outputs.iter().map(move |output| joined(&output["data"][kind]))
 }
 
 /// What evcxr says of a cell that does not compile or brought its process down.
@@ -123,6 +130,13 @@ mod tests {
         assert!(told(false, "ok", picture).unwrap().contains("not tagged"));
         let text = json!([{"output_type": "stream", "name": "stdout", "text": ["<img "]}]);
         assert_eq!(told(false, "ok", text), None);
+    }
+
+    #[test]
+    fn a_loop_at_the_end_shows_nothing_worth_showing() {
+        let shown = |text| json!([{"output_type": "execute_result", "data": {"text/plain": text}}]);
+        assert!(told(false, "ok", shown("()")).unwrap().contains("semicolon"));
+        assert_eq!(told(false, "ok", shown("(1, 2)")), None);
     }
 
     #[test]

@@ -21,6 +21,9 @@ const HEADLESS: &str = "[evcxr]\npreserve_vars_on_panic = false\n";
 /// 100 s of C++ in place of 240, as in the crate's own profile; nothing that runs changes.
 const PROFILE: &str = "[profile.dev.package.torch-sys]\nopt-level = 0\n";
 
+/// The settings in which JupyterLab asks whether it may fetch news and look for newer versions.
+const NEWS: &str = "@jupyterlab/apputils-extension/notification.jupyterlab-settings";
+
 pub fn base(repo: &Repo) -> PathBuf {
     repo.target().join("jupyter")
 }
@@ -83,19 +86,23 @@ pub fn executor(repo: &Repo) -> Result<Command> {
 }
 
 /// Opens JupyterLab on one notebook, or on their folder. This process becomes JupyterLab.
-pub fn open(repo: &Repo, notebook: Option<&PathBuf>) -> Result<()> {
+pub fn open(repo: &Repo, notebook: Option<&PathBuf>, flags: &[String]) -> Result<()> {
     kernel(repo)?;
     let python = environment(repo, "lab", "JupyterLab (a minute, 240 MB)")?;
+    let quiet = base(repo).join("settings/lab/user-settings").join(NEWS);
+    if !quiet.exists() {
+        write(&quiet, "{ \"fetchNews\": \"false\", \"checkForUpdates\": false }\n")?;
+    }
     println!(
         "The first cell of the first notebook compiles the crate, which takes some minutes once; \
          after that a cell takes about a second."
     );
     let mut lab = command(repo, &python);
-    lab.args(["-m", "jupyterlab"]).current_dir(&repo.root);
-    match notebook {
-        Some(path) => lab.arg(path.strip_prefix(&repo.root).unwrap_or(path)),
-        None => lab.arg("--LabApp.default_url=/lab/tree/notebooks"),
-    };
+    let name = notebook.and_then(|path| path.file_name()).unwrap_or_default().to_string_lossy();
+    let page = format!("/lab/tree/notebooks/{name}");
+    lab.args(["-m", "jupyterlab"]).current_dir(&repo.root).args(flags);
+    lab.arg(format!("--LabApp.default_url={}", page.trim_end_matches('/')));
+    lab.arg(format!("--ServerApp.root_dir={}", repo.root.display()));
     Err(anyhow::Error::new(lab.exec()).context("JupyterLab does not start"))
 }
 

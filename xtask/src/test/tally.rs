@@ -6,6 +6,8 @@ use anyhow::Result;
 pub struct Tally {
     pub passed: usize,
     pub failed: Vec<String>,
+    /// A part of the names of the stages that are to run.
+    pub only: String,
     /// Failures of the test binary that is speaking, which its closing line confirms.
     heard: Vec<String>,
 }
