@@ -26,7 +26,8 @@ pub struct Options {
 pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     setup::ensure(repo)?;
     let started = Instant::now();
-    let mut tally = Tally { only: options.only.clone(), ..Tally::default() };
+    let mut tally = Tally::default();
+    tally.only.clone_from(&options.only);
     stage("format", &mut tally, |tally| {
         tally.check("format", succeed(repo.cargo().args(["fmt", "--all", "--", "--check"])));
     });

@@ -126,7 +126,8 @@ impl Notebook {
             );
         }
         let beside = path.with_extension("tmp");
-        std::fs::write(&beside, text)
+        std::fs::create_dir_all(path.parent().context("a file has a folder")?)
+            .and_then(|()| std::fs::write(&beside, text))
             .and_then(|()| std::fs::rename(&beside, path))
             .with_context(|| format!("cannot write {}", path.display()))
     }

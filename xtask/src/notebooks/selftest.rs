@@ -23,7 +23,7 @@ const TRAPS: [Trap; 10] = [
     trap("let x = 1; println!(\"{x}\");", None),
     trap("assert_eq!(1 + 1, 3);", Some("panicked at")),
     trap("let _ = std::thread::spawn(|| panic!(\"unheard\")).join();", Some("unheard")),
-    trap("let n: i32 = \"seven\".parse()?;", Some("InvalidDigit")),
+    trap("let n: i32 = \"seven\".parse()?;", Some("invalid digit")),
     Trap { source: "1 + 1", figure: true, complaint: Some("shows none") },
     Trap { source: HTML, figure: true, complaint: None },
     trap(HTML, Some("not tagged")),
