@@ -68,35 +68,61 @@ export function complaints() {
     return wrong;
 }
 
-// Every control of a widget must change what the widget shows.
+// Every control of a widget must change what the widget draws.
 export async function widgets() {
     const wrong = [];
-    const drawn = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 150)));
-    for (const widget of document.querySelectorAll(".fn-widget")) {
-        const name = widget.dataset.widget ?? "a widget";
-        const state = () => {
-            const pictures = [...widget.querySelectorAll("canvas")].map((c) => c.toDataURL());
-            return widget.innerHTML + pictures.join("");
-        };
-        const controls = [...widget.querySelectorAll("input, select")];
-        if (!controls.length && !widget.querySelector("button")) wrong.push(`${name} has no control`);
-        for (const control of controls) {
-            await drawn();
-            const before = state();
-            if (control.tagName === "SELECT") {
-                control.selectedIndex = (control.selectedIndex + 1) % control.options.length;
-            } else if (control.type === "checkbox" || control.type === "radio") {
-                control.checked = !control.checked;
-            } else {
-                const middle = (Number(control.min || 0) + Number(control.max || 100)) / 2;
-                control.value = Number(control.value) === middle ? control.max : middle;
-            }
-            control.dispatchEvent(new Event("input", { bubbles: true }));
-            control.dispatchEvent(new Event("change", { bubbles: true }));
-            await drawn();
-            const label = control.getAttribute("aria-label") ?? control.name ?? control.type;
-            if (state() === before) wrong.push(`${name}: nothing changes by "${label}"`);
+    const wait = () => new Promise((done) => setTimeout(done, 120));
+    const drawn = (widget) => [...widget.querySelectorAll("canvas, svg, img")]
+        .map((picture) => picture.toDataURL?.() ?? picture.outerHTML).join("");
+    const settled = async (widget) => {
+        for (let tries = 0, last = ""; tries < 100; tries += 1) {
+            const now = drawn(widget);
+            if (now === last) return now;
+            last = now;
+            await wait();
         }
+        return null;
+    };
+    const told = (control) => {
+        for (const kind of ["input", "change"]) {
+            control.dispatchEvent(new Event(kind, { bubbles: true }));
+        }
+    };
+    // What one can do with a control: each is a function that does it.
+    const uses = (control) => {
+        if (control.tagName === "BUTTON") return [() => control.click()];
+        if (control.tagName === "SELECT") {
+            const others = [...control.options].filter((option) => !option.selected);
+            return others.map((option) => () => ((control.value = option.value), told(control)));
+        }
+        const [low, high] = [Number(control.min || 0), Number(control.max || 100)];
+        const far = Number(control.value) < (low + high) / 2 ? high : low;
+        return [() => ((control.value = far), told(control))];
+    };
+    for (const widget of document.querySelectorAll("[data-widget]")) {
+        const name = `the widget ${widget.dataset.widget}`;
+        const tried = new Set();
+        const next = (kind) => [...widget.querySelectorAll(kind)]
+            .find((control) => control.checkVisibility() && !tried.has(control));
+        const heeds = async (control) => {
+            tried.add(control);
+            const label = control.labels?.[0]?.textContent || control.textContent;
+            if (control.tabIndex < 0) wrong.push(`${name}: the keyboard does not reach "${label}"`);
+            for (const use of uses(control)) {
+                const before = await settled(widget);
+                if (before === null) wrong.push(`${name} does not come to rest`);
+                use();
+                await wait();
+                if ((await settled(widget)) === before) wrong.push(`${name} does not heed "${label}"`);
+                await all("input, button"); // a choice may bring controls with it
+            }
+        };
+        const all = async (kind) => {
+            for (let control = next(kind); control; control = next(kind)) await heeds(control);
+        };
+        await all("input, button");
+        await all("select");
+        if (!tried.size) wrong.push(`${name} has no control`);
     }
     return wrong;
 }
@@ -106,7 +132,7 @@ export function withoutScripts() {
     const wrong = [];
     const shown = document.querySelector("main")?.innerText.trim().length ?? 0;
     if (shown < 200) wrong.push(`with scripts off only ${shown} letters are shown`);
-    for (const widget of document.querySelectorAll(".fn-widget")) {
+    for (const widget of document.querySelectorAll("[data-widget]")) {
         const figure = widget.querySelector("img");
         if (!figure?.checkVisibility()) {
             wrong.push(`with scripts off ${widget.dataset.widget} shows no figure`);
