@@ -49,7 +49,7 @@ pub fn run(repo: &Repo, options: &Options) -> Result<()> {
         }
     }
     if !failed.is_empty() {
-        bail!("not saved, since a cell is not as it should be: {}", failed.join(", "));
+        bail!("not saved, for the reason above: {}", failed.join(", "));
     }
     Ok(())
 }
