@@ -16,7 +16,7 @@ use from_noise::nn::{Unet, UnetConfig};
 use from_noise::noise::Seeded;
 use from_noise::plot::{Curves, Figure, Gif, Grid};
 use from_noise::progress::Progress;
-use from_noise::sample::{ddim, ddpm};
+use from_noise::sample::ddpm;
 use from_noise::schedule::Path;
 use from_noise::train::{TrainConfig, Trainer};
 use from_noise::trained::{ImageConfig, Trained};
@@ -232,16 +232,14 @@ fn mirror_half(x0: &Tensor) -> Tensor {
 }
 
 /// The weights beside their average, from the same noise at every save.
-#[allow(non_snake_case)]
 fn preview(config: &ImageConfig, trainer: &Trainer<Model<Unet>>, chapter: &Chapter) -> Figure {
-    let schedule = config.schedule.build();
     let (n, steps) = if config.batch < 16 { (4, 5) } else { (36, 50) };
+    let seed = chapter.seed;
+    let sampling = Sampling { sampler: Sampler::Ddim(0.0), path: Path::Trailing, steps, seed };
     let draw = |title: &str, model: &Model<Unet>| {
-        let mut noise = Seeded::new(chapter.seed, 0);
-        let x_T = noise.start(&config.shape(n)).to_device(chapter.device);
-        let path = schedule.path(Path::Trailing, steps);
-        let model = model.given(Inject::default()).clip(1.0);
-        let x0 = ddim(&model, &path, x_T, 0.0, &mut |x| noise.draw(x));
+        let (schedule, model) = (config.schedule.build(), model.clone());
+        let now = Trained { config: config.clone(), schedule, model, step: trainer.step };
+        let x0 = sampling.draw(&now, 0, n, chapter.device, |_| {});
         Grid::new(&x0, 6).title(title).draw()
     };
     Figure::row(&[draw("weights", &trainer.model), draw("their average", &trainer.ema.model)])
@@ -381,14 +379,16 @@ fn measure(
     };
     let evaluations = n.div_ceil(CHUNK) * sampling.steps as u64;
     let mut progress = Progress::new("drawing", evaluations);
-    let mut pixels = Vec::new();
-    let keep = |chunk: &Tensor| pixels.push(chunk.to_device(Device::Cpu));
+    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+    let keep = |chunk: &Tensor| {
+        pixels.push(chunk.to_device(Device::Cpu));
+        labels.push(net.classify(chunk).to_device(Device::Cpu));
+    };
     let look = |_| progress.tick("");
     let score = score(trained, sampling, &net, n, chapter.device, keep, look);
     progress.finish(format_args!("{n} images"));
     println!("{score}");
-    let pixels = Tensor::cat(&pixels, 0);
-    let labels = net.classify(&pixels).to_device(Device::Cpu);
+    let (pixels, labels) = (Tensor::cat(&pixels, 0), Tensor::cat(&labels, 0));
     let samples = Dataset::new("samples", pixels, labels, test.classes.clone());
     let steps = if smoke { 2 } else { 2000 };
     let mut rows = Vec::new();

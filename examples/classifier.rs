@@ -9,6 +9,7 @@ use clap::Parser;
 use from_noise::checkpoint::Run;
 use from_noise::cli;
 use from_noise::data::{Color, Format, Source, Split};
+use from_noise::device;
 use from_noise::metrics::{
     ClassifierConfig, FeatureNet, accuracy, classifier_step, feature_moments,
 };
@@ -18,7 +19,6 @@ use from_noise::results::Results;
 use from_noise::train::Trainer;
 use serde::Serialize;
 use std::path::PathBuf;
-use tch::Device;
 
 /// The classifier behind FID-LeNet.
 #[derive(Debug, Parser)]
@@ -49,8 +49,8 @@ struct Score {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let device = Device::cuda_if_available();
     from_noise::malloc::keep_pages();
+    let device = device::pick(device::Choice::Auto)?;
     cli::listen_for_interrupts()?;
     let format = Format { color: Color::Gray, size: 28 };
     let train = Source::Mnist.load(Split::Train, format)?;

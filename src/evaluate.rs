@@ -96,7 +96,7 @@ pub struct Score {
     /// Hash of the network whose features are compared.
     pub feature_net: String,
     pub seed: u64,
-    /// `ema` or `raw`, and the step.
+    /// Which weights drew, the averaged ones (`ema`), and their step.
     pub weights: String,
     /// Entropy of the classes found in the samples, in nats: ln 10 = 2.303 if all are as frequent.
     pub class_entropy: f64,
@@ -139,8 +139,9 @@ pub fn score(
     for first in (0..n).step_by(CHUNK as usize) {
         let x0 = sampling.draw(trained, first, CHUNK.min(n - first), device, &mut look);
         let pixels = to_u8(&x0);
-        moments.add(&net.features(&pixels));
-        labels.push(net.classify(&pixels).to_device(Device::Cpu));
+        let features = net.features(&pixels);
+        moments.add(&features);
+        labels.push(net.classes(&features).to_device(Device::Cpu));
         each(&pixels);
     }
     Score {

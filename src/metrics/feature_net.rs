@@ -55,8 +55,13 @@ impl FeatureNet {
 
     /// The classes `[B]` (i64) of pictures `[B, 1, 28, 28]`, u8.
     pub fn classify(&self, pixels: &Tensor) -> Tensor {
+        self.classes(&self.features(pixels))
+    }
+
+    /// The classes `[B]` (i64) of pictures with these [`features`](Self::features).
+    pub fn classes(&self, features: &Tensor) -> Tensor {
         let _guard = tch::no_grad_guard();
-        self.net.forward(&from_u8(&pixels.to_device(self.device)), false).argmax(-1, false)
+        self.net.logits(features).argmax(-1, false)
     }
 }
 

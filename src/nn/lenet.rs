@@ -45,7 +45,12 @@ impl LeNet {
 
     /// Logits, `[B, classes]`; `train` switches dropout on.
     pub fn forward(&self, x: &Tensor, train: bool) -> Tensor {
-        self.last.forward(&self.features(x).dropout(0.5, train))
+        self.logits(&self.features(x).dropout(0.5, train))
+    }
+
+    /// The last layer: logits `[B, classes]` of [`features`](Self::features).
+    pub fn logits(&self, features: &Tensor) -> Tensor {
+        self.last.forward(features)
     }
 }
 

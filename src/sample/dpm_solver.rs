@@ -50,15 +50,16 @@ pub fn dpm_solver(model: &dyn Denoiser, path: &[Level], x_T: Tensor, slow: Slow)
     let mut before: Option<(f64, Tensor)> = None;
     path.windows(2).fold(x_T, |x_t, step| {
         let (t, s) = (step[0], step[1]);
+        let ahead_by = s.log_snr() - t.log_snr();
         let now = slow.view(&model.denoise(&x_t, t));
         let ahead = match before.take().filter(|_| !s.is_clean()) {
             Some((last, then)) => {
-                let ratio = (s.log_snr() - t.log_snr()) / last; // of this step to the last
+                let ratio = ahead_by / last; // of this step to the last
                 &now + ratio / 2.0 * (&now - then)
             }
             None => now.shallow_clone(),
         };
-        before = Some((s.log_snr() - t.log_snr(), now));
+        before = Some((ahead_by, now));
         let (keep, weight) = slow.step(t, s);
         keep * x_t + weight * ahead
     })
