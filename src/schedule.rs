@@ -28,6 +28,12 @@ impl Level {
         Self { t, alpha: (0.5 * log_alpha_bar).exp(), sigma: (-log_alpha_bar.exp_m1()).sqrt() }
     }
 
+    /// The level of `x = x0 + sigma eps`, the signal left as it is (Karras et al. 2022, Table 1:
+    /// `sigma(t) = t`).
+    pub fn variance_exploding(sigma: f64) -> Self {
+        Self { t: sigma, alpha: 1.0, sigma }
+    }
+
     /// Signal-to-noise ratio `alpha^2 / sigma^2` (Kingma et al. 2021, eq. 2); infinite when clean.
     pub fn snr(&self) -> f64 {
         (self.alpha / self.sigma).powi(2)
@@ -213,7 +219,23 @@ impl Schedule {
     /// # Panics
     /// When `n` is not in `1..=T`.
     pub fn path(&self, path: Path, n: usize) -> Vec<Level> {
-        path.times(self.steps(), n).into_iter().chain([0]).map(|t| self.level(t)).collect()
+        assert!(
+            (1..=self.steps()).contains(&n),
+            "{n} steps do not fit a schedule of {}",
+            self.steps()
+        );
+        // Between the rungs the ends are the first and the last rung themselves.
+        let (top, bottom) = (self.level(self.steps()), self.level(1));
+        let rising = |log_snr: f64| self.at_log_snr(log_snr.clamp(top.log_snr(), bottom.log_snr()));
+        let noisy: Vec<Level> = match path {
+            Path::LogSnr => ramp(n, top.log_snr(), bottom.log_snr()).map(rising).collect(),
+            Path::Karras => {
+                let sigmas = karras(n, bottom.sigma / bottom.alpha, top.sigma / top.alpha);
+                sigmas.map(|sigma| rising(-2.0 * sigma.ln())).collect()
+            }
+            _ => path.times(self.steps(), n).into_iter().map(|t| self.level(t)).collect(),
+        };
+        noisy.into_iter().chain([self.level(0)]).collect()
     }
 
     /// One `t` a sample, uniform over `1..=T`, both ends included (DDPM, Algorithm 1, line 3):
@@ -260,13 +282,18 @@ pub enum Path {
     Linspace,
     /// Evenly down from `T`: 1000, 900, ..., 100 (Lin et al. 2023, Table 2).
     Trailing,
+    /// Evenly in the log SNR from `T` to 1, both visited, between the rungs (DPM-Solver, section
+    /// 3.4).
+    LogSnr,
+    /// Evenly in the seventh root of `sigma / alpha` from `T` to 1, between the rungs: see
+    /// [`karras`].
+    Karras,
 }
 
 impl Path {
     /// The paper's indices `t` in falling order, without the final 0. Rounds half to even, as
     /// numpy and so the published code does.
     fn times(self, steps: usize, n: usize) -> Vec<usize> {
-        assert!((1..=steps).contains(&n), "{n} steps do not fit a schedule of {steps}");
         let (t_max, count) = (steps as f64, n as f64);
         // numpy's linspace to the last bit: multiples of a step, then the end itself.
         let even = |end: f64, i: usize| match i {
@@ -279,6 +306,7 @@ impl Path {
             Path::Quadratic => even((t_max * 0.8).sqrt(), i).powi(2) as usize + 1,
             Path::Linspace => even(t_max - 1.0, i).round_ties_even() as usize + 1,
             Path::Trailing => (t_max * (i as f64 + 1.0) / count).round_ties_even() as usize,
+            Path::LogSnr | Path::Karras => unreachable!("these lie between the rungs"),
         };
         let mut times: Vec<usize> = (0..n).rev().map(time).collect();
         times.dedup();
@@ -319,6 +347,14 @@ impl ScheduleConfig {
         }
     }
 }
+
+/// `n` values of `sigma / alpha` from `max` down to `min`, equally spaced in their seventh root
+/// (Karras et al. 2022, eq. 5 with `rho = 7`): most of them where there is little noise.
+pub fn karras(n: usize, min: f64, max: f64) -> impl Iterator<Item = f64> {
+    ramp(n, max.powf(1.0 / RHO), min.powf(1.0 / RHO)).map(|root| root.powf(RHO))
+}
+
+const RHO: f64 = 7.0;
 
 /// `n` equally spaced numbers, both ends included (`first` alone when `n` is 1).
 fn ramp(n: usize, first: f64, last: f64) -> impl Iterator<Item = f64> {

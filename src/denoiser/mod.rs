@@ -8,7 +8,7 @@ pub mod exact;
 mod model;
 
 pub use exact::{BestVariance, Gaussian, Mixture};
-pub use model::{Clock, Given, Head, Meaning, Model, Target};
+pub use model::{Clock, Given, Head, Meaning, Model, Preconditioning, Target};
 
 use crate::schedule::Level;
 use tch::Tensor;

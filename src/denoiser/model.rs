@@ -9,7 +9,7 @@ use tch::Tensor;
 
 // ANCHOR: target
 /// What the network was trained to output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Target {
     /// The noise in `x_t` (DDPM eq. 14).
@@ -18,9 +18,43 @@ pub enum Target {
     X0,
     /// `v = alpha * eps - sigma * x0` (Salimans & Ho 2022).
     V,
+    /// What is left of the clean sample once the best linear guess is taken away, at unit
+    /// variance: EDM's `F` (Karras et al. 2022, eq. 7), for data of standard deviation
+    /// `sigma_data`. The network's input is scaled, too. With `sigma_data = 1` it is `-v`.
+    Edm { sigma_data: f64 },
+}
+
+/// EDM's three scalings (Karras et al. 2022, Table 1) for `x_t = alpha x0 + sigma eps`:
+/// `x0 = skip x_t + out F(input x_t)`.
+#[derive(Debug, Clone, Copy)]
+pub struct Preconditioning {
+    pub input: f64,
+    pub skip: f64,
+    pub out: f64,
+}
+
+impl Preconditioning {
+    /// The scalings at a level: input and output of `F` have unit variance, and its errors reach
+    /// `x0` as little magnified as can be.
+    pub fn at(at: Level, sigma_data: f64) -> Self {
+        let total = (at.sigma.powi(2) + (at.alpha * sigma_data).powi(2)).sqrt(); // std of x_t
+        Self {
+            input: 1.0 / total,
+            skip: at.alpha * (sigma_data / total).powi(2),
+            out: at.sigma * sigma_data / total,
+        }
+    }
 }
 
 impl Target {
+    /// The network's input is `x_t` times this.
+    pub fn input(self, at: Level) -> f64 {
+        match self {
+            Target::Edm { sigma_data } => Preconditioning::at(at, sigma_data).input,
+            _ => 1.0,
+        }
+    }
+
     /// The right answer, from the truth behind `x_t = alpha * x0 + sigma * eps`; `alpha` and
     /// `sigma` are shaped to multiply `x0`.
     pub fn truth(self, x0: &Tensor, eps: &Tensor, alpha: &Tensor, sigma: &Tensor) -> Tensor {
@@ -28,6 +62,10 @@ impl Target {
             Target::Eps => eps.shallow_clone(),
             Target::X0 => x0.shallow_clone(),
             Target::V => alpha * eps - sigma * x0,
+            Target::Edm { sigma_data } => {
+                let total = (sigma.square() + (alpha * sigma_data).square()).sqrt();
+                (sigma * x0 / sigma_data - alpha * sigma_data * eps) / total
+            }
         }
     }
 
@@ -37,6 +75,16 @@ impl Target {
             Target::Eps => Denoised::from_eps(x_t, at, output),
             Target::X0 => Denoised::from_x0(x_t, at, output),
             Target::V => Denoised::from_v(x_t, at, output),
+            Target::Edm { sigma_data } => {
+                let Preconditioning { input, skip, out } = Preconditioning::at(at, sigma_data);
+                // Both views are the same belief; the better conditioned one defines the pair.
+                if at.sigma > at.alpha {
+                    Denoised::from_x0(x_t, at, skip * x_t + out * output)
+                } else {
+                    let (on_x, on_f) = (at.sigma * input.powi(2), at.alpha * sigma_data * input);
+                    Denoised::from_eps(x_t, at, on_x * x_t - on_f * output)
+                }
+            }
         }
     }
 }
@@ -136,9 +184,9 @@ pub struct Given<N: Network> {
 impl<N: Network> Denoiser for Given<N> {
     /// The network may compute in half precision; the belief is of `x_t`'s kind.
     fn denoise(&self, x_t: &Tensor, at: Level) -> Denoised {
-        let Meaning { target, head, clock } = self.model.meaning;
+        let Model { net, meaning: Meaning { target, head, clock } } = &self.model;
         let t = Tensor::from_slice(&[clock.read(at) as f32]).to_device(x_t.device()); // [1]
-        let output = self.model.net.forward(x_t, &t, &self.cond, false);
+        let output = net.forward(&(target.input(at) * x_t), &t, &self.cond, false);
         let (output, nu) = head.split(output.to_kind(x_t.kind()));
         target.read(x_t, at, output).with_nu(nu)
     }

@@ -1,6 +1,6 @@
 //! The loss that trains: predict the noise (or what is equivalent) at a random level.
 
-use crate::denoiser::{Model, Target};
+use crate::denoiser::{Model, Preconditioning, Target};
 use crate::network::Network;
 use crate::schedule::{Level, Schedule};
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,8 @@ pub fn l_simple<N: Network>(
     let sigma = schedule.per_sample(t, x0, |at| at.sigma);
     let x_t = &alpha * x0 + &sigma * eps;
     let told = schedule.per_sample(t, &t.to_kind(Kind::Float), |at| meaning.clock.read(at));
-    let output = model.net.forward(&x_t, &told.to_device(x0.device()), cond, true);
+    let input = &x_t * schedule.per_sample(t, x0, |at| meaning.target.input(at));
+    let output = model.net.forward(&input, &told.to_device(x0.device()), cond, true);
     let (output, _nu) = meaning.head.split(output);
     let error = (output - meaning.target.truth(x0, eps, &alpha, &sigma)).square();
     match weighting {
@@ -62,6 +63,9 @@ impl Weighting {
             (Weighting::MinSnr(gamma), Target::Eps) => snr.min(gamma) / snr,
             (Weighting::MinSnr(gamma), Target::X0) => snr.min(gamma),
             (Weighting::MinSnr(gamma), Target::V) => snr.min(gamma) / (snr + 1.0),
+            (Weighting::MinSnr(gamma), Target::Edm { sigma_data }) => {
+                snr.min(gamma) * Preconditioning::at(at, sigma_data).out.powi(2)
+            }
         }
     }
     // ANCHOR_END: min_snr

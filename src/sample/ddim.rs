@@ -27,6 +27,12 @@ pub fn ddim_step(
 }
 // ANCHOR_END: ddim_step
 
+/// DDIM's step without fresh noise: an Euler step of the sampling equation. Exact if the noise
+/// believed in does not change between the levels.
+pub(super) fn ode_step(belief: &Denoised, t: Level, s: Level) -> Tensor {
+    ddim_step(belief, t, s, 0.0, || unreachable!("eta = 0 draws no noise"))
+}
+
 // ANCHOR: ddim
 /// DDIM along `path`: `eta = 0` is deterministic, `eta = 1` is DDPM with the small variance.
 ///
@@ -41,3 +47,22 @@ pub fn ddim(model: &dyn Denoiser, path: &[Level], x_T: Tensor, eta: f64, noise: 
     })
 }
 // ANCHOR_END: ddim
+
+// ANCHOR: invert
+/// The way back up: from clean samples to the latents from which [`ddim`] with `eta = 0` draws
+/// them (DDIM, section 4.3 and 5.4). `path` is the one that `ddim` goes down.
+///
+/// Each step takes the noise at its lower level for the noise on the whole step, `ddim` that at
+/// its upper level: so they undo each other only in the limit of many steps. Clipping or guiding
+/// the model breaks this symmetry further.
+///
+/// # Shapes
+/// `x0` and the result: `[B, ...]`.
+pub fn ddim_invert(model: &dyn Denoiser, path: &[Level], x0: Tensor) -> Tensor {
+    let _guard = tch::no_grad_guard();
+    let upwards: Vec<Level> = path.iter().rev().copied().collect();
+    upwards
+        .windows(2)
+        .fold(x0, |x_s, step| ode_step(&model.denoise(&x_s, step[0]), step[0], step[1]))
+}
+// ANCHOR_END: invert

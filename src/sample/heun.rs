@@ -1,12 +1,18 @@
-//! Heun's second-order step on the sampling equation.
+//! Heun's second-order step, and EDM's sampler around it.
 
+use super::Between;
+use super::ddim::ode_step;
 use crate::denoiser::Denoiser;
+use crate::forward::transition;
+use crate::noise::Noise;
 use crate::schedule::Level;
+use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-/// Heun's method (Karras et al. 2022, Algorithm 1) on `d xbar / d sbar = eps`, where
-/// `xbar = x / alpha` and `sbar = sigma / alpha`: an Euler step, then once more with the mean of
-/// the slopes at both ends. The last step, to the clean level, where no slope is known, is Euler's.
+// ANCHOR: heun
+/// Heun's method (Karras et al. 2022, Algorithm 1): DDIM's step, and then once more with the mean
+/// of the noise believed at both ends. The last step, to the clean level, where no noise is
+/// believed, is DDIM's.
 ///
 /// Two evaluations a step, one for the last: `2 n - 1` for `n` steps. Draws no noise.
 ///
@@ -15,15 +21,67 @@ use tch::Tensor;
 #[allow(non_snake_case)]
 pub fn heun(model: &dyn Denoiser, path: &[Level], x_T: Tensor) -> Tensor {
     let _guard = tch::no_grad_guard();
+    path.windows(2).fold(x_T, |x_t, step| heun_step(model, &x_t, step[0], step[1]))
+}
+
+fn heun_step(model: &dyn Denoiser, x_t: &Tensor, t: Level, s: Level) -> Tensor {
+    let here = model.denoise(x_t, t);
+    let euler = ode_step(&here, t, s);
+    if s.is_clean() {
+        return euler;
+    }
+    let there = model.denoise(&euler, s);
+    ode_step(&here.map_eps(x_t, t, |eps| (eps + there.eps()) / 2.0), t, s)
+}
+// ANCHOR_END: heun
+
+/// How much noise [`edm`] adds before each step (Karras et al. 2022, section 4), in units of
+/// `sigma / alpha`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Churn {
+    /// `S_churn`: the steps together raise the noise by about this factor's logarithm; 0 is Heun.
+    pub amount: f64,
+    /// `S_min`: below this noise none is added.
+    pub above: f64,
+    /// `S_max`: above this noise none is added.
+    pub below: f64,
+    /// `S_noise`: the standard deviation of what is added, a little over 1 against the loss of
+    /// detail.
+    pub scale: f64,
+}
+
+// ANCHOR: edm
+/// EDM's stochastic sampler (Karras et al. 2022, Algorithm 2): each step first climbs a little,
+/// by adding noise, and then descends from there by Heun's. The new noise covers errors made
+/// before, which DDIM's deterministic way would carry to the end.
+///
+/// Evaluations as [`heun`]; noise only where it is added.
+///
+/// # Shapes
+/// `x_T` and the result: `[B, ...]`. `path` falls from the level of `x_T` to the clean one.
+#[allow(non_snake_case)]
+pub fn edm(
+    model: &dyn Denoiser,
+    between: Between,
+    path: &[Level],
+    x_T: Tensor,
+    churn: Churn,
+    noise: Noise,
+) -> Tensor {
+    let _guard = tch::no_grad_guard();
+    let steps = path.len() as f64 - 1.0;
     path.windows(2).fold(x_T, |x_t, step| {
         let (t, s) = (step[0], step[1]);
-        let forward = s.sigma / s.alpha - t.sigma / t.alpha;
-        let slope = model.denoise(&x_t, t).eps().shallow_clone();
-        let euler = s.alpha * (&x_t / t.alpha + forward * &slope);
-        if s.is_clean() {
-            return euler;
+        let churned = (churn.above..=churn.below).contains(&(t.sigma / t.alpha));
+        let gamma = if churned { (churn.amount / steps).min(2f64.sqrt() - 1.0) } else { 0.0 };
+        if gamma == 0.0 {
+            return heun_step(model, &x_t, t, s);
         }
-        let mean = (slope + model.denoise(&euler, s).eps()) / 2.0;
-        s.alpha * (x_t / t.alpha + forward * mean)
+        let up = between(t.log_snr() - 2.0 * gamma.ln_1p()); // sigma / alpha grows by 1 + gamma
+        let climb = transition(up, t);
+        let x_up = climb.scale * &x_t + churn.scale * climb.var.sqrt() * noise(&x_t);
+        heun_step(model, &x_up, up, s)
     })
 }
+// ANCHOR_END: edm

@@ -3,13 +3,26 @@
 //!
 //! Respacing is the choice of the path; clipping and guidance wrap the denoiser; watching is
 //! [`Record`](crate::guide::Record). So each sampler is only its own few lines.
+//!
+//! Under other names: DPM-Solver-1 and Euler's method in `sigma / alpha` are [`ddim`] with
+//! `eta = 0`, and ancestral Euler is [`ddim`] with `eta = 1`, which is [`ddpm`] with the small
+//! variance.
 
 mod ddim;
 mod ddpm;
 mod dpm_solver;
 mod heun;
+mod interpolate;
 
-pub use ddim::{ddim, ddim_step};
+pub use ddim::{ddim, ddim_invert, ddim_step};
 pub use ddpm::ddpm;
-pub use dpm_solver::{Slow, dpm_solver};
-pub use heun::heun;
+pub use dpm_solver::{Slow, dpm_solver, dpm_solver_2, dpm_solver_3, dpm_solver_sde};
+pub use heun::{Churn, edm, heun};
+pub use interpolate::slerp;
+
+use crate::schedule::Level;
+
+/// The level of a given log SNR, for samplers that look between the levels of their path:
+/// [`Schedule::at_log_snr`](crate::schedule::Schedule::at_log_snr), or for a model without a
+/// ladder [`Level::variance_exploding`].
+pub type Between<'a> = &'a dyn Fn(f64) -> Level;

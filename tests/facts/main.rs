@@ -7,4 +7,6 @@ mod peers;
 mod samplers;
 mod schedules;
 mod scores;
+mod solvers;
 mod support;
+

@@ -5,7 +5,7 @@ use from_noise::denoiser::{Denoiser, Gaussian, Mixture};
 use from_noise::forward::{Variance, posterior, q_sample};
 use from_noise::guide::Adapt;
 use from_noise::noise::{Seeded, Tape};
-use from_noise::sample::{Slow, ddim, ddim_step, ddpm, dpm_solver, heun};
+use from_noise::sample::{ddim, ddim_step, ddpm};
 use from_noise::schedule::{Level, Path, Schedule};
 use tch::{Kind, Tensor};
 
@@ -258,52 +258,6 @@ fn c13_ddim_converges_to_the_ode_at_first_order() {
     for pair in errors.windows(2) {
         close((pair[0] / pair[1]).log2(), 1.0, 0.15);
     }
-}
-
-/// From 41 points of `[-2, 2]` on the two modes, `n` steps equal in log SNR: the error's order.
-fn order_of(sampler: &dyn Fn(&Mixture, &[Level], Tensor) -> Tensor) -> [f64; 2] {
-    let (data, schedule) = (two_modes(), Schedule::linear(1000, 1e-4, 0.02));
-    let (top, bottom) = (schedule.level(1000).log_snr(), schedule.level(1).log_snr());
-    let run = |n: usize, sampler: &dyn Fn(&Mixture, &[Level], Tensor) -> Tensor| {
-        let rung = |i: usize| top + (bottom - top) * i as f64 / n as f64;
-        let path: Vec<Level> = (0..=n).map(|i| schedule.at_log_snr(rung(i))).collect();
-        sampler(&data, &path, Tensor::linspace(-2.0, 2.0, 41, F64).view([41, 1]))
-    };
-    let truth = run(2000, &|data, path, x| heun(data, path, x));
-    let rms = |n| (run(n, sampler) - &truth).square().mean(Kind::Double).sqrt().double_value(&[]);
-    let errors = [160, 320, 640].map(rms);
-    [(errors[0] / errors[1]).log2(), (errors[1] / errors[2]).log2()]
-}
-
-#[test]
-fn j2_j3_the_solvers_converge_at_their_orders() {
-    let silent = |_: &Tensor| -> Tensor { panic!("these draw no noise") };
-    for (name, order, found) in [
-        ("DDIM", 1.0, order_of(&|m, path, x| ddim(m, path, x, 0.0, &mut |z| silent(z)))),
-        ("Heun", 2.0, order_of(&|m, path, x| heun(m, path, x))),
-        ("DPM-Solver", 2.0, order_of(&|m, path, x| dpm_solver(m, path, x, Slow::Noise))),
-        ("DPM-Solver++(2M)", 2.0, order_of(&|m, path, x| dpm_solver(m, path, x, Slow::Clean))),
-    ] {
-        let near = found.iter().all(|found| (found - order).abs() < 0.15);
-        assert!(near, "{name}: orders {found:?}, not {order}");
-    }
-}
-
-#[test]
-fn j3_the_first_dpm_step_is_ddim_s_and_evaluations_are_counted() {
-    let path = schedules()[0].path(Path::Trailing, 20);
-    let start = normal(&[8, 1], 3);
-    for slow in [Slow::Noise, Slow::Clean] {
-        let model = two_modes().recorded();
-        let _ = dpm_solver(&model, &path, start.shallow_clone(), slow);
-        let seen = model.take();
-        assert_eq!(seen.len(), 20);
-        let one = ddim(&two_modes(), &path[..2], start.shallow_clone(), 0.0, &mut |_| panic!());
-        assert!(max_diff(&seen[1].x_t, &one) < 1e-12);
-    }
-    let model = two_modes().recorded();
-    let _ = heun(&model, &path, start);
-    assert_eq!(model.take().len(), 39);
 }
 
 #[test]

@@ -125,6 +125,31 @@ def dpm_solver(schedule, n, spacing, algorithm, order, lower_order_final):
     return run("dpm_solver_multistep", settings | {"lower_order_final": lower_order_final}, levels, states)
 
 
+def dpm_solver_sde(schedule, n, spacing):
+    s = DPMSolverMultistepScheduler(
+        **schedule,
+        algorithm_type="sde-dpmsolver++",
+        solver_order=2,
+        solver_type="midpoint",
+        final_sigmas_type="zero",
+        timestep_spacing=spacing,
+    )
+    s.set_timesteps(n)
+    path = s.timesteps.tolist()
+    x = torch.tensor(X_T)
+    levels, states, tape = [], [x], []
+    for i, t in enumerate(path):
+        # the step to the clean level adds none: sigma is 0 there
+        noise = torch.zeros_like(x) if i + 1 == n else torch.randn_like(x)
+        at = ve(s.sigmas[i])
+        x = s.step(exact_eps(x, *at), t, x, variance_noise=noise).prev_sample
+        levels.append((t + 1, at))
+        states.append(x)
+        tape.append(noise.flatten())
+    levels.append((0, vp(1.0)))
+    return run("dpm_solver_sde", {"S": n, "spacing": spacing}, levels, states, noise=tape)
+
+
 def heun(schedule, n, spacing):
     s = HeunDiscreteScheduler(**schedule, timestep_spacing=spacing)
     s.set_timesteps(n)
@@ -175,6 +200,12 @@ def ode_runs():
         yield name, heun(schedule, 13, "leading")
 
 
+def sde_runs():
+    for name, schedule in SCHEDULES.items():
+        for n in (7, 10, 20):
+            yield name, dpm_solver_sde(schedule, n, "linspace" if name == "linear" else "leading")
+
+
 def write(file, runs):
     mixture = {"weights": WEIGHTS, "means": MEANS, "spreads": SPREADS}
     write_json(file, {"mixture": mixture, "runs": [{"schedule": name} | run for name, run in runs]}, depth=3)
@@ -185,3 +216,4 @@ if __name__ == "__main__":
     with double_precision():
         write("trajectories_ancestral.json", ancestral_runs())
         write("trajectories_ode.json", ode_runs())
+        write("trajectories_sde.json", sde_runs())

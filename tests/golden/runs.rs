@@ -5,7 +5,7 @@ use crate::{EXACT, assert_close, clipped_if, column, flat, read, schedule, varia
 use from_noise::denoiser::{Denoised, Denoiser, Mixture};
 use from_noise::guide::{Adapt, Seen};
 use from_noise::noise::Tape;
-use from_noise::sample::{Slow, ddim, ddpm, dpm_solver, heun};
+use from_noise::sample::{Slow, ddim, ddpm, dpm_solver, dpm_solver_sde, heun};
 use from_noise::schedule::Level;
 use serde::Deserialize;
 use std::cell::Cell;
@@ -173,4 +173,18 @@ fn heun_is_diffusers() {
         compared += 1;
     }
     assert_eq!(compared, 6);
+}
+
+#[test]
+fn the_stochastic_dpm_solver_is_diffusers() {
+    let golden: Trajectories = read("trajectories_sde.json");
+    assert_eq!(golden.runs.len(), 6);
+    for run in &golden.runs {
+        let model = mixture(&golden.mixture).recorded();
+        let mut tape = Tape::new(run.noise.iter().map(|z| column(z)).collect());
+        let mut noise = |like: &Tensor| tape.draw(like);
+        let last = dpm_solver_sde(&model, &run.levels(), column(&run.states[0]), &mut noise);
+        assert_eq!(tape.played(), run.S - 1, "none on arrival at the clean level");
+        run.check(model.take(), &last);
+    }
 }

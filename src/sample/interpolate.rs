@@ -1,0 +1,30 @@
+//! Between two latents.
+
+use tch::{Kind, Tensor};
+
+// ANCHOR: slerp
+/// Spherical interpolation (Shoemake 1985): `share` of the way from `a` to `b` along the great
+/// circle, sample by sample. Between latents of equal length all points have that length.
+///
+/// The straight line would not do: halfway between two independent draws of many dimensions lie
+/// points of `sqrt(1/2)` of their length, where N(0, I) has no mass.
+///
+/// # Shapes
+/// `a`, `b` and the result: `[B, ...]`.
+pub fn slerp(a: &Tensor, b: &Tensor, share: f64) -> Tensor {
+    assert_eq!(a.size(), b.size(), "slerp between {:?} and {:?}", a.size(), b.size());
+    let mut one_per_sample = vec![1; a.dim()];
+    one_per_sample[0] = a.size()[0];
+    let dot = |x: &Tensor, y: &Tensor| {
+        (x * y).flatten(1, -1).sum_dim_intlist(1, false, Kind::Double).view(&one_per_sample[..])
+    };
+    let cos: Tensor = dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
+    let angle = cos.clamp(-1.0, 1.0).acos();
+    // sin(s angle) / sin(angle) = s where the latents are parallel
+    let weight = |s: f64| {
+        ((&angle * s).sin() / angle.sin())
+            .where_self(&angle.sin().abs().gt(1e-9), &angle.full_like(s))
+    };
+    (weight(1.0 - share).to_kind(a.kind()) * a) + (weight(share).to_kind(a.kind()) * b)
+}
+// ANCHOR_END: slerp
