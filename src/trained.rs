@@ -1,6 +1,6 @@
 //! An image model as it lies on disk: what it was trained on, what its numbers mean, its weights.
 
-use crate::checkpoint::{CheckpointError, load_weights, read_config};
+use crate::checkpoint::{CheckpointError, fingerprint, load_weights, read_config};
 use crate::data::{Color, Format, Source};
 use crate::denoiser::{Meaning, Model};
 use crate::nn::{Unet, UnetConfig};
@@ -60,6 +60,8 @@ pub struct Trained {
     pub model: Model<Unet>,
     /// Steps it was trained for.
     pub step: u64,
+    /// The first twelve hexadecimal digits of the weights' SHA-256.
+    pub hash: String,
 }
 
 impl Trained {
@@ -82,8 +84,13 @@ impl Trained {
         let config = Self::config(dir)?;
         let mut vs = nn::VarStore::new(device);
         let model = config.build(&vs.root());
-        let step = load_weights(&vs, dir.join("ema.safetensors"))?;
+        let weights = dir.join("ema.safetensors");
+        let (step, hash) = (load_weights(&vs, &weights)?, fingerprint(&weights)?);
         vs.freeze();
-        Ok(Self { schedule: config.schedule.build(), config, model, step })
+        Ok(Self { schedule: config.schedule.build(), config, model, step, hash })
+    }
+    /// Which weights these are, as tables name them.
+    pub fn weights(&self) -> String {
+        format!("ema at step {} ({})", self.step, self.hash)
     }
 }

@@ -109,6 +109,18 @@ fn warm_up_is_linear_and_used() {
 }
 
 #[test]
+fn the_learning_rate_cools_down_linearly_to_nothing() {
+    let config = TrainConfig { lr: 0.08, cooldown: Some([4, 8]), ..Default::default() };
+    let found = [1, 4, 5, 6, 8, 9].map(|step| config.lr_at(step));
+    for (found, expected) in found.into_iter().zip([0.08, 0.08, 0.06, 0.04, 0.0, 0.0]) {
+        assert!((found - expected).abs() < 1e-15, "{found} for {expected}");
+    }
+    // before it, a run is the one that never cools down
+    let constant = TrainConfig { cooldown: None, ..config };
+    assert_eq!(constant.lr_at(9), 0.08);
+}
+
+#[test]
 fn clipping_shortens_the_gradient_as_one_vector() {
     let _turn = turn();
     for (clip, scale) in [(Some(1.0), 0.2), (Some(10.0), 1.0), (None, 1.0)] {
@@ -349,6 +361,7 @@ fn impossible_configs_are_refused_by_field() {
     assert!(with(|c| c.betas.1 = 1.0).contains(".betas"));
     assert!(with(|c| c.eps = 0.0).contains(".eps"));
     assert!(with(|c| c.weight_decay = -0.1).contains(".weight_decay"));
+    assert!(with(|c| c.cooldown = Some([8, 8])).contains(".cooldown"));
     assert!(with(|c| c.clip = Some(0.0)).contains(".clip"));
     assert!(with(|c| c.accumulate = 0).contains(".accumulate"));
     assert!(with(|c| c.ema_decay = 1.1).contains(".ema_decay"));

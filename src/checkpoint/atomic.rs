@@ -5,8 +5,11 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Writes `bytes` to `path` through a sibling `.tmp` and a rename.
+/// Writes `bytes` to `path`, and the folders on the way, through a sibling `.tmp` and a rename.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(CheckpointError::io(folder, "create the folder"))?;
+    }
     let mut tmp = path.as_os_str().to_owned();
     tmp.push(".tmp");
     let tmp = PathBuf::from(tmp);

@@ -40,7 +40,7 @@ mod weights;
 
 pub use config::read_config;
 pub use run::Run;
-pub use weights::{load_tensors, load_weights, save_tensors, save_weights};
+pub use weights::{fingerprint, load_tensors, load_weights, save_tensors, save_weights};
 
 use std::path::PathBuf;
 

@@ -1,5 +1,6 @@
 use super::{CheckpointError, atomic};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::Path;
@@ -26,6 +27,13 @@ pub fn load_weights(vs: &VarStore, path: impl AsRef<Path>) -> Result<u64, Checkp
     let file = File::read(path.as_ref())?;
     file.copy_into(&named(vs))?;
     Ok(file.step)
+}
+
+/// The first twelve hexadecimal digits of a file's SHA-256: which weights these are.
+pub fn fingerprint(path: impl AsRef<Path>) -> Result<String, CheckpointError> {
+    let path = path.as_ref();
+    let bytes = fs::read(path).map_err(CheckpointError::io(path, "read the weights"))?;
+    Ok(Sha256::digest(&bytes).iter().take(6).map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Writes tensors by name as safetensors, atomically.

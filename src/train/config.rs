@@ -18,6 +18,8 @@ pub struct TrainConfig {
     pub weight_decay: f64,
     /// Steps over which the learning rate rises linearly to `lr`; 0 is none.
     pub warmup: u64,
+    /// `[from, to]`: the learning rate falls linearly to 0 between these steps.
+    pub cooldown: Option<[u64; 2]>,
     /// Largest allowed norm of all gradients taken as one vector.
     pub clip: Option<f64>,
     /// Loss calls per step, their gradients averaged.
@@ -36,6 +38,7 @@ impl Default for TrainConfig {
             eps: 1e-8,
             weight_decay: 0.0,
             warmup: 0,
+            cooldown: None,
             clip: Some(1.0),
             accumulate: 1,
             ema_decay: 0.9999,
@@ -47,7 +50,9 @@ impl Default for TrainConfig {
 impl TrainConfig {
     /// The learning rate of step `step` (counted from 1).
     pub fn lr_at(&self, step: u64) -> f64 {
-        if step >= self.warmup { self.lr } else { self.lr * step as f64 / self.warmup as f64 }
+        let risen = if step >= self.warmup { 1.0 } else { step as f64 / self.warmup as f64 };
+        let left = |[from, to]: [u64; 2]| to.saturating_sub(step) as f64 / (to - from) as f64;
+        self.lr * risen * self.cooldown.map_or(1.0, |span| left(span).min(1.0))
     }
 
     /// Refuses values that no run can mean, each in one sentence.
@@ -78,6 +83,12 @@ impl TrainConfig {
             "clip",
             format!("{:?}", self.clip),
             "a positive norm, or null for none",
+        )?;
+        must(
+            self.cooldown.is_none_or(|[from, to]| from < to),
+            "cooldown",
+            format!("{:?}", self.cooldown),
+            "two steps, the first before the second, or null for none",
         )?;
         must(self.accumulate > 0, "accumulate", "0".into(), "at least 1")?;
         must(
