@@ -161,7 +161,7 @@ fn main() -> anyhow::Result<()> {
         Some(Child::Score { samples }) => {
             let net = FeatureNet::load(weights("mnist-classifier"), device)?;
             let trained = Trained::load(weights("mnist-ddpm"), device)?;
-            score(&trained, &sampling(2), &net, samples, device, |_| {}, |_| {});
+            score(&trained, &sampling(2), &net, samples, device, |_, _| {}, |_| {});
             println!("{}", peak_mb());
             return Ok(());
         }

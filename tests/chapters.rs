@@ -110,10 +110,11 @@ fn scores_say_all_they_depend_on() {
         assert!(said.contains(word), "{word:?} is not in: {said}");
     }
     let table = std::fs::read_to_string(scratch.path().join("score.csv")).unwrap();
-    let head = "sampler,path,nfe,n,fid_lenet,floor,feature_net,seed,weights,class_entropy";
+    let head = "sampler,path,steps,nfe,n,fid_lenet,error,floor,feature_net,seed,weights,\
+                class_entropy";
     assert_eq!(table.lines().next(), Some(head));
     let row = table.lines().nth(1).unwrap();
-    assert!(row.starts_with("\"DDIM, eta = 0\",uniform,2,600,"), "{row}");
+    assert!(row.starts_with("DDIM eta 0,uniform,2,2,600,"), "{row}");
     assert!(row.contains(",3,ema at step "), "{row}");
 }
 

@@ -1,10 +1,9 @@
 //! The network behind FID-LeNet: a classifier of digits whose penultimate layer is the ruler.
 
 use super::{ClassifierConfig, Moments};
-use crate::checkpoint::{CheckpointError, load_weights, read_config};
+use crate::checkpoint::{CheckpointError, fingerprint, load_weights, read_config};
 use crate::data::{Dataset, from_u8};
 use crate::nn::lenet::LeNet;
-use sha2::{Digest, Sha256};
 use std::path::Path;
 use tch::{Device, Kind, Tensor, nn};
 
@@ -33,12 +32,7 @@ impl FeatureNet {
         let net = LeNet::new(&vs.root(), 10);
         load_weights(&vs, &weights)?;
         vs.freeze();
-        let bytes = std::fs::read(&weights).map_err(|source| CheckpointError::Io {
-            path: weights.clone(),
-            doing: "read the weights",
-            source,
-        })?;
-        let hash = Sha256::digest(&bytes).iter().take(6).map(|b| format!("{b:02x}")).collect();
+        let hash = fingerprint(&weights)?;
         let reference = Moments::load(dir.join("train-moments.safetensors"))?;
         let test = Moments::load(dir.join("test-moments.safetensors"))?;
         let floor = super::frechet_distance(&test, &reference);
@@ -51,6 +45,13 @@ impl FeatureNet {
         assert_eq!(pixels.kind(), Kind::Uint8, "scores are of u8 pictures: see data::to_u8");
         let _guard = tch::no_grad_guard();
         self.net.features(&from_u8(&pixels.to_device(self.device)))
+    }
+
+    /// The distance of the first `n` images of `test` from the training images: what samples of
+    /// that number can hope for, since a distance grows as its samples get fewer.
+    pub fn floor_of(&self, test: &Dataset, n: u64) -> f64 {
+        let few = test.first((n as usize).min(test.len()));
+        super::frechet_distance(&feature_moments(&self.net, &few, self.device), &self.reference)
     }
 
     /// The classes `[B]` (i64) of pictures `[B, 1, 28, 28]`, u8.

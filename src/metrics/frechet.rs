@@ -41,6 +41,15 @@ impl Moments {
         self.n += other.n;
     }
 
+    /// Of all that this stream has seen but `part`.
+    ///
+    /// # Panics
+    /// When `part` has seen more.
+    pub fn without(&self, part: &Self) -> Self {
+        assert!(part.n <= self.n, "{} samples cannot be left out of {}", part.n, self.n);
+        Self { sum: &self.sum - &part.sum, outer: &self.outer - &part.outer, n: self.n - part.n }
+    }
+
     pub fn n(&self) -> u64 {
         self.n
     }

@@ -4,6 +4,7 @@ mod classes;
 mod energy;
 mod feature_net;
 mod frechet;
+mod jackknife;
 mod spectrum;
 
 pub use classes::{
@@ -13,4 +14,5 @@ pub use classes::{
 pub use energy::energy_distance;
 pub use feature_net::{FeatureNet, feature_moments};
 pub use frechet::{Moments, frechet_distance, frechet_of_gaussians};
+pub use jackknife::{GROUPS, Groups};
 pub use spectrum::{Band, radial_spectrum};

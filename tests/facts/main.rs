@@ -10,3 +10,4 @@ mod scores;
 mod solvers;
 mod support;
 
+mod tables;

@@ -1,5 +1,9 @@
 //! What every chapter's binary shares: its flags, its start and its end.
 
+mod table;
+
+pub use table::{Share, fill_table};
+
 use crate::device;
 use crate::results::Results;
 use clap::{Args, ValueEnum};
@@ -173,4 +177,10 @@ pub fn listen_for_interrupts() -> anyhow::Result<()> {
         eprintln!("stopping after this step; press Ctrl-C again to stop at once");
     })?;
     Ok(())
+}
+
+/// A file or folder from where the command was typed, or else from the repository.
+pub fn find(path: &std::path::Path) -> PathBuf {
+    let here = path.to_path_buf();
+    if here.exists() { here } else { PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(here) }
 }

@@ -1,0 +1,237 @@
+//! Chapter 7: fast solvers: what is the best use of ten evaluations?
+
+use anyhow::Result;
+use clap::Parser;
+use from_noise::cli::{self, Chapter, Common, Cost, Share};
+use from_noise::data::{Source, Split, sample};
+use from_noise::denoiser::Mixture;
+use from_noise::evaluate::{Combine, Filling, Sampler, Sampling, Score, Sweep};
+use from_noise::metrics::FeatureNet;
+use from_noise::plot::{Curves, Figure, Grid};
+use from_noise::sample::Churn;
+use from_noise::schedule::{Path, Schedule};
+use from_noise::trained::Trained;
+use serde::Serialize;
+use std::path::PathBuf;
+use tch::{Kind, Tensor};
+
+/// Solvers against evaluations: DDIM, DPM-Solver-3, DPM-Solver++(2M), Heun and EDM, each with as
+/// many steps as fit, with the digits that come with the crate. The table takes an hour or more,
+/// can be stopped at any time, and goes on when the same command is typed again.
+///
+/// Examples: cargo chapter 07 --dry-run
+///           cargo chapter 07 --samples 500
+///           cargo chapter 07 --out runs/solvers --shard 1/2
+///           cargo chapter 07 --out runs/solvers --collect
+#[derive(Debug, Parser)]
+#[command(verbatim_doc_comment)]
+struct Args {
+    #[command(flatten)]
+    common: Common,
+
+    #[command(flatten)]
+    share: Share,
+
+    /// Run directory whose weights draw
+    #[arg(long, value_name = "DIR", default_value = "weights/mnist-ddpm")]
+    weights: PathBuf,
+
+    /// Run directory of the classifier whose features are compared
+    #[arg(long, value_name = "DIR", default_value = "weights/mnist-classifier")]
+    classifier: PathBuf,
+
+    /// Images a line [default: by preset]
+    #[arg(long, value_name = "N")]
+    samples: Option<u64>,
+}
+
+/// Noise enough to be seen, at the middle levels.
+const CHURN: Churn = Churn { amount: 5.0, above: 0.05, below: 10.0, scale: 1.0 };
+
+/// Each with the path of its paper.
+const SOLVERS: [(Sampler, Path); 5] = [
+    (Sampler::Ddim(0.0), Path::Trailing),
+    (Sampler::DpmSolver3, Path::LogSnr),
+    (Sampler::DpmSolverPlusPlus2M, Path::LogSnr),
+    (Sampler::Heun, Path::Karras),
+    (Sampler::Edm(CHURN), Path::Karras),
+];
+
+const PATHS: [Path; 5] =
+    [Path::Uniform, Path::Quadratic, Path::Trailing, Path::LogSnr, Path::Karras];
+
+/// Which lines the table has: every solver at every cost, and at ten evaluations on every path.
+fn sweep(args: &Args) -> Sweep {
+    let costs = args.common.choose(
+        vec![3, 5],
+        vec![5, 8, 10, 15, 20, 35, 50, 100],
+        vec![5, 8, 10, 15, 20, 35, 50, 100],
+        vec![5, 8, 10, 15, 20, 35, 50, 100],
+    );
+    let n = args.samples.unwrap_or(args.common.choose(40, 5000, 10_000, 50_000));
+    let line = |sampler: Sampler, path: Path, evaluations: Vec<usize>| Combine {
+        samplers: vec![sampler],
+        paths: vec![path],
+        steps: Vec::new(),
+        evaluations,
+        n,
+    };
+    let by_cost = SOLVERS.iter().map(|(sampler, path)| line(*sampler, *path, costs.clone()));
+    let mut combine: Vec<Combine> = by_cost.collect();
+    if !args.common.smoke {
+        let anywhere =
+            SOLVERS[..4].iter().flat_map(|(sampler, _)| PATHS.map(|path| (*sampler, path)));
+        combine.extend(anywhere.map(|(sampler, path)| line(sampler, path, vec![10])));
+    }
+    Sweep { seed: args.common.seed, combine }
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let sweep = sweep(&args);
+    let weights = cli::find(&args.weights);
+    let net = Trained::config(&weights)?.network.cost()?;
+    let cost = Cost {
+        parameters: net.params as u64,
+        flops: sweep.evaluations() as f64 * net.flops as f64,
+        memory: 500e6,
+    };
+    let Some(mut chapter) = cli::start("ch07-solvers", &args.common, &sweep, cost)? else {
+        return Ok(());
+    };
+    let trained = Trained::load(&weights, chapter.device)?;
+    let net = FeatureNet::load(cli::find(&args.classifier), chapter.device)?;
+    let test = match args.common.smoke {
+        true => sample::dataset(), // a smoke run downloads nothing
+        false => Source::Mnist.load(Split::Test, trained.config.format)?,
+    };
+    let dir = chapter.results.dir().to_path_buf();
+    let filling = Filling { trained: &trained, net: &net, test: &test, dir };
+    let rows =
+        cli::fill_table(&sweep, &filling, &args.share, &mut chapter.results, chapter.device)?;
+    if args.share.shard.is_none() {
+        exact(&mut chapter)?;
+        show(&rows, &trained, &mut chapter)?;
+    }
+    chapter.results.finish();
+    Ok(())
+}
+
+#[derive(Debug, Serialize)]
+struct Exact {
+    solver: String,
+    evaluations: usize,
+    /// Root mean square distance from the ODE's own end points.
+    error: f64,
+}
+
+/// Where nothing was learned, the error of a solver is its own.
+fn exact(chapter: &mut Chapter) -> Result<()> {
+    let means = Tensor::from_slice(&[-1.0, 0.6]).view([2, 1]);
+    let data = Mixture::new(&[0.3, 0.7], &means, &[0.15, 0.25]);
+    let schedule = Schedule::ddpm(1000);
+    let ends = |sampler: Sampler, path: Path, steps: usize| {
+        let start = Tensor::linspace(-2.0, 2.0, 41, tch::kind::DOUBLE_CPU).view([41, 1]);
+        let sampling = Sampling { sampler, path, steps, seed: 0 };
+        sampling.run(&data, &schedule, start, &mut |_| unreachable!("these draw no noise"))
+    };
+    let truth = ends(Sampler::DpmSolver3, Path::LogSnr, 900);
+    let mut rows = Vec::new();
+    let mut curves =
+        Curves::new("Exact denoiser: distance from the solution", "evaluations", "rms error");
+    for sampler in [
+        SOLVERS[0].0,
+        Sampler::Heun,
+        Sampler::DpmSolver2,
+        Sampler::DpmSolverPlusPlus2M,
+        Sampler::DpmSolver3,
+    ] {
+        let mut points = Vec::new();
+        for most in [5, 10, 20, 40, 80, 160, 320] {
+            let Some(steps) = sampler.steps_within(most) else { continue };
+            let gap = ends(sampler, Path::LogSnr, steps) - &truth;
+            let error = gap.square().mean(Kind::Double).sqrt().double_value(&[]);
+            let evaluations = sampler.evaluations(steps);
+            points.push((evaluations as f64, error));
+            rows.push(Exact { solver: sampler.to_string(), evaluations, error });
+        }
+        curves = curves.line(sampler.to_string(), &points).points("", &points);
+    }
+    chapter.results.samples(41);
+    chapter.results.table("exact.csv", &rows)?;
+    Ok(chapter.results.figure("exact.png", &curves.log_x().log_y().size(520.0, 340.0).draw())?)
+}
+
+/// A line of the table of paths, at ten evaluations.
+#[derive(Debug, Serialize)]
+struct ByPath {
+    solver: String,
+    nfe: usize,
+    uniform: String,
+    quadratic: String,
+    trailing: String,
+    log_snr: String,
+    karras: String,
+}
+
+fn show(scores: &[Score], trained: &Trained, chapter: &mut Chapter) -> Result<()> {
+    let Some(n) = scores.iter().map(|score| score.n).max() else { return Ok(()) };
+    let results = &mut chapter.results;
+    results.samples(n);
+    let mut curves = Curves::new(format!("Digits, n = {n}"), "evaluations", "FID-LeNet");
+    for (sampler, path) in SOLVERS {
+        let path = format!("{path:?}");
+        let mine = scores
+            .iter()
+            .filter(|score| score.sampler == sampler.to_string() && same(&score.path, &path));
+        let mut points: Vec<(f64, f64)> =
+            mine.map(|score| (score.nfe as f64, score.fid_lenet)).collect();
+        points.sort_by(|a, b| a.0.total_cmp(&b.0));
+        curves = curves.line(sampler.to_string(), &points).points("", &points);
+    }
+    let curves = curves.hline(scores[0].floor, "test images").log_x().log_y();
+    results.figure("fid.png", &curves.size(560.0, 380.0).draw())?;
+    let by_path = SOLVERS[..4].iter().map(|(sampler, _)| {
+        let steps = sampler.steps_within(10).unwrap_or(1);
+        let cell = |path: Path| {
+            let found = scores.iter().find(|score| {
+                score.sampler == sampler.to_string()
+                    && score.steps == steps
+                    && same(&score.path, &format!("{path:?}"))
+            });
+            found.map_or(String::new(), |score| {
+                format!("{:.1} ± {:.1}", score.fid_lenet, score.error.unwrap_or(f64::NAN))
+            })
+        };
+        let [uniform, quadratic, trailing, log_snr, karras] = PATHS.map(cell);
+        let (solver, nfe) = (sampler.to_string(), sampler.evaluations(steps));
+        ByPath { solver, nfe, uniform, quadratic, trailing, log_snr, karras }
+    });
+    results.table("paths.csv", &by_path.collect::<Vec<_>>())?;
+    let figure = same_latents(trained, chapter);
+    chapter.results.samples(8);
+    Ok(chapter.results.figure("same-latents.png", &figure)?)
+}
+
+/// Whether a path as it stands in a table is the one that its variant's name spells.
+fn same(word: &str, variant: &str) -> bool {
+    word.replace('-', "").eq_ignore_ascii_case(variant)
+}
+
+/// Eight latents, every solver, with about ten evaluations and about thirty-five.
+fn same_latents(trained: &Trained, chapter: &Chapter) -> Figure {
+    let panel = |most: usize| {
+        let draw = |(sampler, path): (Sampler, Path)| {
+            let steps = sampler.steps_within(most).unwrap_or(1);
+            let sampling = Sampling { sampler, path, steps, seed: chapter.seed };
+            sampling.draw(trained, 0, 8, chapter.device, |_| {})
+        };
+        let images: Vec<Tensor> = SOLVERS.map(draw).into_iter().collect();
+        let name = |(sampler, _): (Sampler, Path)| {
+            let nfe = sampler.evaluations(sampler.steps_within(most).unwrap_or(1));
+            format!("{sampler}, {nfe}")
+        };
+        Grid::new(&Tensor::cat(&images, 0), 8).row_labels(&SOLVERS.map(name)).draw()
+    };
+    Figure::row(&[panel(10), panel(35)])
+}

@@ -1,0 +1,10 @@
+//! Scoring a trained model: draw, round to pixels, measure, forget; the memory does not grow with
+//! the number of samples.
+
+mod sampling;
+mod score;
+mod sweep;
+
+pub use sampling::{Sampler, Sampling};
+pub use score::{CHUNK, Score, Tally, score};
+pub use sweep::{Combine, Filling, Shard, Sweep, SweepError};

@@ -1,0 +1,133 @@
+//! A sampler's name and settings, as they stand in a table or a configuration file.
+
+use crate::denoiser::Denoiser;
+use crate::forward::Variance;
+use crate::guide::Adapt;
+use crate::network::Inject;
+use crate::noise::{Noise, Seeded};
+use crate::sample::{
+    Churn, Slow, ddim, ddpm, dpm_solver, dpm_solver_2, dpm_solver_3, dpm_solver_sde, edm, heun,
+};
+use crate::schedule::{Level, Path, Schedule};
+use crate::trained::Trained;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use tch::{Device, Tensor};
+
+/// Which sampler draws, along which levels, from which noise.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Sampling {
+    pub sampler: Sampler,
+    pub path: Path,
+    /// Noisy levels of the path; see [`Sampler::evaluations`] for what they cost.
+    pub steps: usize,
+    pub seed: u64,
+}
+
+/// The samplers of [`sample`](crate::sample), by name.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sampler {
+    /// With its `eta`.
+    Ddim(f64),
+    /// Ancestral, with the variance of its noise.
+    Ddpm(Variance),
+    Heun,
+    /// Heun's steps after adding noise: EDM's stochastic sampler.
+    Edm(Churn),
+    #[serde(rename = "dpm-solver-2")]
+    DpmSolver2,
+    #[serde(rename = "dpm-solver-3")]
+    DpmSolver3,
+    /// The multistep solver of second order, on the noise.
+    #[serde(rename = "dpm-solver-2m")]
+    DpmSolver2M,
+    /// The same on the clean sample.
+    #[serde(rename = "dpm-solver++2m")]
+    DpmSolverPlusPlus2M,
+    /// The same with fresh noise in every step.
+    #[serde(rename = "dpm-solver++2m-sde")]
+    DpmSolverPlusPlus2MSde,
+}
+
+impl Sampler {
+    /// Evaluations of the network that `steps` steps take, the last one to the clean level.
+    pub fn evaluations(self, steps: usize) -> usize {
+        match self {
+            Sampler::Heun | Sampler::Edm(_) | Sampler::DpmSolver2 => 2 * steps - 1,
+            Sampler::DpmSolver3 => 3 * steps - 2,
+            _ => steps,
+        }
+    }
+
+    /// The most steps that take at most `evaluations`; none if even one step takes more.
+    pub fn steps_within(self, evaluations: usize) -> Option<usize> {
+        (1..=evaluations).rev().find(|steps| self.evaluations(*steps) <= evaluations)
+    }
+}
+
+impl fmt::Display for Sampler {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Sampler::Ddim(eta) => write!(f, "DDIM eta {eta}"),
+            Sampler::Ddpm(Variance::Large) => write!(f, "DDPM large (sigma-hat)"),
+            Sampler::Ddpm(variance) => write!(f, "DDPM {}", word(*variance)),
+            Sampler::Heun => write!(f, "Heun"),
+            Sampler::Edm(churn) => write!(f, "EDM churn {}", churn.amount),
+            Sampler::DpmSolver2 => write!(f, "DPM-Solver-2"),
+            Sampler::DpmSolver3 => write!(f, "DPM-Solver-3"),
+            Sampler::DpmSolver2M => write!(f, "DPM-Solver(2M)"),
+            Sampler::DpmSolverPlusPlus2M => write!(f, "DPM-Solver++(2M)"),
+            Sampler::DpmSolverPlusPlus2MSde => write!(f, "DPM-Solver++(2M) SDE"),
+        }
+    }
+}
+
+/// A closed choice as a flag spells it.
+pub(super) fn word(value: impl clap::ValueEnum) -> String {
+    value.to_possible_value().expect("no value is hidden").get_name().to_owned()
+}
+
+impl Sampling {
+    /// The images `first, first + 1, ...` of this sampling, clipped as they are predicted:
+    /// `[n, C, H, W]`. Image `i` is the same whatever `first` and `n` are. `look` sees the level
+    /// of every evaluation.
+    #[allow(non_snake_case)]
+    pub fn draw(
+        &self,
+        trained: &Trained,
+        first: u64,
+        n: u64,
+        device: Device,
+        look: impl FnMut(Level),
+    ) -> Tensor {
+        let mut seeded = Seeded::new(self.seed, first);
+        let x_T = seeded.start(&trained.config.shape(n as i64)).to_device(device);
+        let model = trained.model.given(Inject::default()).clip(1.0).watched(look);
+        self.run(&model, &trained.schedule, x_T, &mut |x| seeded.draw(x))
+    }
+
+    /// From `x_T`, along this sampling's path on `schedule`.
+    #[allow(non_snake_case)]
+    pub fn run(
+        &self,
+        model: &dyn Denoiser,
+        schedule: &Schedule,
+        x_T: Tensor,
+        noise: Noise,
+    ) -> Tensor {
+        let path = schedule.path(self.path, self.steps);
+        let between = |log_snr: f64| schedule.at_log_snr(log_snr);
+        match self.sampler {
+            Sampler::Ddim(eta) => ddim(model, &path, x_T, eta, noise),
+            Sampler::Ddpm(variance) => ddpm(model, &path, x_T, variance, noise),
+            Sampler::Heun => heun(model, &path, x_T),
+            Sampler::Edm(churn) => edm(model, &between, &path, x_T, churn, noise),
+            Sampler::DpmSolver2 => dpm_solver_2(model, &between, &path, x_T),
+            Sampler::DpmSolver3 => dpm_solver_3(model, &between, &path, x_T),
+            Sampler::DpmSolver2M => dpm_solver(model, &path, x_T, Slow::Noise),
+            Sampler::DpmSolverPlusPlus2M => dpm_solver(model, &path, x_T, Slow::Clean),
+            Sampler::DpmSolverPlusPlus2MSde => dpm_solver_sde(model, &path, x_T, noise),
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! How far a number computed from samples would move if other samples had been drawn.
+
+use super::Moments;
+use tch::Tensor;
+
+// ANCHOR: jackknife
+/// A stream of features dealt out to [`GROUPS`] groups in turn: enough to leave each out once.
+#[derive(Debug)]
+pub struct Groups {
+    moments: Vec<Moments>,
+    dim: i64,
+    seen: u64,
+}
+
+/// Groups of the jackknife.
+pub const GROUPS: usize = 20;
+
+impl Groups {
+    /// Of nothing yet, in `dim` dimensions.
+    pub fn new(dim: i64) -> Self {
+        Self { moments: (0..GROUPS).map(|_| Moments::new(dim)).collect(), dim, seen: 0 }
+    }
+
+    /// Deals out `features: [B, D]`: sample `i` of the stream goes to group `i % GROUPS`.
+    pub fn add(&mut self, features: &Tensor) {
+        let groups = GROUPS as u64;
+        for (group, moments) in self.moments.iter_mut().enumerate() {
+            let first = (group as u64 + groups - self.seen % groups) % groups;
+            moments.add(&features.slice(0, first as i64, None, GROUPS as i64));
+        }
+        self.seen += features.size()[0] as u64;
+    }
+
+    /// The whole stream's.
+    pub fn total(&self) -> Moments {
+        let mut total = Moments::new(self.dim);
+        self.moments.iter().for_each(|group| total.merge(group));
+        total
+    }
+
+    /// The delete-a-group jackknife's standard error of `statistic`:
+    /// `sqrt((G - 1)/G sum_g (theta_g - mean theta)^2)`, where `theta_g` leaves group `g` out.
+    ///
+    /// It knows of the drawing of samples, not of the bias of a statistic nor of the training.
+    /// `None` with fewer than two samples a group.
+    pub fn standard_error(&self, statistic: impl Fn(&Moments) -> f64) -> Option<f64> {
+        if self.seen < 2 * GROUPS as u64 {
+            return None;
+        }
+        let total = self.total();
+        let without = self.moments.iter().map(|group| statistic(&total.without(group)));
+        let without: Vec<f64> = without.collect();
+        let mean = without.iter().sum::<f64>() / GROUPS as f64;
+        let squares: f64 = without.iter().map(|theta| (theta - mean).powi(2)).sum();
+        Some(((GROUPS - 1) as f64 / GROUPS as f64 * squares).sqrt())
+    }
+}
+// ANCHOR_END: jackknife
