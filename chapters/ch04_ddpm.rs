@@ -6,11 +6,11 @@ use from_noise::checkpoint::Run;
 use from_noise::cli::{self, Chapter, Common, Cost};
 use from_noise::data::{Color, Dataset, Format, Source, Split, batch_indices, from_u8, sample};
 use from_noise::denoiser::{Denoiser, Model};
-use from_noise::evaluate::{CHUNK, Sampler, Sampling, score};
+use from_noise::evaluate::{CHUNK, Sampler, Sampling, check_ruler, score};
 use from_noise::forward::{Variance, q_sample};
 use from_noise::guide::{Adapt, Seen};
 use from_noise::loss::{Weighting, l_simple};
-use from_noise::metrics::{ClassifierConfig, FeatureNet, classification_accuracy_score};
+use from_noise::metrics::{FeatureNet, classification_accuracy_score};
 use from_noise::network::Inject;
 use from_noise::nn::{Unet, UnetConfig};
 use from_noise::noise::Seeded;
@@ -70,7 +70,11 @@ struct Args {
     #[arg(long, default_value_t = 1, value_name = "K")]
     every: usize,
 
-    /// Measure FID-LeNet of N digits (DDIM, 100 steps) instead of drawing
+    /// Run directory of the classifier that --score compares by
+    #[arg(long, value_name = "DIR", default_value = "weights/mnist-classifier")]
+    classifier: PathBuf,
+
+    /// Measure FID-LeNet of N images (DDIM, 100 steps) instead of drawing
     #[arg(long, value_name = "N", conflicts_with = "train")]
     score: Option<u64>,
 }
@@ -181,7 +185,9 @@ fn main() -> Result<()> {
         }
         Plan::Score { weights, samples, sampling } => {
             let trained = Trained::load(cli::find(weights), chapter.device)?;
-            measure(&trained, sampling, *samples, args.common.smoke, &mut chapter)?;
+            let net = FeatureNet::load(cli::find(&args.classifier), chapter.device)?;
+            check_ruler(&trained, &net)?;
+            measure(&trained, &net, sampling, *samples, args.common.smoke, &mut chapter)?;
         }
     }
     chapter.results.finish();
@@ -371,16 +377,16 @@ struct Cas {
 /// FID-LeNet, the classes, and how well the samples teach.
 fn measure(
     trained: &Trained,
+    net: &FeatureNet,
     sampling: &Sampling,
     n: u64,
     smoke: bool,
     chapter: &mut Chapter,
 ) -> Result<()> {
-    let net = FeatureNet::load(cli::find("weights/mnist-classifier".as_ref()), chapter.device)?;
-    let mnist = |split| Source::Mnist.load(split, trained.config.format);
+    let data = |split| trained.config.data.load(split, trained.config.format);
     let (train, test) = match smoke {
         true => (sample::dataset(), sample::dataset()), // a smoke run downloads nothing
-        false => (mnist(Split::Train)?, mnist(Split::Test)?),
+        false => (data(Split::Train)?, data(Split::Test)?),
     };
     let evaluations = n.div_ceil(CHUNK) * sampling.steps as u64;
     let mut progress = Progress::new("drawing", evaluations);
@@ -390,7 +396,7 @@ fn measure(
         labels.push(classes.shallow_clone());
     };
     let look = |_| progress.tick("");
-    let score = score(trained, sampling, &net, n, chapter.device, keep, look);
+    let score = score(trained, sampling, net, n, chapter.device, keep, look);
     progress.finish(format_args!("{n} images"));
     println!("{score}");
     let (pixels, labels) = (Tensor::cat(&pixels, 0), Tensor::cat(&labels, 0));
@@ -399,9 +405,9 @@ fn measure(
     let mut rows = Vec::new();
     for (taught_by, data) in [("samples", samples), ("real images", train.first(n as usize))] {
         println!("teaching a classifier by {} {taught_by}, {steps} steps", data.len());
-        let config = ClassifierConfig::default();
+        let config = &net.config;
         let device = chapter.device;
-        let accuracy = classification_accuracy_score(&data, &test, &config, steps, device)?;
+        let accuracy = classification_accuracy_score(&data, &test, config, steps, device)?;
         println!("  right on {:.2} % of the test images", 100.0 * accuracy);
         rows.push(Cas { taught_by, n: data.len(), accuracy });
     }

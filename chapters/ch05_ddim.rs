@@ -118,14 +118,14 @@ fn noise_on_the_way(chapter: &mut Chapter) -> Result<()> {
     let panel = |eta: f64| {
         let model = two_modes().recorded();
         let mut noise = Seeded::new(chapter.seed, 0);
-        let start = noise.start(&[24, 1]);
+        let start = noise.start(&[12, 1]);
         let end = ddim(&model, &path, start, eta, &mut |x| noise.draw(x));
         let states: Vec<Tensor> =
             model.take().into_iter().map(|seen| seen.x_t).chain([end]).collect();
-        let states = Tensor::cat(&states, 1).to_kind(Kind::Double); // [24, 201]
+        let states = Tensor::cat(&states, 1).to_kind(Kind::Double); // [12, 201]
         let title = format!("eta = {eta}");
         let mut curves = Curves::new(title, "t", "x_t").size(290.0, 260.0).y_range(-2.6, 2.6);
-        for row in 0..24 {
+        for row in 0..12 {
             let values = Vec::<f64>::try_from(states.get(row)).expect("a row of numbers");
             let points: Vec<(f64, f64)> = path.iter().map(|at| at.t).zip(values).collect();
             curves = curves.line("", &points);
@@ -133,7 +133,7 @@ fn noise_on_the_way(chapter: &mut Chapter) -> Result<()> {
         curves.draw()
     };
     let figure = Figure::row(&[1.0, 0.5, 0.0].map(panel));
-    chapter.results.samples(24);
+    chapter.results.samples(12);
     Ok(chapter.results.figure("paths.png", &figure)?)
 }
 

@@ -118,9 +118,9 @@ fn main() -> Result<()> {
     };
     let trained = Trained::load(&weights, chapter.device)?;
     let net = FeatureNet::load(cli::find(&args.classifier), chapter.device)?;
-    let test = match args.common.smoke {
-        true => sample::dataset(), // a smoke run downloads nothing
-        false => Source::Mnist.load(Split::Test, trained.config.format)?,
+    let test = match &trained.config.data {
+        Source::Mnist if args.common.smoke => sample::dataset(), // a smoke run downloads nothing
+        data => data.load(Split::Test, trained.config.format)?,
     };
     let rows = fill(&sweep, &trained, &net, &test, &args.share, &mut chapter)?;
     if args.share.shard.is_none() {
@@ -229,18 +229,23 @@ fn curves(scores: &[Score]) -> Option<Figure> {
     let mut left = Curves::new(title, "steps", "FID-LeNet").log_x().log_y().size(430.0, 330.0);
     for sampler in SAMPLERS {
         let name = sampler.to_string();
-        let line = ours.iter().filter(|score| score.sampler == name);
-        let mut line: Vec<(f64, f64)> =
-            line.map(|score| (score.steps as f64, score.fid_lenet)).collect();
-        line.sort_by(|a, b| a.0.total_cmp(&b.0));
-        left = left.line(&name, &line).points("", &line);
+        let mut mine: Vec<&&Score> = ours.iter().filter(|score| score.sampler == name).collect();
+        mine.sort_by_key(|score| score.steps);
+        let point = |score: &&&Score| (score.steps as f64, score.fid_lenet);
+        let line: Vec<(f64, f64)> = mine.iter().map(point).collect();
+        let spread = |score: &&&Score| {
+            let two = 2.0 * score.error.unwrap_or(0.0);
+            (score.steps as f64, score.fid_lenet - two, score.fid_lenet + two)
+        };
+        let band: Vec<(f64, f64, f64)> = mine.iter().map(spread).collect();
+        left = left.band(&name, &band).line(&name, &line).points(&name, &line);
     }
     let left = left.hline(ours.first()?.floor, "test images");
     let title = "The paper's FID, CIFAR-10, n = 50000";
     let mut right = Curves::new(title, "steps", "FID").log_x().log_y().size(430.0, 330.0);
     for (i, sampler) in SAMPLERS.iter().enumerate() {
         let line = PAPER.map(|(steps, fids)| (steps as f64, fids[i]));
-        right = right.line(sampler.to_string(), &line).points("", &line);
+        right = right.line(sampler.to_string(), &line).points(sampler.to_string(), &line);
     }
     Some(Figure::row(&[left.draw(), right.draw()]))
 }

@@ -101,9 +101,9 @@ fn main() -> Result<()> {
     };
     let trained = Trained::load(&weights, chapter.device)?;
     let net = FeatureNet::load(cli::find(&args.classifier), chapter.device)?;
-    let test = match args.common.smoke {
-        true => sample::dataset(), // a smoke run downloads nothing
-        false => Source::Mnist.load(Split::Test, trained.config.format)?,
+    let test = match &trained.config.data {
+        Source::Mnist if args.common.smoke => sample::dataset(), // a smoke run downloads nothing
+        data => data.load(Split::Test, trained.config.format)?,
     };
     let dir = chapter.results.dir().to_path_buf();
     let filling = Filling { trained: &trained, net: &net, test: &test, dir };
@@ -155,7 +155,7 @@ fn exact(chapter: &mut Chapter) -> Result<()> {
             points.push((evaluations as f64, error));
             rows.push(Exact { solver: sampler.to_string(), evaluations, error });
         }
-        curves = curves.line(sampler.to_string(), &points).points("", &points);
+        curves = curves.line(sampler.to_string(), &points).points(sampler.to_string(), &points);
     }
     chapter.results.samples(41);
     chapter.results.table("exact.csv", &rows)?;
@@ -187,7 +187,7 @@ fn show(scores: &[Score], trained: &Trained, chapter: &mut Chapter) -> Result<()
         let mut points: Vec<(f64, f64)> =
             mine.map(|score| (score.nfe as f64, score.fid_lenet)).collect();
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
-        curves = curves.line(sampler.to_string(), &points).points("", &points);
+        curves = curves.line(sampler.to_string(), &points).points(sampler.to_string(), &points);
     }
     let curves = curves.hline(scores[0].floor, "test images").log_x().log_y();
     results.figure("fid.png", &curves.size(560.0, 380.0).draw())?;

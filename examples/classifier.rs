@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo run --example classifier -- --out weights/mnist-classifier
+//! cargo run --example classifier -- --data cifar10 --out runs/cifar10-classifier
 //! ```
 
 use anyhow::Result;
@@ -13,7 +14,6 @@ use from_noise::device;
 use from_noise::metrics::{
     ClassifierConfig, FeatureNet, accuracy, classifier_step, feature_moments,
 };
-use from_noise::nn::lenet::LeNet;
 use from_noise::progress::Progress;
 use from_noise::results::Results;
 use from_noise::train::Trainer;
@@ -26,6 +26,12 @@ struct Args {
     /// Run directory; the weights and moments go there
     #[arg(long, default_value = "runs/mnist-classifier", value_name = "DIR")]
     out: PathBuf,
+    /// What to classify: mnist, fashion, cifar10 or a folder of train/ and test/ pictures
+    #[arg(long, default_value = "mnist", value_name = "DATA")]
+    data: Source,
+    /// Side of a folder's pictures
+    #[arg(long, default_value_t = 32)]
+    size: u32,
     /// Optimizer steps
     #[arg(long, default_value_t = 6_000)]
     steps: u64,
@@ -52,12 +58,17 @@ fn main() -> Result<()> {
     from_noise::malloc::keep_pages();
     let device = device::pick(device::Choice::Auto)?;
     cli::listen_for_interrupts()?;
-    let format = Format { color: Color::Gray, size: 28 };
-    let train = Source::Mnist.load(Split::Train, format)?;
-    let test = Source::Mnist.load(Split::Test, format)?;
-    let mut config = ClassifierConfig::default();
+    let format = match args.data {
+        Source::Mnist | Source::Fashion => Format { color: Color::Gray, size: 28 },
+        Source::Cifar10 => Format { color: Color::Rgb, size: 32 },
+        Source::Folder(_) => Format { color: Color::Rgb, size: args.size },
+    };
+    let train = args.data.load(Split::Train, format)?;
+    let test = args.data.load(Split::Test, format)?;
+    let (data, classes) = (args.data.clone(), train.classes.len());
+    let mut config = ClassifierConfig { data, format, classes, ..Default::default() };
     config.train.seed = args.seed;
-    let mut trainer = Trainer::new(device, config.train.clone(), |vs| LeNet::new(vs, 10));
+    let mut trainer = Trainer::new(device, config.train.clone(), |vs| config.build(vs));
     let mut run = Run::create_or_resume(&args.out, &config, args.resume, &mut trainer)?;
     let mut progress = Progress::new("classifier", args.steps).starting_at(trainer.step);
     while trainer.step < args.steps && !cli::interrupted() {

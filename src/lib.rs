@@ -61,7 +61,7 @@ pub mod prelude {
     pub use crate::denoiser::{
         Clock, Denoised, Denoiser, Gaussian, Head, Meaning, Mixture, Model, Target,
     };
-    pub use crate::evaluate::{Sampler, Sampling};
+    pub use crate::evaluate::{Sampler, Sampling, score};
     pub use crate::forward::{Variance, posterior, q_sample};
     pub use crate::guide::Adapt;
     pub use crate::loss::{Weighting, l_simple};
@@ -70,7 +70,10 @@ pub mod prelude {
     pub use crate::nn::{Mlp, MlpConfig};
     pub use crate::noise::{Seeded, gaussian};
     pub use crate::plot::{Curves, Density, Figure, Gif, Grid, Scatter, Trajectories, VectorField};
-    pub use crate::sample::{ddim, ddpm};
+    pub use crate::sample::{
+        Churn, Slow, ddim, ddim_invert, ddpm, dpm_solver, dpm_solver_2, dpm_solver_3,
+        dpm_solver_sde, edm, heun, slerp,
+    };
     pub use crate::schedule::{Level, Path, Schedule};
     pub use crate::train::{TrainConfig, Trainer};
     pub use crate::trained::Trained;

@@ -47,8 +47,8 @@ impl ImageConfig {
 
     /// `[n, C, H, W]`, the shape of `n` samples.
     pub fn shape(&self, n: i64) -> [i64; 4] {
-        let size = self.format.size as i64;
-        [n, self.format.color.channels(), size, size]
+        let [channels, height, width] = self.format.shape();
+        [n, channels, height, width]
     }
 }
 

@@ -130,6 +130,18 @@ fn a_plan_counts_what_it_would_cost() {
 }
 
 #[test]
+fn a_ruler_that_does_not_fit_is_refused_in_words() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (folder, out) = (scratch.path().join("pets"), scratch.path().join("run"));
+    pictures(&folder);
+    let (folder, out) = (folder.to_str().unwrap(), out.to_str().unwrap());
+    succeeds(&["--train", "--data", folder, "--rgb", "--size", "16", "--out", out, "--smoke"]);
+    let words = ["[3, 16, 16]", "[1, 28, 28]", "--classifier"];
+    fails(&["--weights", out, "--score", "40", "--smoke"], &words);
+    fails(&["--score", "40", "--classifier", out, "--smoke"], &["config"]);
+}
+
+#[test]
 fn wrong_words_get_a_sentence_with_the_fix() {
     fails(&["--data", "mnsit"], &["mnist, fashion or cifar10"]);
     fails(&["--weights", "nowhere/at-all"], &["nowhere/at-all", "could not"]);

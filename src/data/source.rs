@@ -53,6 +53,13 @@ pub struct Format {
     pub size: u32,
 }
 
+impl Format {
+    /// `[C, H, W]`.
+    pub fn shape(self) -> [i64; 3] {
+        [self.color.channels(), self.size as i64, self.size as i64]
+    }
+}
+
 /// The folder that holds the named data sets: `FROM_NOISE_DATA`, or `datasets/` of the repository.
 pub fn data_dir() -> PathBuf {
     match std::env::var_os("FROM_NOISE_DATA") {
@@ -75,8 +82,7 @@ impl Source {
             Source::Cifar10 => cifar10::load(&dir.join("cifar10"), split),
             Source::Folder(folder) => image_folder::load(&part(folder, split)?, format),
         }?;
-        let size = format.size as i64;
-        let (wanted, found) = ([format.color.channels(), size, size], data.image_shape());
+        let (wanted, found) = (format.shape(), data.image_shape());
         if found == wanted {
             return Ok(data);
         }

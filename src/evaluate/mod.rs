@@ -6,5 +6,5 @@ mod score;
 mod sweep;
 
 pub use sampling::{Sampler, Sampling};
-pub use score::{CHUNK, Score, Tally, score};
+pub use score::{CHUNK, RulerError, Score, Tally, check_ruler, score};
 pub use sweep::{Combine, Filling, Shard, Sweep, SweepError};

@@ -58,6 +58,23 @@ impl fmt::Display for Score {
     }
 }
 
+/// A classifier that cannot read what the weights draw.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the weights draw images of {drawn:?}, the classifier reads {read:?}: train one that fits \
+     (cargo run --example classifier -- --help) and name it by --classifier"
+)]
+pub struct RulerError {
+    drawn: [i64; 3],
+    read: [i64; 3],
+}
+
+/// Whether `net` can read what `trained` draws.
+pub fn check_ruler(trained: &Trained, net: &FeatureNet) -> Result<(), RulerError> {
+    let [drawn, read] = [trained.config.format, net.config.format].map(|format| format.shape());
+    if drawn == read { Ok(()) } else { Err(RulerError { drawn, read }) }
+}
+
 /// What a score is computed from, image by image.
 #[derive(Debug)]
 pub struct Tally {
@@ -104,7 +121,8 @@ impl Tally {
             feature_net: net.hash.clone(),
             seed: sampling.seed,
             weights: trained.weights(),
-            class_entropy: class_histogram(&Tensor::cat(&self.labels, 0), 10).entropy,
+            class_entropy: class_histogram(&Tensor::cat(&self.labels, 0), net.config.classes)
+                .entropy,
         }
     }
 }

@@ -6,7 +6,7 @@
 //! computed from its parts in order, so it does not depend on who drew them.
 
 use super::sampling::{Sampler, Sampling, word};
-use super::score::{CHUNK, Score, Tally};
+use super::score::{CHUNK, RulerError, Score, Tally, check_ruler};
 use crate::checkpoint::{CheckpointError, load_tensors, save_tensors};
 use crate::data::{Dataset, to_u8};
 use crate::metrics::FeatureNet;
@@ -79,6 +79,8 @@ pub enum SweepError {
     TooManySteps { steps: usize, most: usize },
     #[error("a line of {n} images has no covariance: score at least two")]
     TooFew { n: u64 },
+    #[error(transparent)]
+    Ruler(#[from] RulerError),
 }
 
 /// Images of one sampling that are drawn together.
@@ -114,8 +116,9 @@ impl Sweep {
         Self::parts(&self.lines()).iter().map(|part| evaluations(&part.sampling) * part.n).sum()
     }
 
-    /// Whether every line can be drawn by `trained`.
-    pub fn check(&self, trained: &Trained) -> Result<(), SweepError> {
+    /// Whether every line can be drawn by `trained` and measured by `net`.
+    pub fn check(&self, trained: &Trained, net: &FeatureNet) -> Result<(), SweepError> {
+        check_ruler(trained, net)?;
         let most = trained.schedule.steps();
         for (sampling, n) in self.lines() {
             let steps = sampling.steps;

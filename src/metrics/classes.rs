@@ -1,10 +1,10 @@
 //! What a classifier sees in samples: which classes, and whether they teach as well as data do.
 
-use crate::data::{Dataset, batch_indices};
+use crate::data::{Color, Dataset, Format, Source, batch_indices};
 use crate::nn::lenet::{LeNet, jitter};
 use crate::train::{TrainConfig, TrainError, Trainer};
 use serde::{Deserialize, Serialize};
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind, Tensor, nn};
 
 /// How often each class occurs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -24,10 +24,13 @@ pub fn class_histogram(labels: &Tensor, classes: usize) -> ClassHistogram {
     ClassHistogram { counts: counts.into_iter().map(|count| count as u64).collect(), entropy }
 }
 
-/// How the classifier is taught.
+/// What the classifier reads, and how it is taught.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct ClassifierConfig {
+    pub data: Source,
+    pub format: Format,
+    pub classes: usize,
     pub batch: usize,
     pub train: TrainConfig,
 }
@@ -35,7 +38,15 @@ pub struct ClassifierConfig {
 impl Default for ClassifierConfig {
     fn default() -> Self {
         let train = TrainConfig { lr: 1e-3, clip: None, ema_decay: 0.999, ..Default::default() };
-        Self { batch: 128, train }
+        let format = Format { color: Color::Gray, size: 28 };
+        Self { data: Source::Mnist, format, classes: 10, batch: 128, train }
+    }
+}
+
+impl ClassifierConfig {
+    /// A new network in `vs`.
+    pub fn build(&self, vs: &nn::Path) -> LeNet {
+        LeNet::new(vs, self.format.shape(), self.classes as i64)
     }
 }
 
@@ -82,8 +93,7 @@ pub fn classification_accuracy_score(
     steps: u64,
     device: Device,
 ) -> Result<f64, TrainError> {
-    let classes = test.classes.len() as i64;
-    let mut trainer = Trainer::new(device, config.train.clone(), |vs| LeNet::new(vs, classes));
+    let mut trainer = Trainer::new(device, config.train.clone(), |vs| config.build(vs));
     while trainer.step < steps {
         classifier_step(&mut trainer, config, samples, device)?;
     }

@@ -1,4 +1,4 @@
-//! The network behind FID-LeNet: a classifier of digits whose penultimate layer is the ruler.
+//! The network behind FID-LeNet: a classifier whose penultimate layer is the ruler.
 
 use super::{ClassifierConfig, Moments};
 use crate::checkpoint::{CheckpointError, fingerprint, load_weights, read_config};
@@ -11,6 +11,8 @@ use tch::{Device, Kind, Tensor, nn};
 #[derive(Debug)]
 pub struct FeatureNet {
     net: LeNet,
+    /// What it reads and was taught.
+    pub config: ClassifierConfig,
     device: Device,
     /// The first twelve hexadecimal digits of the weights' SHA-256: distances measured by another
     /// network are other numbers.
@@ -26,20 +28,20 @@ impl FeatureNet {
     /// directory that the example `classifier` wrote.
     pub fn load(dir: impl AsRef<Path>, device: Device) -> Result<Self, CheckpointError> {
         let dir = dir.as_ref();
-        read_config::<ClassifierConfig>(dir)?; // another network's directory is refused by name
+        let config: ClassifierConfig = read_config(dir)?; // refuses another network's directory
         let weights = dir.join("ema.safetensors");
         let mut vs = nn::VarStore::new(device);
-        let net = LeNet::new(&vs.root(), 10);
+        let net = config.build(&vs.root());
         load_weights(&vs, &weights)?;
         vs.freeze();
         let hash = fingerprint(&weights)?;
         let reference = Moments::load(dir.join("train-moments.safetensors"))?;
         let test = Moments::load(dir.join("test-moments.safetensors"))?;
         let floor = super::frechet_distance(&test, &reference);
-        Ok(Self { net, device, hash, reference, floor })
+        Ok(Self { net, config, device, hash, reference, floor })
     }
 
-    /// `[B, 128]` of pictures `[B, 1, 28, 28]`. They are u8, so that what is scored is what a
+    /// `[B, 128]` of pictures `[B, C, H, W]`. They are u8, so that what is scored is what a
     /// saved picture holds.
     pub fn features(&self, pixels: &Tensor) -> Tensor {
         assert_eq!(pixels.kind(), Kind::Uint8, "scores are of u8 pictures: see data::to_u8");
@@ -54,7 +56,7 @@ impl FeatureNet {
         super::frechet_distance(&feature_moments(&self.net, &few, self.device), &self.reference)
     }
 
-    /// The classes `[B]` (i64) of pictures `[B, 1, 28, 28]`, u8.
+    /// The classes `[B]` (i64) of pictures `[B, C, H, W]`, u8.
     pub fn classify(&self, pixels: &Tensor) -> Tensor {
         self.classes(&self.features(pixels))
     }

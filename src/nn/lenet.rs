@@ -1,4 +1,4 @@
-//! A small classifier of grey images, for scores.
+//! A small classifier of images, for scores.
 
 use tch::nn::{self, Module};
 use tch::{Kind, Tensor};
@@ -11,35 +11,40 @@ pub struct LeNet {
     conv2: nn::Conv2D,
     hidden: nn::Linear,
     last: nn::Linear,
+    shape: [i64; 3],
 }
 
 impl LeNet {
     /// Length of the penultimate layer, [`features`](Self::features).
     pub const FEATURES: i64 = 128;
 
-    /// For images of 28 x 28.
-    pub fn new(vs: &nn::Path, classes: i64) -> Self {
+    /// For images of `shape: [C, H, W]`, 16 pixels a side at least.
+    pub fn new(vs: &nn::Path, shape: [i64; 3], classes: i64) -> Self {
         let plain = nn::ConvConfig::default();
+        let left = |side: i64| ((side - 4) / 2 - 4) / 2; // 28 -> 24 -> 12 -> 8 -> 4
+        let pixels = left(shape[1]) * left(shape[2]);
         Self {
-            conv1: nn::conv2d(vs / "conv1", 1, 20, 5, plain),
+            conv1: nn::conv2d(vs / "conv1", shape[0], 20, 5, plain),
             conv2: nn::conv2d(vs / "conv2", 20, 50, 5, plain),
-            hidden: nn::linear(vs / "hidden", 50 * 4 * 4, Self::FEATURES, Default::default()),
+            hidden: nn::linear(vs / "hidden", 50 * pixels, Self::FEATURES, Default::default()),
             last: nn::linear(vs / "last", Self::FEATURES, classes, Default::default()),
+            shape,
         }
     }
 
     /// The penultimate layer, after its rectifier.
     ///
     /// # Shapes
-    /// `x: [B, 1, 28, 28]` in `[-1, 1]` -> `[B, 128]`.
+    /// `x: [B, C, H, W]` in `[-1, 1]` -> `[B, 128]`.
     ///
     /// # Panics
     /// On other shapes.
     pub fn features(&self, x: &Tensor) -> Tensor {
         let shape = x.size();
-        assert_eq!(shape[1..], [1, 28, 28], "LeNet takes [B, 1, 28, 28], not {shape:?}");
-        let h = x.apply(&self.conv1).relu().max_pool2d_default(2); // [B, 20, 12, 12]
-        let h = h.apply(&self.conv2).relu().max_pool2d_default(2); // [B, 50, 4, 4]
+        let known = shape.get(1..) == Some(&self.shape);
+        assert!(known, "this LeNet takes images of {:?}, not {shape:?}", self.shape);
+        let h = x.apply(&self.conv1).relu().max_pool2d_default(2); // [B, 20, 12, 12] of 28 x 28
+        let h = h.apply(&self.conv2).relu().max_pool2d_default(2); // [B, 50, 4, 4] of 28 x 28
         self.hidden.forward(&h.flatten(1, -1)).relu() // [B, 128]
     }
 
@@ -80,8 +85,8 @@ mod tests {
     fn features_are_what_the_last_layer_reads_and_dropout_is_for_training_alone() {
         tch::manual_seed(1);
         let vs = VarStore::new(Device::Cpu);
-        let net = LeNet::new(&vs.root(), 10);
-        let x = Tensor::rand([3, 1, 28, 28], tch::kind::FLOAT_CPU) * 2.0 - 1.0;
+        let net = LeNet::new(&vs.root(), [3, 32, 30], 10);
+        let x = Tensor::rand([3, 3, 32, 30], tch::kind::FLOAT_CPU) * 2.0 - 1.0;
         let features = net.features(&x);
         assert_eq!(features.size(), [3, LeNet::FEATURES]);
         assert!(features.min().double_value(&[]) >= 0.0);

@@ -79,7 +79,7 @@ impl Grid {
         let (tiles, cell) = self.mosaic();
         let points = |pixels: u32| f64::from(pixels) / f64::from(SCALE);
         let widest = self.row_labels.iter().map(|label| width_of(label, LABEL)).fold(0.0, f64::max);
-        let left = if widest > 0.0 { (widest + 7.0).ceil() } else { 0.0 };
+        let left = if widest > 0.0 { (widest + 10.0).ceil() } else { 0.0 };
         let header = if self.column_labels.is_empty() { 0.0 } else { LABEL * 1.6 };
         let top = (header + if self.title.is_empty() { 0.0 } else { TITLE * 1.6 }).ceil();
         let width = (left + points(tiles.width())).max(width_of(&self.title, TITLE) * 1.06);

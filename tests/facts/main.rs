@@ -9,5 +9,4 @@ mod schedules;
 mod scores;
 mod solvers;
 mod support;
-
 mod tables;

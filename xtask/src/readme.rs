@@ -1,7 +1,9 @@
 //! The README's tables are written from results/, never typed: `cargo xtask readme`.
 //!
 //! A block `<!-- table results/x.csv -->` ... `<!-- end -->` holds the CSV as a Markdown table and
-//! one line that says how it was made, from the sidecar `results/x.csv.json`.
+//! one line that says how it was made, from the sidecar `results/x.csv.json`. After the file's name
+//! may stand which columns it shows, under which heading and with how many decimals:
+//! `<!-- table results/x.csv: steps | fid_lenet as FID .1 -->`.
 
 use crate::repo::Repo;
 use anyhow::{Context, Result, bail};
@@ -41,33 +43,70 @@ fn filled(text: &str, root: &Path) -> Result<String> {
     let mut rest = text;
     while let Some(start) = rest.find(OPEN) {
         let body = &rest[start..];
-        let (name, after) = body[OPEN.len()..]
+        let (what, after) = body[OPEN.len()..]
             .split_once(" -->")
             .with_context(|| format!("a comment is not closed: {}", first_line(body)))?;
         let end = after.find(CLOSE);
-        let end = end.with_context(|| format!("no `{CLOSE}` after the table {name}"))?;
+        let end = end.with_context(|| format!("no `{CLOSE}` after the table {what}"))?;
         out += &rest[..start];
-        out += &format!("{OPEN}{name} -->\n{}{CLOSE}", table(root, name)?);
+        out += &format!("{OPEN}{what} -->\n{}{CLOSE}", table(root, what)?);
         rest = &after[end + CLOSE.len()..];
     }
     Ok(out + rest)
 }
 
-fn table(root: &Path, name: &str) -> Result<String> {
-    let csv = fs::read_to_string(root.join(name)).with_context(|| format!("cannot read {name}"))?;
+/// `name as heading .2`
+struct Column {
+    place: usize,
+    heading: String,
+    decimals: Option<usize>,
+}
+
+impl Column {
+    fn parse(text: &str, header: &[String], file: &str) -> Result<Self> {
+        let (text, decimals) = match text.trim().rsplit_once(" .") {
+            Some((text, digits)) => (text, digits.parse().ok()),
+            None => (text.trim(), None),
+        };
+        let (name, heading) = text.split_once(" as ").unwrap_or((text, text));
+        let place = header.iter().position(|column| column == name);
+        let known = || format!("{file} has no column `{name}`; it has: {}", header.join(", "));
+        let place = place.with_context(known)?;
+        Ok(Self { place, heading: heading.replace('_', " "), decimals })
+    }
+
+    fn cell(&self, row: &[String]) -> String {
+        let text = &row[self.place];
+        match (self.decimals, text.parse::<f64>()) {
+            (Some(decimals), Ok(number)) => format!("{number:.decimals$}"),
+            _ => text.clone(),
+        }
+    }
+}
+
+fn table(root: &Path, what: &str) -> Result<String> {
+    let (name, columns) = what.split_once(": ").map_or((what, None), |(name, c)| (name, Some(c)));
+    let mut reader =
+        csv::Reader::from_path(root.join(name)).with_context(|| format!("cannot read {name}"))?;
+    let text = |row: &csv::StringRecord| row.iter().map(String::from).collect::<Vec<_>>();
+    let header = text(reader.headers().with_context(|| format!("{name} is not a table"))?);
+    let all = || header.join(" | ");
+    let columns: Vec<Column> = columns
+        .map_or_else(all, String::from)
+        .split(" | ")
+        .map(|column| Column::parse(column, &header, name))
+        .collect::<Result<_>>()?;
     let sidecar = format!("{name}.json");
     let json = fs::read_to_string(root.join(&sidecar))
         .with_context(|| format!("cannot read {sidecar}: every result needs its sidecar"))?;
     let origin: serde_json::Value =
         serde_json::from_str(&json).with_context(|| format!("{sidecar} is not JSON"))?;
-    let mut out = String::new();
-    for (i, line) in csv.lines().enumerate() {
-        // These tables quote nothing: a comma always separates.
-        let cells: Vec<&str> = line.split(',').collect();
-        out += &format!("| {} |\n", cells.join(" | ").replace('_', " "));
-        if i == 0 {
-            out += &format!("|{}\n", "---|".repeat(cells.len()));
-        }
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let mut out = line(columns.iter().map(|column| column.heading.clone()).collect());
+    out += &format!("|{}\n", "---|".repeat(columns.len()));
+    for row in reader.records() {
+        let row = text(&row.with_context(|| format!("{name} is not a table"))?);
+        out += &line(columns.iter().map(|column| column.cell(&row)).collect());
     }
     let field = |key: &str| origin[key].as_str().unwrap_or("?").to_owned();
     out += &format!("\n(`{}`, {}, {})\n", field("command"), field("device"), field("date"));
@@ -98,6 +137,12 @@ mod tests {
              (`cargo x`, cpu, 2026-01-02)\n<!-- end -->\nafter\n"
         );
         assert_eq!(filled(&once, dir.path()).unwrap(), once);
+        fs::write(dir.path().join("a.csv"), "x_of,y\n\"1, or 2\",2.346\n").unwrap();
+        let chosen = "<!-- table a.csv: y as why .2 | x_of -->\n<!-- end -->";
+        let found = filled(chosen, dir.path()).unwrap();
+        assert!(found.contains("| why | x of |\n|---|---|\n| 2.35 | 1, or 2 |\n"), "{found}");
+        let wrong = filled("<!-- table a.csv: z -->\n<!-- end -->", dir.path()).unwrap_err();
+        assert!(wrong.to_string().contains("it has: x_of, y"), "{wrong}");
         fs::write(dir.path().join("a.csv"), "x_of,y\n1,3\n").unwrap();
         assert_ne!(filled(&once, dir.path()).unwrap(), once, "a new number must show");
     }
