@@ -123,8 +123,9 @@ fn main() -> Result<()> {
         data => data.load(Split::Test, trained.config.format)?,
     };
     let rows = fill(&sweep, &trained, &net, &test, &args.share, &mut chapter)?;
-    if args.share.shard.is_none() {
-        show(&rows, &trained, &mut chapter)?;
+    if !rows.is_empty() && args.share.shard.is_none() {
+        let (few, many) = args.common.choose((2, 3), (10, 100), (10, 100), (10, 100));
+        show(&rows, &trained, (few, many), &mut chapter)?;
     }
     chapter.results.finish();
     Ok(())
@@ -184,7 +185,7 @@ fn printed(scores: &[Score]) -> Vec<Row> {
                     == (steps, path, n, &name)
             })
         };
-        let floor = SAMPLERS.iter().find_map(|sampler| find(sampler));
+        let floor = SAMPLERS.iter().find_map(&find);
         let floor = floor.map_or(String::new(), |score| format!("{:.2}", score.floor));
         let cell = |sampler: &Sampler| find(sampler).map_or(String::new(), with_error);
         Row::new(steps, path, n, floor, SAMPLERS.each_ref().map(cell))
@@ -199,7 +200,13 @@ fn with_error(score: &Score) -> String {
     }
 }
 
-fn show(scores: &[Score], trained: &Trained, chapter: &mut Chapter) -> Result<()> {
+/// The table as printed, its curves, and pictures with `few` and with `many` steps.
+fn show(
+    scores: &[Score],
+    trained: &Trained,
+    (few, many): (usize, usize),
+    chapter: &mut Chapter,
+) -> Result<()> {
     let results = &mut chapter.results;
     results.table("fid.csv", &printed(scores))?;
     let paper = PAPER.map(|(steps, fids)| {
@@ -211,11 +218,10 @@ fn show(scores: &[Score], trained: &Trained, chapter: &mut Chapter) -> Result<()
         results.samples(scores.iter().map(|score| score.n).max());
         results.figure("fid.png", &figure)?;
     }
-    let steps = if trained.schedule.steps() < 100 { 2 } else { 10 };
-    let noise = last_noise(trained, steps, chapter)?;
+    let noise = last_noise(trained, few, chapter)?;
     chapter.results.samples(64);
     chapter.results.table("last-noise.csv", &noise)?;
-    let latents = same_latents(trained, chapter);
+    let latents = same_latents(trained, (few, many), chapter);
     chapter.results.samples(8);
     Ok(chapter.results.figure("same-latents.png", &latents)?)
 }
@@ -296,8 +302,7 @@ fn border_std(x0: &Tensor) -> f64 {
 }
 
 /// Eight latents drawn by each sampler, with few steps on either path and with many.
-fn same_latents(trained: &Trained, chapter: &Chapter) -> Figure {
-    let most = trained.schedule.steps();
+fn same_latents(trained: &Trained, (few, many): (usize, usize), chapter: &Chapter) -> Figure {
     let column = |path: Path, steps: usize| {
         let draw = |sampler: &Sampler| {
             let sampling = Sampling { sampler: *sampler, path, steps, seed: chapter.seed };
@@ -309,10 +314,7 @@ fn same_latents(trained: &Trained, chapter: &Chapter) -> Figure {
         let grid = Grid::new(&Tensor::cat(&images, 0), 8).scale(1).row_labels(&names);
         grid.title(format!("{steps} steps, {path}")).draw()
     };
-    let panels = [
-        column(Path::Uniform, 10.min(most)),
-        column(Path::Trailing, 10.min(most)),
-        column(Path::Uniform, 100.min(most)),
-    ];
+    let panels =
+        [column(Path::Uniform, few), column(Path::Trailing, few), column(Path::Uniform, many)];
     Figure::column(&panels)
 }

@@ -109,9 +109,10 @@ fn main() -> Result<()> {
     let filling = Filling { trained: &trained, net: &net, test: &test, dir };
     let rows =
         cli::fill_table(&sweep, &filling, &args.share, &mut chapter.results, chapter.device)?;
-    if args.share.shard.is_none() {
+    if !rows.is_empty() && args.share.shard.is_none() {
         exact(&mut chapter)?;
-        show(&rows, &trained, &mut chapter)?;
+        let pair = args.common.choose([3, 5], [10, 35], [10, 35], [10, 35]);
+        show(&rows, &trained, pair, &mut chapter)?;
     }
     chapter.results.finish();
     Ok(())
@@ -174,7 +175,13 @@ struct ByPath {
     karras: String,
 }
 
-fn show(scores: &[Score], trained: &Trained, chapter: &mut Chapter) -> Result<()> {
+/// The curves, the table of paths, and the same latents with two numbers of evaluations.
+fn show(
+    scores: &[Score],
+    trained: &Trained,
+    evaluations: [usize; 2],
+    chapter: &mut Chapter,
+) -> Result<()> {
     let Some(n) = scores.iter().map(|score| score.n).max() else { return Ok(()) };
     let results = &mut chapter.results;
     results.samples(n);
@@ -208,7 +215,7 @@ fn show(scores: &[Score], trained: &Trained, chapter: &mut Chapter) -> Result<()
         ByPath { solver, nfe, uniform, quadratic, trailing, log_snr, karras }
     });
     results.table("paths.csv", &by_path.collect::<Vec<_>>())?;
-    let figure = same_latents(trained, chapter);
+    let figure = same_latents(trained, evaluations, chapter);
     chapter.results.samples(8);
     Ok(chapter.results.figure("same-latents.png", &figure)?)
 }
@@ -218,8 +225,8 @@ fn same(word: &str, variant: &str) -> bool {
     word.replace('-', "").eq_ignore_ascii_case(variant)
 }
 
-/// Eight latents, every solver, with about ten evaluations and about thirty-five.
-fn same_latents(trained: &Trained, chapter: &Chapter) -> Figure {
+/// Eight latents, every solver, with two numbers of evaluations.
+fn same_latents(trained: &Trained, evaluations: [usize; 2], chapter: &Chapter) -> Figure {
     let panel = |most: usize| {
         let draw = |(sampler, path): (Sampler, Path)| {
             let steps = sampler.steps_within(most).unwrap_or(1);
@@ -233,5 +240,5 @@ fn same_latents(trained: &Trained, chapter: &Chapter) -> Figure {
         };
         Grid::new(&Tensor::cat(&images, 0), 8).row_labels(&SOLVERS.map(name)).draw()
     };
-    Figure::row(&[panel(10), panel(35)])
+    Figure::row(&evaluations.map(panel))
 }

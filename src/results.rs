@@ -115,6 +115,13 @@ impl Results {
         self.keep(path)
     }
 
+    /// Writes `name`, whose bytes are made elsewhere.
+    pub fn bytes(&mut self, name: &str, bytes: &[u8]) -> Result<(), ResultError> {
+        let path = self.dir.join(name);
+        write_atomically(&path, bytes)?;
+        self.keep(path)
+    }
+
     /// Says which files were written.
     pub fn finish(self) {
         if self.files.is_empty() {
@@ -148,7 +155,10 @@ fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ResultError> {
         file.write_all(bytes)?;
         std::fs::rename(beside, path)
     };
-    write().map_err(|e| failed(path, e))
+    write().map_err(|e| {
+        let _ = std::fs::remove_file(beside);
+        failed(path, e)
+    })
 }
 
 fn failed(path: &Path, cause: impl std::fmt::Display) -> ResultError {

@@ -285,8 +285,8 @@ pub enum Path {
     /// Evenly in the log SNR from `T` to 1, both visited, between the rungs (DPM-Solver, section
     /// 3.4).
     LogSnr,
-    /// Evenly in the seventh root of `sigma / alpha` from `T` to 1, between the rungs: see
-    /// [`karras`].
+    /// Evenly in the seventh root of sigma / alpha from `T` to 1, between the rungs (Karras et al.
+    /// 2022, eq. 5): most of them where there is little noise.
     Karras,
 }
 

@@ -33,7 +33,9 @@ fn uses(dir: &Path, module: Option<&str>, found: &mut Vec<(String, String)>) {
         let path = entry.unwrap().path();
         let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let module = module.unwrap_or(&stem);
-        if path.is_dir() {
+        if module == "bin" {
+            continue; // a program uses the crate from outside
+        } else if path.is_dir() {
             uses(&path, Some(module), found);
         } else if module != "lib" {
             let text = std::fs::read_to_string(&path).unwrap();

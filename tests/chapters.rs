@@ -129,6 +129,40 @@ fn a_plan_counts_what_it_would_cost() {
     assert!(paper.contains("parameters: 35746307"), "{paper}");
 }
 
+/// A table drawn by two processes, collected, and kept when its parts are gone.
+#[test]
+fn a_table_is_shared_out_collected_and_kept() {
+    let scratch = tempfile::tempdir().unwrap();
+    let out = |name: &str| scratch.path().join(name).to_str().unwrap().to_owned();
+    let run = |folder: &str, more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ch06-fid-table"));
+        command.args(["--smoke", "--out", folder]).args(more).env_remove("RUST_BACKTRACE");
+        let out = command.output().unwrap();
+        assert!(out.status.success(), "{more:?}: {}", text(&out.stderr));
+    };
+    let table = |folder: &str| std::fs::read_to_string(Path::new(folder).join("table.csv"));
+    let (whole, shared) = (out("whole"), out("shared"));
+    run(&whole, &[]);
+    run(&shared, &["--shard", "1/2"]);
+    assert!(table(&shared).is_err(), "a share writes no table");
+    run(&shared, &["--collect"]);
+    let lines = |folder: &str| table(folder).unwrap().lines().count();
+    assert!(lines(&shared) < lines(&whole), "half of the lines are yet to be drawn");
+    run(&shared, &["--shard", "2/2"]);
+    run(&shared, &["--collect"]);
+    assert_eq!(table(&shared).unwrap(), table(&whole).unwrap());
+    std::fs::remove_dir_all(Path::new(&shared).join("parts")).unwrap();
+    run(&shared, &[]);
+    assert!(!Path::new(&shared).join("parts").exists(), "a line in the table is not drawn again");
+    assert_eq!(table(&shared).unwrap(), table(&whole).unwrap());
+    let printed = std::fs::read_to_string(Path::new(&whole).join("fid.csv")).unwrap();
+    assert_eq!(printed.lines().count(), 4, "{printed}");
+    let wrong =
+        Command::new(env!("CARGO_BIN_EXE_ch06-fid-table")).args(["--shard", "3/2"]).output();
+    let said = text(&wrong.unwrap().stderr);
+    assert!(said.contains("1/8 for the first of eight"), "{said}");
+}
+
 #[test]
 fn a_ruler_that_does_not_fit_is_refused_in_words() {
     let scratch = tempfile::tempdir().unwrap();

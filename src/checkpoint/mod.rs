@@ -60,7 +60,7 @@ pub enum CheckpointError {
         path.display()
     )]
     ConfigDiffers { path: PathBuf, diff: String },
-    #[error("{} cannot be read as this chapter's config: {why}: is it the right folder, and unedited?", path.display())]
+    #[error("{} cannot be read as the config asked for: {why}: is it the right folder, and unedited?", path.display())]
     Config { path: PathBuf, why: String },
     #[error("{} has format {found}, this version of the crate reads {expected}: use the crate version that wrote it", path.display())]
     Format { path: PathBuf, found: u64, expected: u64 },

@@ -112,6 +112,7 @@ pub fn command_line(name: &str) -> String {
     let number = name.strip_prefix("ch").and_then(|rest| rest.split_once('-'));
     let start = match number {
         Some((number, _)) => format!("cargo chapter {number}"),
+        None if name == "from-noise" => "cargo from-noise".into(),
         None => format!("cargo run --example {name} --"),
     };
     std::iter::once(start).chain(std::env::args().skip(1)).collect::<Vec<_>>().join(" ")

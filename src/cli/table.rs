@@ -52,7 +52,9 @@ pub fn fill_table(
             rows.extend(filling.score(line)?);
         }
         rows.sort_by_key(|row| place(row).unwrap_or(usize::MAX));
-        results.table("table.csv", &rows)?;
+        if !rows.is_empty() {
+            results.table("table.csv", &rows)?;
+        }
     }
     stop_if_interrupted()?;
     rows.retain(|row| place(row).is_some());

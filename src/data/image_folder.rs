@@ -49,6 +49,47 @@ pub fn load(folder: &Path, format: Format) -> Result<Dataset> {
     Ok(Dataset::new(&file_name(folder), images, Tensor::from_slice(&labels), classes))
 }
 
+/// Every picture of `folder`, or of its subfolders if it has any, without regard to classes:
+/// `[N, C, size, size]`, in the order of [`load`].
+///
+/// Pictures of another size are refused, not scaled: whoever compares pictures wants those that
+/// are there.
+///
+/// # Errors
+/// As [`load`], and the first picture of another size.
+pub fn load_pictures(folder: &Path, format: Format) -> Result<Tensor> {
+    let found = entries(folder)?;
+    let files = if found.iter().any(|path| path.is_dir()) {
+        let mut files = Vec::new();
+        for path in found {
+            match path.is_dir() {
+                true => files.extend(pictures(&path)?),
+                false => refuse_stray_picture(folder, &path)?,
+            }
+        }
+        files
+    } else {
+        pictures(folder)?
+    };
+    files.iter().try_for_each(|file| refuse_other_size(file, format.size))?;
+    let side = format.size as i64;
+    let images = Tensor::from_slice(&decode_all(&files, format)?);
+    Ok(images.view([-1, format.color.channels(), side, side])) // [N*C*H*W] -> [N, C, H, W]
+}
+
+fn refuse_other_size(file: &Path, side: u32) -> Result<()> {
+    let reader = ImageReader::open(file).and_then(ImageReader::with_guessed_format);
+    // What cannot be read is named when it is decoded.
+    match reader.map(ImageReader::into_dimensions) {
+        Ok(Ok((width, height))) if (width, height) != (side, side) => {
+            let (expected, found) =
+                (format!("{side} x {side} pixels"), format!("{width} x {height}"));
+            Err(Error::content(file, expected, found, "scale the pictures first"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What lies in a folder, sorted, without hidden files.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();

@@ -17,6 +17,7 @@ pub mod toy2d;
 
 pub use dataset::{Batch, Dataset, from_u8, to_u8};
 pub use error::{Error, Result};
+pub use image_folder::load_pictures;
 pub use indices::batch_indices;
 pub use source::{Color, Format, Source, Split, data_dir};
 pub use toy2d::Toy;

@@ -54,8 +54,8 @@ impl Sampler {
     /// Evaluations of the network that `steps` steps take, the last one to the clean level.
     pub fn evaluations(self, steps: usize) -> usize {
         match self {
-            Sampler::Heun | Sampler::Edm(_) | Sampler::DpmSolver2 => 2 * steps - 1,
-            Sampler::DpmSolver3 => 3 * steps - 2,
+            Sampler::Heun | Sampler::Edm(_) | Sampler::DpmSolver2 => (2 * steps).saturating_sub(1),
+            Sampler::DpmSolver3 => (3 * steps).saturating_sub(2),
             _ => steps,
         }
     }
@@ -117,7 +117,8 @@ impl Sampling {
         noise: Noise,
     ) -> Tensor {
         let path = schedule.path(self.path, self.steps);
-        let between = |log_snr: f64| schedule.at_log_snr(log_snr);
+        let top = schedule.level(schedule.steps()).log_snr(); // nothing is noisier
+        let between = |log_snr: f64| schedule.at_log_snr(log_snr.max(top));
         match self.sampler {
             Sampler::Ddim(eta) => ddim(model, &path, x_T, eta, noise),
             Sampler::Ddpm(variance) => ddpm(model, &path, x_T, variance, noise),

@@ -9,6 +9,8 @@ use super::sampling::{Sampler, Sampling, word};
 use super::score::{CHUNK, RulerError, Score, Tally, check_ruler};
 use crate::checkpoint::{CheckpointError, load_tensors, save_tensors};
 use crate::data::{Dataset, to_u8};
+use crate::denoiser::Head;
+use crate::forward::Variance;
 use crate::metrics::FeatureNet;
 use crate::schedule::{Level, Path};
 use crate::trained::Trained;
@@ -75,10 +77,14 @@ impl FromStr for Shard {
 pub enum SweepError {
     #[error(transparent)]
     Part(#[from] CheckpointError),
-    #[error("{steps} steps do not fit a schedule of {most}: take fewer")]
+    #[error("{steps} steps do not fit a schedule of {most}: take 1 to {most}")]
     TooManySteps { steps: usize, most: usize },
     #[error("a line of {n} images has no covariance: score at least two")]
     TooFew { n: u64 },
+    #[error("these weights say nothing about the variance: take ddpm with small or large")]
+    NoVariance,
+    #[error("{n} test images have no covariance to compare with: provide at least two")]
+    NoTest { n: usize },
     #[error(transparent)]
     Ruler(#[from] RulerError),
 }
@@ -127,6 +133,10 @@ impl Sweep {
             }
             if n < 2 {
                 return Err(SweepError::TooFew { n });
+            }
+            let learned = matches!(sampling.sampler, Sampler::Ddpm(Variance::Learned));
+            if learned && trained.config.meaning.head == Head::Mean {
+                return Err(SweepError::NoVariance);
             }
         }
         Ok(())
@@ -240,6 +250,9 @@ impl Filling<'_> {
         let mut tally = Tally::default();
         for part in &parts {
             let _labels = tally.add(self.net, &self.features(part)?);
+        }
+        if self.test.len() < 2 {
+            return Err(SweepError::NoTest { n: self.test.len() });
         }
         let floor = self.net.floor_of(self.test, n);
         Ok(Some(tally.score(self.trained, &sampling, self.net, floor)))

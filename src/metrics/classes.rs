@@ -20,7 +20,7 @@ pub fn class_histogram(labels: &Tensor, classes: usize) -> ClassHistogram {
     let counts = Vec::<i64>::try_from(counts).expect("bincount is a vector of integers");
     let n: i64 = counts.iter().sum();
     let share = counts.iter().filter(|count| **count > 0).map(|count| *count as f64 / n as f64);
-    let entropy = -share.map(|p| p * p.ln()).sum::<f64>();
+    let entropy = 0.0 - share.map(|p| p * p.ln()).sum::<f64>(); // not -0
     ClassHistogram { counts: counts.into_iter().map(|count| count as u64).collect(), entropy }
 }
 

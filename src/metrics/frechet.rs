@@ -86,7 +86,10 @@ impl Moments {
         };
         let (n, sum, outer) = (take("n")?, take("sum")?, take("outer")?);
         let dim = sum.size();
-        let fits = dim.len() == 1 && outer.size() == [dim[0], dim[0]] && n.numel() == 1;
+        let fits = dim.len() == 1
+            && outer.size() == [dim[0], dim[0]]
+            && n.numel() == 1
+            && n.int64_value(&[]) >= 0;
         if !fits || [sum.kind(), outer.kind()] != [Kind::Double; 2] {
             let why = format!("sum {dim:?} and outer {:?} are no f64 moments", outer.size());
             return Err(CheckpointError::Damaged { path: path.into(), why });

@@ -1,5 +1,5 @@
 //! Samplers: plain functions over a [`Denoiser`](crate::denoiser::Denoiser) and a path of
-//! [`Level`](crate::schedule::Level)s, from noise to the clean level.
+//! [`Level`]s, from noise to the clean level.
 //!
 //! Respacing is the choice of the path; clipping and guidance wrap the denoiser; watching is
 //! [`Record`](crate::guide::Record). So each sampler is only its own few lines.

@@ -48,12 +48,14 @@ impl Default for TrainConfig {
 }
 
 impl TrainConfig {
+    // ANCHOR: lr
     /// The learning rate of step `step` (counted from 1).
     pub fn lr_at(&self, step: u64) -> f64 {
         let risen = if step >= self.warmup { 1.0 } else { step as f64 / self.warmup as f64 };
         let left = |[from, to]: [u64; 2]| to.saturating_sub(step) as f64 / (to - from) as f64;
         self.lr * risen * self.cooldown.map_or(1.0, |span| left(span).min(1.0))
     }
+    // ANCHOR_END: lr
 
     /// Refuses values that no run can mean, each in one sentence.
     pub fn check(&self) -> Result<(), TrainError> {

@@ -246,7 +246,7 @@ fn j1_preconditioning_has_the_published_numbers() {
     let c = Preconditioning::at(Level::variance_exploding(0.5), 0.5);
     close(c.skip, 0.5, 1e-15);
     close(c.out, 0.353553, 5e-7);
-    close(c.input, 1.414214, 5e-7);
+    relative(c.input, 2f64.sqrt(), 1e-15);
     close(1.0 / c.out.powi(2), 8.0, 1e-12); // the paper's weight on the error of x0
     // min-SNR weights count errors of x0: without a bound theirs is that weight
     for at in [Level::variance_exploding(0.5), linear().level(300)] {

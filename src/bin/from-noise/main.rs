@@ -1,0 +1,61 @@
+//! `from-noise`: draw, measure, tabulate and inspect, with weights and pictures of one's own.
+
+mod arrays;
+mod info;
+mod model;
+mod sample;
+mod score;
+mod side;
+mod table;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Diffusion models on your own data: draw from a trained run, measure what was drawn, fill tables
+/// of scores, look into a run. Training is `cargo chapter 04 --train`.
+///
+/// Examples:
+///   cargo from-noise sample weights/mnist-ddpm --out digits.png
+///   cargo from-noise info weights/mnist-ddpm
+///   cargo from-noise score --help
+#[derive(Debug, Parser)]
+#[command(verbatim_doc_comment, name = "from-noise", bin_name = "cargo from-noise", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Sample(sample::Args),
+    Score(score::Args),
+    Table(table::Args),
+    Info(info::Args),
+}
+
+fn main() -> ExitCode {
+    from_noise::malloc::keep_pages();
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Sample(args) => sample::run(&args),
+        Command::Score(args) => score::run(&args),
+        Command::Table(args) => table::run(&args),
+        Command::Info(args) => info::run(&args),
+    }
+}
+
+/// What to type to do this again.
+fn command_line() -> String {
+    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    std::iter::once("cargo from-noise".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+}

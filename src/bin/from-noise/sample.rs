@@ -1,0 +1,362 @@
+//! `from-noise sample`: images from a run directory, as pictures, a movie or an array.
+
+use super::{arrays, command_line, model};
+use anyhow::{Result, bail, ensure};
+use from_noise::data::to_u8;
+use from_noise::denoiser::{Denoised, Denoiser};
+use from_noise::device;
+use from_noise::evaluate::{CHUNK, Sampler, Sampling};
+use from_noise::forward::Variance;
+use from_noise::guide::{Adapt, Seen};
+use from_noise::network::Inject;
+use from_noise::noise::Seeded;
+use from_noise::plot::{Figure, Gif, Grid};
+use from_noise::progress::Progress;
+use from_noise::results::Results;
+use from_noise::sample::Churn;
+use from_noise::schedule::{Level, Path};
+use from_noise::trained::Trained;
+use serde::Serialize;
+use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
+use tch::{Device, Kind, Tensor};
+
+/// Draw images from a run directory.
+///
+/// The ending of --out decides what is written: .png a grid, .gif the first images on their way,
+/// x_t beside the predicted x0, .npy and .npz (array arr_0) the images as u8 [N, H, W, C].
+///
+/// Examples:
+///   cargo from-noise sample weights/mnist-ddpm
+///   cargo from-noise sample weights/mnist-ddpm --n 16 --out digits.png --out digits.gif
+///   cargo from-noise sample weights/mnist-ddpm --sampler dpm-solver++2m --steps 10
+///   cargo from-noise sample weights/mnist-ddpm --sampler ddim --eta 1 --n 1000 --out digits.npz
+///   cargo from-noise sample weights/mnist-ddpm --sampler edm --churn 5 --path karras --steps 18
+///   cargo from-noise sample weights/mnist-ddpm --noise x_T.npy --out digits.npy
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Args {
+    /// Run directory: config.json and ema.safetensors
+    #[arg(value_name = "RUN")]
+    weights: PathBuf,
+
+    /// How many images [default: 64, or as many as --noise holds]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    n: Option<u64>,
+
+    /// Which sampler draws
+    #[arg(long, default_value = "ddim", value_parser = NAMES)]
+    sampler: String,
+
+    /// Share of fresh noise of ddim, 0 to 1 [default: 0]
+    #[arg(long)]
+    eta: Option<f64>,
+
+    /// Variance of ddpm's noise [default: small]
+    #[arg(long, value_enum)]
+    variance: Option<Variance>,
+
+    /// How much noise edm adds over all its steps, Karras's S_churn [default: 5]
+    #[arg(long, value_name = "S")]
+    churn: Option<f64>,
+
+    /// edm adds none below this sigma / alpha, Karras's S_min [default: 0.05]
+    #[arg(long, value_name = "S")]
+    churn_above: Option<f64>,
+
+    /// edm adds none above this sigma / alpha, Karras's S_max [default: 10]
+    #[arg(long, value_name = "S")]
+    churn_below: Option<f64>,
+
+    /// Standard deviation of what edm adds, Karras's S_noise [default: 1]
+    #[arg(long, value_name = "S")]
+    churn_scale: Option<f64>,
+
+    /// Noisy levels on the path
+    #[arg(long, default_value_t = 50)]
+    steps: usize,
+
+    /// Which levels of the schedule are visited
+    #[arg(long, value_enum, default_value_t = Path::Trailing)]
+    path: Path,
+
+    /// Seed of all noise: the same seed gives the same images
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+
+    /// Start from this noise x_T, floats [N, C, H, W], instead of drawing it
+    #[arg(long, value_name = "FILE.npy")]
+    noise: Option<PathBuf>,
+
+    /// Do not clip the predicted x0 to the range of pixels
+    #[arg(long)]
+    no_clip: bool,
+
+    /// Where to compute: auto, cpu, cuda:N or mps
+    #[arg(long, default_value = "auto")]
+    device: device::Choice,
+
+    /// What to write, by its ending: .png, .gif, .npy or .npz; may be given several times
+    #[arg(long, value_name = "FILE", default_value = "samples.png")]
+    out: Vec<String>,
+}
+
+/// As they stand in tables.
+const NAMES: [&str; 9] = [
+    "ddim",
+    "ddpm",
+    "heun",
+    "edm",
+    "dpm-solver-2",
+    "dpm-solver-3",
+    "dpm-solver-2m",
+    "dpm-solver++2m",
+    "dpm-solver++2m-sde",
+];
+
+/// Images in the movie.
+const FILMED: i64 = 8;
+/// Frames of the movie.
+const FRAMES: usize = 100;
+/// Images in a grid, and pixels along its side; an array holds all.
+const TILES: i64 = 1024;
+const SIDE: i64 = 8192;
+
+/// What the images depend on, for the sidecars.
+#[derive(Debug, Serialize)]
+struct Drawing {
+    run: PathBuf,
+    weights: String,
+    sampling: Sampling,
+    clip: bool,
+    noise: Option<PathBuf>,
+}
+
+/// What was drawn.
+#[derive(Debug)]
+struct Drawn {
+    /// `[N, C, H, W]`, u8, on the CPU.
+    pixels: Tensor,
+    /// Every evaluation of the first images.
+    seen: Vec<Seen>,
+    /// Evaluations of the network an image.
+    evaluations: u64,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let sampler = sampler(args)?;
+    let endings = args.out.iter().map(|name| ending(name)).collect::<Result<Vec<_>>>()?;
+    let device = device::pick(args.device)?;
+    let trained = model::load(&args.weights, device)?;
+    let sampling = Sampling { sampler, path: args.path, steps: args.steps, seed: args.seed };
+    model::check(&sampling, &trained)?;
+    let start = args.noise.as_ref().map(|path| start(path, args.n, &trained)).transpose()?;
+    let n = start.as_ref().map_or(args.n.unwrap_or(64), |x| x.size()[0] as u64);
+
+    args.out.iter().try_for_each(|name| make_folder(name))?;
+    let film = endings.contains(&Ending::Gif);
+    let drawn = draw(&sampling, &trained, start, n, !args.no_clip, film, device)?;
+
+    let (run, weights) = (args.weights.clone(), trained.weights());
+    let drawing =
+        Drawing { run, weights, sampling, clip: !args.no_clip, noise: args.noise.clone() };
+    let mut results = Results::create("", command_line(), &drawing, args.seed, device)?;
+    for (name, ending) in args.out.iter().zip(endings) {
+        write(name, ending, &drawn, &mut results)?;
+    }
+    println!(
+        "{n} images by {sampler} with {}, {} evaluations of the network an image",
+        drawing.weights, drawn.evaluations
+    );
+    results.finish();
+    Ok(())
+}
+
+/// The sampler that was asked for; a flag of another one is refused.
+fn sampler(args: &Args) -> Result<Sampler> {
+    let name = args.sampler.as_str();
+    let churn = [args.churn, args.churn_above, args.churn_below, args.churn_scale];
+    for (flag, given, owner) in [
+        ("--eta", args.eta.is_some(), "ddim"),
+        ("--variance", args.variance.is_some(), "ddpm"),
+        ("--churn", churn.iter().any(Option::is_some), "edm"),
+    ] {
+        let fits = !given || name == owner;
+        ensure!(fits, "{flag} means nothing to {name}: leave it out, or choose --sampler {owner}");
+    }
+    Ok(match name {
+        "ddim" => Sampler::Ddim(args.eta.unwrap_or(0.0)),
+        "ddpm" => Sampler::Ddpm(args.variance.unwrap_or(Variance::Small)),
+        "edm" => {
+            let [amount, above, below, scale] = churn;
+            Sampler::Edm(Churn {
+                amount: amount.unwrap_or(5.0),
+                above: above.unwrap_or(0.05),
+                below: below.unwrap_or(10.0),
+                scale: scale.unwrap_or(1.0),
+            })
+        }
+        other => serde_json::from_value(other.into())?, // by the names that tables use
+    })
+}
+
+/// What an output file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Png,
+    Gif,
+    Npy,
+    Npz,
+}
+
+/// What `name` asks for.
+fn ending(name: &str) -> Result<Ending> {
+    let path = std::path::Path::new(name);
+    ensure!(!path.is_dir(), "--out {name} is a folder: name a file");
+    let extension = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+    match extension.as_deref() {
+        Some("png") => Ok(Ending::Png),
+        Some("gif") => Ok(Ending::Gif),
+        Some("npy") => Ok(Ending::Npy),
+        Some("npz") => Ok(Ending::Npz),
+        _ => bail!("--out {name} has none of the endings .png, .gif, .npy and .npz: add one"),
+    }
+}
+
+/// Makes the folder of a result, so that a wrong name fails before anything is drawn.
+fn make_folder(name: &str) -> Result<()> {
+    let folder = std::path::Path::new(name).parent();
+    let made = folder.map_or(Ok(()), std::fs::create_dir_all);
+    made.map_err(|e| anyhow::anyhow!("cannot make the folder of --out {name}: {e}"))
+}
+
+/// The noise of a file, as it is asked for and as the network takes it.
+fn start(path: &std::path::Path, n: Option<u64>, trained: &Trained) -> Result<Tensor> {
+    let found = arrays::read_npy(path)?;
+    let (shape, shown) = (found.size(), path.display());
+    let [_, c, h, w] = trained.config.shape(1);
+    let fits = shape.len() == 4 && shape[0] > 0 && shape[1..] == [c, h, w];
+    ensure!(fits, "{shown}: expected noise of shape [N, {c}, {h}, {w}], found {shape:?}");
+    let float = [Kind::Half, Kind::Float, Kind::Double].contains(&found.kind());
+    ensure!(float, "{shown}: expected floats, found {:?}", found.kind());
+    let n = n.unwrap_or(shape[0] as u64);
+    ensure!(
+        n <= shape[0] as u64,
+        "{shown} holds noise for {} images, not {n}: lower --n",
+        shape[0]
+    );
+    let found = found.narrow(0, 0, n as i64).to_kind(Kind::Float);
+    ensure!(all_finite(&found), "{shown}: expected numbers, found infinite ones or NaN");
+    Ok(found)
+}
+
+fn all_finite(x: &Tensor) -> bool {
+    x.isfinite().all().int64_value(&[]) == 1
+}
+
+/// Draws, as [`Sampling::draw`] does, in chunks of the size that scores use.
+#[allow(non_snake_case)]
+fn draw(
+    sampling: &Sampling,
+    trained: &Trained,
+    start: Option<Tensor>,
+    n: u64,
+    clip: bool,
+    film: bool,
+    device: Device,
+) -> Result<Drawn> {
+    let noisy = trained.schedule.path(sampling.path, sampling.steps).len() - 1;
+    let each = sampling.sampler.evaluations(noisy) as u64;
+    let mut progress = Progress::new("drawing", n.div_ceil(CHUNK) * each);
+    let made = Cell::new(0);
+    let (mut pixels, mut seen) = (Vec::new(), Vec::new());
+    for first in (0..n).step_by(CHUNK as usize) {
+        let count = CHUNK.min(n - first);
+        let mut seeded = Seeded::new(sampling.seed, first);
+        let drawn = seeded.start(&trained.config.shape(count as i64)); // whether it is used or not
+        let given = start.as_ref().map(|all| all.narrow(0, first as i64, count as i64));
+        let x_T = given.unwrap_or(drawn).to_device(device);
+        let model = trained.model.given(Inject::default());
+        let model: Box<dyn Denoiser> =
+            if clip { Box::new(model.clip(1.0)) } else { Box::new(model) };
+        let model = model.watched(|at| {
+            made.set(made.get() + 1);
+            progress.tick(format_args!("t = {:.0}", at.t));
+        });
+        let few = if film && first == 0 { FILMED } else { 0 };
+        let model = Filmed { inner: model, few, seen: RefCell::default() };
+        let x0 = sampling.run(&model, &trained.schedule, x_T, &mut |x| seeded.draw(x));
+        ensure!(
+            all_finite(&x0),
+            "the sampler ran away, to infinite pixels: take more steps, or leave out --no-clip"
+        );
+        seen.extend(model.seen.take());
+        pixels.push(to_u8(&x0).to_device(Device::Cpu));
+    }
+    progress.finish("");
+    let evaluations = made.get() / n.div_ceil(CHUNK);
+    Ok(Drawn { pixels: Tensor::cat(&pixels, 0), seen, evaluations })
+}
+
+/// Remembers what a denoiser saw of the first `few` images, and what it believed.
+struct Filmed<D> {
+    inner: D,
+    few: i64,
+    seen: RefCell<Vec<Seen>>,
+}
+
+impl<D: Denoiser> Denoiser for Filmed<D> {
+    fn denoise(&self, x_t: &Tensor, at: Level) -> Denoised {
+        let belief = self.inner.denoise(x_t, at);
+        if self.few > 0 {
+            let few = |x: &Tensor| {
+                x.narrow(0, 0, self.few.min(x.size()[0])).to_device(Device::Cpu).copy()
+            };
+            let seen = Seen { at, x_t: few(x_t), x0: few(belief.x0()) };
+            self.seen.borrow_mut().push(seen);
+        }
+        belief
+    }
+}
+
+fn write(name: &str, ending: Ending, drawn: &Drawn, results: &mut Results) -> Result<()> {
+    let pixels = &drawn.pixels;
+    let n = pixels.size()[0];
+    let channels_last = || pixels.permute([0, 2, 3, 1]).contiguous(); // [N, H, W, C]
+    let shown = match ending {
+        Ending::Png => n.min(TILES).min((SIDE / (2 * pixels.size()[3])).max(1).pow(2)),
+        Ending::Gif => n.min(FILMED),
+        Ending::Npy | Ending::Npz => n,
+    };
+    results.samples(shown as u64);
+    match ending {
+        Ending::Png => results.figure(name, &grid(&pixels.narrow(0, 0, shown)))?,
+        Ending::Gif => results.gif(name, &film(&drawn.seen))?,
+        Ending::Npy => results.bytes(name, &arrays::npy(&channels_last())?)?,
+        Ending::Npz => results.bytes(name, &arrays::npz(&[("arr_0", &channels_last())])?)?,
+    }
+    if ending == Ending::Png && shown < n {
+        println!("{name} shows the first {shown} of {n} images; a .npz holds all");
+    }
+    Ok(())
+}
+
+/// As square as can be.
+fn grid(pixels: &Tensor) -> Figure {
+    let columns = (pixels.size()[0] as f64).sqrt().ceil() as usize;
+    Grid::new(&from_noise::data::from_u8(pixels), columns).draw()
+}
+
+/// The first images on their way: what the sampler holds beside what it believes.
+fn film(seen: &[Seen]) -> Gif {
+    let frame = |seen: &Seen| {
+        let panel = |title: String, x: &Tensor| Grid::new(x, 4).title(title).draw();
+        let now = panel(format!("x_t, t = {:.0}", seen.at.t), &seen.x_t);
+        Figure::row(&[now, panel("predicted x0".into(), &seen.x0)])
+    };
+    let every = seen.len().div_ceil(FRAMES).max(1);
+    let mut frames: Vec<Figure> = seen.iter().rev().step_by(every).map(frame).collect();
+    frames.reverse(); // the last evaluation is always among them
+    let colours = if seen.first().is_some_and(|seen| seen.x0.size()[1] == 3) { 128 } else { 16 };
+    Gif::new(&frames, 20.max(5000 / frames.len() as u32)).colours(colours).hold(3000)
+}

@@ -1,0 +1,111 @@
+//! `from-noise score`: the Frechet distance between two sets of images, or of their statistics.
+
+use super::side::{Side, Stats};
+use super::{arrays, model};
+use anyhow::{Result, anyhow, ensure};
+use from_noise::device;
+use from_noise::metrics::frechet_of_gaussians;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Frechet distance between A and B.
+///
+/// Each is a folder of png or jpeg pictures (or of subfolders of them), a .npy or .npz of u8
+/// images ([N, H, W], [N, H, W, C] or [N, C, H, W]), a .npz with mu and sigma as pytorch-fid writes
+/// it, or moments that this crate saved (.safetensors with n, sum and outer). Images go through the
+/// classifier and have the shape that it reads; the one that comes along reads grey ones of
+/// 28 x 28. Two files of mu and sigma need no classifier and may have any number of features; what
+/// network they are from is yours to know.
+///
+/// Examples:
+///   cargo from-noise score digits.npz weights/mnist-classifier/train-moments.safetensors
+///   cargo from-noise score digits.npz pictures
+///   cargo from-noise score few.npz pictures --force
+///   cargo from-noise score pictures digits.npz --save pictures-stats.npz
+///   cargo from-noise score ours.npz theirs.npz
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Args {
+    /// What is measured
+    a: PathBuf,
+
+    /// What it is compared with
+    b: PathBuf,
+
+    /// Run directory of the classifier whose features are compared
+    #[arg(long, value_name = "DIR", default_value = "weights/mnist-classifier")]
+    classifier: PathBuf,
+
+    /// Measure although there are fewer images than twice the number of features
+    #[arg(long)]
+    force: bool,
+
+    /// Write the mean and covariance of A, as mu and sigma
+    #[arg(long, value_name = "FILE.npz")]
+    save: Option<PathBuf>,
+
+    /// Where to compute: auto, cpu, cuda:N or mps
+    #[arg(long, default_value = "auto")]
+    device: device::Choice,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    if let Some(path) = &args.save {
+        let npz = path.extension().is_some_and(|ending| ending == "npz");
+        ensure!(npz, "--save {} does not end in .npz: add it", path.display());
+    }
+    let (a, b) = (Side::read(&args.a)?, Side::read(&args.b)?);
+    let net = match a.has_images() || b.has_images() {
+        true => Some(model::classifier(&args.classifier, device::pick(args.device)?)?),
+        false => None,
+    };
+    let a = a.stats(&args.a, net.as_ref(), args.force)?;
+    let b = b.stats(&args.b, net.as_ref(), args.force)?;
+    let (dim, other) = (a.mu.size()[0], b.mu.size()[0]);
+    ensure!(
+        dim == other,
+        "{} has {dim} features and {} has {other}: only features of one network compare",
+        args.a.display(),
+        args.b.display()
+    );
+    let distance = frechet_of_gaussians(&a.mu, &a.sigma, &b.mu, &b.sigma);
+    ensure!(distance.is_finite(), "the distance is no finite number: the statistics are too large");
+    let distance = distance.max(0.0); // rounding may leave -1e-12
+    let name = if net.is_some() { "FID-LeNet" } else { "Frechet distance" };
+    let ruler = match &net {
+        Some(net) => format!("feature net {}", net.hash),
+        None => "feature net not named in these files".into(),
+    };
+    println!(
+        "{name} {distance:.6} (n = {} and {}, {dim} features, {ruler})",
+        number(&a),
+        number(&b)
+    );
+    if let Some(path) = &args.save {
+        save(path, &arrays::npz(&[("mu", &a.mu), ("sigma", &a.sigma)])?)?;
+        println!("wrote {}", path.display());
+    }
+    Ok(())
+}
+
+fn number(stats: &Stats) -> String {
+    stats.n.map_or("unknown".into(), |n| n.to_string())
+}
+
+/// Writes beside the file and renames.
+fn save(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".tmp");
+    let write = || {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let mut file = std::fs::File::create(&beside)?;
+        file.write_all(bytes)?;
+        std::fs::rename(&beside, path)
+    };
+    write().map_err(|e: std::io::Error| {
+        let _ = std::fs::remove_file(&beside);
+        anyhow!("cannot write {}: {e}; choose another --save", path.display())
+    })
+}

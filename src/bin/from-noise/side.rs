@@ -1,0 +1,170 @@
+//! What can be compared: images and statistics, read by what they are.
+
+use super::arrays;
+use anyhow::{Context, Result, bail, ensure};
+use from_noise::cli;
+use from_noise::data::{Color, Format, load_pictures};
+use from_noise::evaluate::CHUNK;
+use from_noise::metrics::{FeatureNet, Moments};
+use from_noise::nn::lenet::LeNet;
+use std::path::{Path, PathBuf};
+use tch::{Kind, Tensor};
+
+const ACCEPTED: &str = "a folder of pictures, a .npy or .npz of images, a .npz with mu and sigma, \
+                        or moments (.safetensors)";
+
+/// One of the two that are compared.
+pub enum Side {
+    /// Of pictures.
+    Folder(PathBuf),
+    /// Of images, as a file holds them.
+    Array(Tensor),
+    Moments(Moments),
+    Gaussian(Stats),
+}
+
+/// A mean `[D]` and a covariance `[D, D]`, f64, and of how many images they are, if that is known.
+pub struct Stats {
+    pub mu: Tensor,
+    pub sigma: Tensor,
+    pub n: Option<u64>,
+}
+
+impl Side {
+    /// Reads what was typed; a folder is read when the classifier is known.
+    pub fn read(typed: &Path) -> Result<Self> {
+        let (path, shown) = (cli::find(typed), typed.display());
+        ensure!(path.exists(), "there is no {shown}: give {ACCEPTED}");
+        if path.is_dir() {
+            return Ok(Side::Folder(path));
+        }
+        let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+        match ending.as_deref() {
+            Some("npy") => Ok(Side::Array(arrays::read_npy(&path)?)),
+            Some("npz") => of_npz(typed, arrays::read_npz(&path)?),
+            Some("safetensors") => match Moments::load(&path) {
+                Ok(moments) => Ok(Side::Moments(moments)),
+                Err(why) => bail!("{shown} holds no moments that this crate saved: {why}"),
+            },
+            _ => bail!("{shown} is of no kind that is compared: give {ACCEPTED}"),
+        }
+    }
+
+    pub fn has_images(&self) -> bool {
+        matches!(self, Side::Folder(_) | Side::Array(_))
+    }
+
+    /// Mean and covariance, once there are images enough.
+    pub fn stats(self, typed: &Path, net: Option<&FeatureNet>, force: bool) -> Result<Stats> {
+        let moments = match self {
+            Side::Gaussian(stats) => return Ok(stats),
+            Side::Moments(moments) => moments,
+            Side::Folder(_) | Side::Array(_) => {
+                let net = net.with_context(|| format!("{} needs a classifier", typed.display()))?;
+                let images = self.images(typed, net.config.format)?;
+                enough(typed, images.size()[0] as u64, LeNet::FEATURES, force)?;
+                moments_of(&images, net)
+            }
+        };
+        let (mu, sigma, n) = (moments.mean(), moments.covariance(), moments.n());
+        enough(typed, n, mu.size()[0], force)?;
+        ensure!(finite(&sigma), "{}: these moments are not finite", typed.display());
+        Ok(Stats { mu, sigma, n: Some(n) })
+    }
+
+    /// `[N, C, H, W]`, u8, of the shape that the classifier reads.
+    fn images(&self, typed: &Path, format: Format) -> Result<Tensor> {
+        match self {
+            Side::Folder(path) => Ok(load_pictures(path, format)?),
+            Side::Array(found) => images(typed, found, format),
+            Side::Moments(_) | Side::Gaussian(_) => bail!("{} has no images", typed.display()),
+        }
+    }
+}
+
+fn of_npz(typed: &Path, arrays: Vec<(String, Tensor)>) -> Result<Side> {
+    let names: Vec<String> = arrays.iter().map(|(name, _)| name.clone()).collect();
+    let mut arrays: Vec<Option<(String, Tensor)>> = arrays.into_iter().map(Some).collect();
+    let mut take = |wanted: &str| {
+        let at = names.iter().position(|name| name == wanted)?;
+        arrays[at].take().map(|(_, tensor)| tensor)
+    };
+    if let (Some(mu), Some(sigma)) = (take("mu"), take("sigma")) {
+        return gaussian(typed, mu, sigma);
+    }
+    let only = names.first().filter(|_| names.len() == 1).map_or("arr_0", String::as_str);
+    let found = take(only).with_context(|| {
+        let (shown, names) = (typed.display(), names.join(", "));
+        format!("{shown}: expected arrays mu and sigma, or images in arr_0, found [{names}]")
+    })?;
+    Ok(Side::Array(found))
+}
+
+fn gaussian(typed: &Path, mu: Tensor, sigma: Tensor) -> Result<Side> {
+    let (shown, found) = (typed.display(), (mu.size(), sigma.size()));
+    let fits = found.0.len() == 1 && found.0[0] > 0 && found.1 == [found.0[0]; 2];
+    ensure!(
+        fits,
+        "{shown}: expected mu of shape [D] and sigma of shape [D, D], found {:?} and {:?}",
+        found.0,
+        found.1
+    );
+    let [mu, sigma] = [mu, sigma].map(|x| x.to_kind(Kind::Double));
+    let uneven = (&sigma - sigma.tr()).abs().max().double_value(&[]);
+    let sound =
+        finite(&mu) && finite(&sigma) && uneven <= 1e-6 * sigma.abs().max().double_value(&[]);
+    ensure!(
+        sound,
+        "{shown}: mu and sigma are no mean and covariance (not finite, or not symmetric)"
+    );
+    Ok(Side::Gaussian(Stats { mu, sigma, n: None }))
+}
+
+fn finite(x: &Tensor) -> bool {
+    x.isfinite().all().int64_value(&[]) == 1
+}
+
+/// Images of any of the three layouts as `[N, C, H, W]`.
+fn images(typed: &Path, found: &Tensor, format: Format) -> Result<Tensor> {
+    let (shape, shown) = (found.size(), typed.display());
+    let [c, h, w] = format.shape();
+    ensure!(
+        found.kind() == Kind::Uint8,
+        "{shown}: expected pixels 0 to 255 as u8, found {:?} of shape {shape:?}",
+        found.kind()
+    );
+    let some = shape.first().is_some_and(|n| *n > 0);
+    let gray = format.color == Color::Gray;
+    match shape.get(1..) {
+        Some(one) if some && one == [c, h, w] => Ok(found.shallow_clone()),
+        Some(one) if some && one == [h, w, c] => Ok(found.permute([0, 3, 1, 2]).contiguous()),
+        Some(one) if some && gray && one == [h, w] => Ok(found.unsqueeze(1)),
+        _ => {
+            let flat = if gray { format!("[N, {h}, {w}], ") } else { String::new() };
+            bail!(
+                "{shown}: expected images of shape {flat}[N, {h}, {w}, {c}] or [N, {c}, {h}, {w}], \
+                 which the classifier reads, found {shape:?}"
+            )
+        }
+    }
+}
+
+fn moments_of(images: &Tensor, net: &FeatureNet) -> Moments {
+    let mut moments = Moments::new(LeNet::FEATURES);
+    for pixels in images.split(CHUNK as i64, 0) {
+        moments.add(&net.features(&pixels));
+    }
+    moments
+}
+
+fn enough(typed: &Path, n: u64, dim: i64, force: bool) -> Result<()> {
+    let shown = typed.display();
+    ensure!(n >= 2, "{shown}: a covariance needs at least two images, found {n}");
+    ensure!(
+        force || n >= 2 * dim as u64,
+        "{shown} has {n} images, and a covariance of {dim} features from so few is mostly bias: \
+         take at least {}, or --force",
+        2 * dim
+    );
+    Ok(())
+}

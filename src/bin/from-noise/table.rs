@@ -1,0 +1,146 @@
+//! `from-noise table`: scores of many samplers, as a file of your own asks for them.
+
+use super::{command_line, model};
+use anyhow::{Result, anyhow, bail, ensure};
+use from_noise::cli::{self, Share};
+use from_noise::data::Split;
+use from_noise::device;
+use from_noise::evaluate::{Combine, Filling, Sampling, Score, Sweep};
+use from_noise::results::Results;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// Fill a table of scores: every sampler with every path and number of steps of a file.
+///
+/// It can be stopped at any time, and goes on when the same command is typed again. Parts that are
+/// drawn are kept in parts/ below --out.
+///
+/// Examples:
+///   cargo from-noise table sweep.toml --out runs/table
+///   cargo from-noise table sweep.toml --out runs/table --shard 1/8
+///   cargo from-noise table sweep.toml --out runs/table --collect
+///
+/// with sweep.toml:
+///
+///   weights = "weights/mnist-ddpm"             # the run directory that draws
+///   classifier = "weights/mnist-classifier"    # whose features are compared; this is the default
+///   seed = 0
+///
+///   [[combine]]                                # every sampler with every path and steps
+///   samplers = [{ ddim = 0.0 }, { ddpm = "large" }, "heun", "dpm-solver++2m"]
+///   paths = ["trailing", "log-snr"]            # or uniform, quadratic, linspace, karras
+///   steps = [10, 20]                           # noisy levels of the path
+///   n = 2000                                   # images a line
+///
+///   [[combine]]
+///   samplers = [{ edm = { amount = 5.0, above = 0.05, below = 10.0, scale = 1.0 } }]
+///   paths = ["karras"]
+///   evaluations = [19, 39]                     # the most steps that cost no more than this
+///   n = 2000
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Args {
+    /// File that says which lines the table has
+    #[arg(value_name = "SWEEP.toml")]
+    sweep: PathBuf,
+
+    /// Folder for table.csv and the parts
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+
+    #[command(flatten)]
+    share: Share,
+
+    /// Where to compute: auto, cpu, cuda:N or mps
+    #[arg(long, default_value = "auto")]
+    device: device::Choice,
+}
+
+/// What the file says.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    weights: PathBuf,
+    #[serde(default = "usual_classifier")]
+    classifier: PathBuf,
+    #[serde(default)]
+    seed: u64,
+    combine: Vec<Combine>,
+}
+
+fn usual_classifier() -> PathBuf {
+    "weights/mnist-classifier".into()
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let asked = read(&args.sweep)?;
+    let device = device::pick(args.device)?;
+    let net = model::classifier(&asked.classifier, device)?;
+    let (drawn, read) = (model::open(&asked.weights)?.1.format.shape(), net.config.format.shape());
+    ensure!(
+        drawn == read,
+        "{} draws images of {drawn:?} (channels, height, width), but {} reads {read:?}: name a \
+         classifier that fits (cargo run --example classifier -- --help)",
+        asked.weights.display(),
+        asked.classifier.display()
+    );
+    let trained = model::load(&asked.weights, device)?;
+    let sweep = Sweep { seed: asked.seed, combine: asked.combine.clone() };
+    for (sampling, _) in lines(&sweep)? {
+        model::check(&sampling, &trained)?;
+    }
+    let test = trained.config.data.load(Split::Test, trained.config.format)?;
+    ensure!(test.len() >= 2, "the floor needs two test images or more, and {} has one", test.name);
+    cli::listen_for_interrupts()?;
+    let mut results = Results::create(&args.out, command_line(), &asked, asked.seed, device)?;
+    let filling = Filling { trained: &trained, net: &net, test: &test, dir: args.out.clone() };
+    let filled = cli::fill_table(&sweep, &filling, &args.share, &mut results, device);
+    if cli::interrupted() {
+        bail!("interrupted; all that is drawn is saved: type the same command to go on");
+    }
+    report(&filled?, &sweep, &args.share);
+    results.finish();
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Asked> {
+    let text = std::fs::read_to_string(path);
+    let text = text.map_err(|e| anyhow!("cannot read {}: {e}", path.display()))?;
+    let said = toml::from_str(&text);
+    said.map_err(|e| {
+        anyhow!(
+            "{} describes no table (--help shows one): {}",
+            path.display(),
+            e.to_string().trim_end()
+        )
+    })
+}
+
+/// The lines of the table, if there are any and each takes a step.
+fn lines(sweep: &Sweep) -> Result<Vec<(Sampling, u64)>> {
+    let stuck = sweep.combine.iter().any(|combine| combine.steps.contains(&0));
+    ensure!(!stuck, "a path of 0 steps leads nowhere: write steps from 1 up");
+    let lines = sweep.lines();
+    ensure!(
+        !lines.is_empty(),
+        "the table has no line: each [[combine]] needs samplers, paths, and steps or evaluations"
+    );
+    Ok(lines)
+}
+
+fn report(rows: &[Score], sweep: &Sweep, share: &Share) {
+    if let Some(shard) = share.shard {
+        println!(
+            "share {} of {} is drawn; when all are, --collect writes the table",
+            shard.index, shard.count
+        );
+        return;
+    }
+    for row in rows {
+        println!("{row}");
+    }
+    let missing = sweep.lines().len() - rows.len();
+    if missing > 0 {
+        println!("{missing} lines are not drawn yet");
+    }
+}

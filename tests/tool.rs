@@ -1,0 +1,665 @@
+//! `from-noise` as it is typed: every example of its help, what it writes read back by other code,
+//! and what it refuses.
+
+use from_noise::checkpoint::save_weights;
+use from_noise::data::{Color, Format, sample, to_u8};
+use from_noise::denoiser::{Head, Meaning};
+use from_noise::evaluate::{CHUNK, Filling, Sampler, Sampling, Shard, Sweep};
+use from_noise::metrics::{ClassifierConfig, FeatureNet, Moments, frechet_distance};
+use from_noise::nn::UnetConfig;
+use from_noise::noise::Seeded;
+use from_noise::schedule::Path as Levels;
+use from_noise::trained::{ImageConfig, Trained};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tch::{Device, Kind, Tensor, nn};
+use tempfile::TempDir;
+
+const RUN: &str = "weights/mnist-ddpm";
+
+/// A folder to type commands in.
+struct Desk(TempDir);
+
+impl Desk {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    fn run(&self, line: &str) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_from-noise"));
+        // A backtrace is not for users, whatever their shell says.
+        command.args(line.split_whitespace()).current_dir(self.0.path()).env("RUST_BACKTRACE", "1");
+        command.output().unwrap()
+    }
+
+    #[track_caller]
+    fn succeeds(&self, line: &str) -> String {
+        let out = self.run(line);
+        assert!(out.status.success(), "{line}: {}", text(&out.stderr));
+        text(&out.stdout)
+    }
+
+    /// Fails in one sentence with these words, and leaves no file behind.
+    #[track_caller]
+    fn fails(&self, line: &str, words: &[&str]) {
+        let before = self.files();
+        let out = self.run(line);
+        let said = text(&out.stderr);
+        assert!(!out.status.success(), "{line} succeeded: {}", text(&out.stdout));
+        for word in words {
+            assert!(said.contains(word), "{line}: {word:?} is not in: {said}");
+        }
+        let calm = !said.contains("panicked") && !said.contains("backtrace");
+        assert!(calm && said.starts_with("error: "), "{line}: {said}");
+        assert_eq!(self.files(), before, "{line}");
+    }
+
+    fn files(&self) -> BTreeSet<PathBuf> {
+        let (mut found, mut folders) = (BTreeSet::new(), vec![self.0.path().to_path_buf()]);
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { folders.push(path) } else { found.extend([path]) }
+            }
+        }
+        found
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The array `name` of a `.npz`, read by libtorch's own bindings.
+fn array(path: &Path, name: &str) -> Tensor {
+    let found = Tensor::read_npz(path).unwrap();
+    let found = found.into_iter().find(|(found, _)| found == name);
+    found.unwrap_or_else(|| panic!("no {name} in {}", path.display())).1
+}
+
+fn trained() -> Trained {
+    Trained::load(RUN, Device::Cpu).unwrap()
+}
+
+/// 256 real digits, `[256, 1, 28, 28]`, u8: just as many as a covariance of 128 features wants.
+fn digits() -> Tensor {
+    sample::dataset().images
+}
+
+/// Saves grey images, `[N, 1, 28, 28]`, as pictures.
+fn save_pictures(images: &Tensor, folder: &Path) {
+    fs::create_dir_all(folder).unwrap();
+    for i in 0..images.size()[0] {
+        let pixels: Vec<u8> = Vec::try_from(images.get(i).flatten(0, -1)).unwrap();
+        let picture = image::GrayImage::from_raw(28, 28, pixels).unwrap();
+        picture.save(folder.join(format!("{i:03}.png"))).unwrap();
+    }
+}
+
+fn save_npz(path: &Path, arrays: &[(&str, Tensor)]) {
+    Tensor::write_npz(arrays, path).unwrap();
+}
+
+/// The number that a score's line begins with.
+fn distance(said: &str) -> f64 {
+    let word = said.trim_start_matches("FID-LeNet").trim_start_matches("Frechet distance");
+    word.split_whitespace().next().unwrap().parse().unwrap_or_else(|_| panic!("{said}"))
+}
+
+#[track_caller]
+fn close(found: f64, expected: f64, tolerance: f64) {
+    assert!((found - expected).abs() <= tolerance, "found {found}, expected {expected}");
+}
+
+/// The weights that come with the crate, in a run directory whose data are a folder of pictures.
+fn own_run(desk: &Desk) {
+    let images = digits();
+    save_pictures(&images.narrow(0, 0, 40), &desk.path("pets/test/all"));
+    let run = desk.path("my-run");
+    fs::create_dir_all(&run).unwrap();
+    let config = fs::read_to_string(Path::new(RUN).join("config.json")).unwrap();
+    fs::write(run.join("config.json"), config.replace("\"mnist\"", "\"./pets\"")).unwrap();
+    fs::copy(Path::new(RUN).join("ema.safetensors"), run.join("ema.safetensors")).unwrap();
+}
+
+/// The help's example of a table, made small and of one's own data.
+fn small_table(desk: &Desk) -> String {
+    own_run(desk);
+    let help = desk.succeeds("table --help");
+    let (_, example) = help.split_once("with sweep.toml:").unwrap();
+    let (example, _) = example.split_once("Usage:").unwrap();
+    let small = [
+        (RUN, "my-run"),
+        ("[\"trailing\", \"log-snr\"]", "[\"trailing\"]"),
+        ("steps = [10, 20]", "steps = [1, 2]"),
+        ("[19, 39]", "[3]"),
+        ("n = 2000 ", "n = 39 "),
+        ("n = 2000\n", "n = 40\n"),
+    ];
+    small.iter().fold(example.to_owned(), |text, (long, short)| {
+        assert!(text.contains(long), "{long:?} is not in the help's example");
+        text.replace(long, short)
+    })
+}
+
+#[test]
+fn every_example_of_the_help_works_as_it_stands() {
+    let desk = Desk::new();
+    let images = digits();
+    save_pictures(&images, &desk.path("pictures"));
+    save_npz(&desk.path("few.npz"), &[("arr_0", images.narrow(0, 0, 5).squeeze_dim(1))]);
+    let noise = Seeded::new(3, 0).start(&[2, 1, 28, 28]);
+    noise.write_npy(desk.path("x_T.npy")).unwrap();
+    let numbers = |n| Tensor::arange(n, (Kind::Double, Device::Cpu));
+    for name in ["ours.npz", "theirs.npz"] {
+        save_npz(&desk.path(name), &[("mu", numbers(3)), ("sigma", numbers(3).diag(0))]);
+    }
+    let table = small_table(&desk);
+    fs::write(desk.path("sweep.toml"), table).unwrap();
+    let mut examples = 0;
+    for command in ["", "sample", "score", "table", "info"] {
+        // `digits.npz` of the scores: 256 images; the samples' examples write over it.
+        save_npz(&desk.path("digits.npz"), &[("arr_0", images.shallow_clone())]);
+        let help = desk.succeeds(&format!("{command} --help"));
+        let lines = help.lines().filter_map(|line| line.trim().strip_prefix("cargo from-noise "));
+        let lines: Vec<&str> = lines.collect();
+        assert!(!lines.is_empty(), "the help of {command:?} has no example");
+        for line in lines {
+            let few = line.replace("--n 1000", "--n 4").replace("--n 16", "--n 4");
+            let counted = line.contains(" --n ") || line.contains(" --noise ");
+            let short = if line.starts_with("sample") && !counted { " --n 4" } else { "" };
+            desk.succeeds(&format!("{few}{short}"));
+            examples += 1;
+        }
+    }
+    assert!(examples >= 18, "{examples} examples");
+    for name in ["samples.png", "digits.gif", "digits.npy", "pictures-stats.npz"] {
+        assert!(desk.path(name).exists(), "{name}");
+    }
+    assert!(desk.path("runs/table/table.csv").exists());
+}
+
+#[test]
+fn an_array_holds_the_pixels_of_the_same_sampling() {
+    let desk = Desk::new();
+    let said = desk.succeeds(&format!(
+        "sample {RUN} --n 3 --steps 4 --seed 5 --sampler ddpm --variance large --path uniform \
+         --out deep/er/a.npz --out a.npy --out a.png --out a.gif"
+    ));
+    assert!(said.contains("4 evaluations of the network an image"), "{said}");
+    let variance = from_noise::forward::Variance::Large;
+    let (sampler, path) = (Sampler::Ddpm(variance), Levels::Uniform);
+    let sampling = Sampling { sampler, path, steps: 4, seed: 5 };
+    let drawn = sampling.draw(&trained(), 0, 3, Device::Cpu, |_| {});
+    let expected = to_u8(&drawn).permute([0, 2, 3, 1]);
+    let found = array(&desk.path("deep/er/a.npz"), "arr_0");
+    assert_eq!((found.kind(), found.size()), (Kind::Uint8, vec![3, 28, 28, 1]));
+    assert_eq!(found, expected);
+    assert_eq!(Tensor::read_npy(desk.path("a.npy")).unwrap(), expected);
+    let grid = image::open(desk.path("a.png")).unwrap();
+    assert!(grid.width() >= 2 * 56 && grid.height() >= 2 * 56, "2 by 2, doubled");
+    assert!(fs::read(desk.path("a.gif")).unwrap().starts_with(b"GIF89a"));
+
+    let sidecar: Value = serde_json::from_str(&desk.read("deep/er/a.npz.json")).unwrap();
+    assert_eq!((&sidecar["n"], &sidecar["seed"]), (&json!(3), &json!(5)));
+    assert_eq!(sidecar["config"]["sampling"], serde_json::to_value(sampling).unwrap());
+    assert_eq!(sidecar["config"]["weights"], json!(trained().weights()));
+    let command = sidecar["command"].as_str().unwrap();
+    assert!(command.starts_with("cargo from-noise sample weights/mnist-ddpm --n 3"), "{command}");
+    let files = desk.files();
+    assert_eq!(files.len(), 8, "four results, four sidecars: {files:?}");
+
+    // The same arrays, the same bytes: nothing in the file tells the time.
+    let bytes = fs::read(desk.path("deep/er/a.npz")).unwrap();
+    let line = command.strip_prefix("cargo from-noise ").unwrap();
+    desk.succeeds(line);
+    assert_eq!(bytes, fs::read(desk.path("deep/er/a.npz")).unwrap());
+}
+
+#[test]
+fn images_do_not_depend_on_how_many_are_drawn() {
+    let desk = Desk::new();
+    let n = CHUNK + 2;
+    desk.succeeds(&format!("sample {RUN} --n {n} --steps 1 --out all.npz"));
+    let (sampler, path) = (Sampler::Ddim(0.0), Levels::Trailing);
+    let sampling = Sampling { sampler, path, steps: 1, seed: 0 };
+    let tail = to_u8(&sampling.draw(&trained(), CHUNK, 2, Device::Cpu, |_| {}));
+    let all = array(&desk.path("all.npz"), "arr_0");
+    assert_eq!(all.size()[0], n as i64);
+    assert_eq!(all.narrow(0, CHUNK as i64, 2), tail.permute([0, 2, 3, 1]));
+}
+
+#[test]
+fn every_sampler_draws_and_its_evaluations_are_counted() {
+    let desk = Desk::new();
+    let churn = json!({"edm": {"amount": 5.0, "above": 0.05, "below": 10.0, "scale": 1.0}});
+    let samplers = [
+        ("ddim", json!({"ddim": 0.0})),
+        ("ddpm", json!({"ddpm": "small"})),
+        ("heun", json!("heun")),
+        ("edm", churn),
+        ("dpm-solver-2", json!("dpm-solver-2")),
+        ("dpm-solver-3", json!("dpm-solver-3")),
+        ("dpm-solver-2m", json!("dpm-solver-2m")),
+        ("dpm-solver++2m", json!("dpm-solver++2m")),
+        ("dpm-solver++2m-sde", json!("dpm-solver++2m-sde")),
+    ];
+    let trained = trained();
+    for (name, sampler) in samplers {
+        let said = desk.succeeds(&format!(
+            "sample {RUN} --n 2 --steps 4 --sampler {name} --path log-snr --out {name}.npz"
+        ));
+        let sampler: Sampler = serde_json::from_value(sampler).unwrap();
+        let evaluations = sampler.evaluations(4);
+        assert!(said.contains(&format!("by {sampler} ")), "{name}: {said}");
+        assert!(said.contains(&format!("{evaluations} evaluations of the network")), "{said}");
+        let sampling = Sampling { sampler, path: Levels::LogSnr, steps: 4, seed: 0 };
+        let expected = to_u8(&sampling.draw(&trained, 0, 2, Device::Cpu, |_| {}));
+        let found = array(&desk.path(&format!("{name}.npz")), "arr_0");
+        assert_eq!(found, expected.permute([0, 2, 3, 1]), "{name}");
+    }
+}
+
+#[test]
+fn the_seeded_start_given_as_noise_gives_the_seeded_images() {
+    let desk = Desk::new();
+    let start = Seeded::new(9, 0).start(&[4, 1, 28, 28]);
+    start.write_npy(desk.path("x_T.npy")).unwrap();
+    start.to_kind(Kind::Double).write_npy(desk.path("doubles.npy")).unwrap();
+    for flags in ["--sampler ddim --eta 1", "--sampler edm --no-clip"] {
+        let line = format!("sample {RUN} --steps 3 --seed 9 --path log-snr {flags}");
+        desk.succeeds(&format!("{line} --n 4 --out seeded.npz"));
+        desk.succeeds(&format!("{line} --noise x_T.npy --out given.npz"));
+        desk.succeeds(&format!("{line} --noise doubles.npy --n 2 --out two.npz"));
+        let read = |name: &str| array(&desk.path(name), "arr_0");
+        assert_eq!(read("given.npz"), read("seeded.npz"), "{flags}");
+        // Kernels may round otherwise for another batch size: by a step of the 256 at most.
+        let [two, four] = ["two.npz", "seeded.npz"].map(|name| read(name).to_kind(Kind::Int));
+        let apart = (two - four.narrow(0, 0, 2)).abs().max().int64_value(&[]);
+        assert!(apart <= 1, "{flags}: apart by {apart}");
+    }
+    let other = "--steps 3 --path log-snr --out other.npz";
+    desk.succeeds(&format!("sample {RUN} --noise x_T.npy --no-clip {other}"));
+    desk.succeeds(&format!("sample {RUN} --seed 9 --n 4 --steps 3 --path log-snr --out clip.npz"));
+    let read = |name: &str| array(&desk.path(name), "arr_0");
+    assert_ne!(read("other.npz"), read("clip.npz"), "--no-clip changes the images");
+}
+
+#[test]
+fn what_cannot_be_sampled_is_refused_before_anything_is_written() {
+    let desk = Desk::new();
+    let refused = |flags: &str, words: &[&str]| desk.fails(&format!("sample {RUN} {flags}"), words);
+    refused("--sampler heun --eta 1", &["--eta means nothing to heun", "ddim"]);
+    refused("--sampler ddim --variance large", &["--variance means nothing to ddim", "ddpm"]);
+    refused("--churn-scale 1", &["--churn means nothing to ddim", "edm"]);
+    refused("--sampler euler", &["euler", "dpm-solver++2m-sde"]);
+    refused("--eta 1.5", &["eta is 1.5", "to 1"]);
+    refused("--sampler ddpm --variance learned", &["no variance", "small or large"]);
+    refused("--sampler edm --churn-below 1000", &["last level", "--churn-below"]);
+    refused("--sampler edm --churn=-1", &["numbers from 0 up"]);
+    refused("--steps 1001", &["1 to 1000"]);
+    refused("--n 0", &["0"]);
+    refused("--out x.jpg", &["x.jpg", ".npz"]);
+    refused("--noise nowhere.npy", &["cannot read nowhere.npy"]);
+    desk.fails("sample nowhere", &["nowhere is no run directory", "weights/mnist-ddpm"]);
+    desk.fails("sample weights/mnist-classifier", &["no image model"]);
+    fs::create_dir(desk.path("x.png")).unwrap();
+    refused("--out x.png", &["is a folder"]);
+
+    let noise = |shape: &[i64]| Seeded::new(0, 0).start(shape);
+    noise(&[2, 3, 32, 32]).write_npy(desk.path("rgb.npy")).unwrap();
+    refused("--noise rgb.npy", &["expected noise of shape [N, 1, 28, 28]", "[2, 3, 32, 32]"]);
+    noise(&[2, 1, 28, 28]).write_npy(desk.path("two.npy")).unwrap();
+    refused("--noise two.npy --n 3", &["2 images, not 3"]);
+    digits().write_npy(desk.path("u8.npy")).unwrap();
+    refused("--noise u8.npy", &["expected floats"]);
+    (noise(&[2, 1, 28, 28]) / 0.0).write_npy(desk.path("infinite.npy")).unwrap();
+    refused("--noise infinite.npy", &["infinite"]);
+    let whole = fs::read(desk.path("two.npy")).unwrap();
+    for length in [9, whole.len() - 1] {
+        fs::write(desk.path("cut.npy"), &whole[..length]).unwrap();
+        refused("--noise cut.npy", &["cut.npy"]);
+    }
+}
+
+#[test]
+fn two_gaussians_are_as_far_apart_as_the_closed_form_says() {
+    let desk = Desk::new();
+    let save = |name: &str, mu: &[f64], deviations: &[f64]| {
+        let sigma = Tensor::from_slice(deviations).square().diag(0);
+        save_npz(&desk.path(name), &[("mu", Tensor::from_slice(mu)), ("sigma", sigma)]);
+    };
+    save("a.npz", &[1.0, 2.0, 3.0], &[1.0, 0.5, 0.0]);
+    save("b.npz", &[1.5, 2.0, 1.0], &[2.0, 0.25, 0.125]);
+    let expected = 0.25 + 4.0 + 1.0 + 0.0625 + 0.125f64.powi(2);
+    for line in ["score a.npz b.npz", "score b.npz a.npz"] {
+        let said = desk.succeeds(line);
+        close(distance(&said), expected, 1e-6);
+        assert!(said.contains("n = unknown and unknown, 3 features"), "{said}");
+    }
+    close(distance(&desk.succeeds("score a.npz a.npz")), 0.0, 5e-6);
+    save("four.npz", &[0.0; 4], &[1.0; 4]);
+    desk.fails("score a.npz four.npz", &["a.npz has 3 features", "four.npz has 4"]);
+    let square = Tensor::eye(3, (Kind::Double, Device::Cpu));
+    save_npz(&desk.path("odd.npz"), &[("mu", square.get(0).narrow(0, 0, 2)), ("sigma", square)]);
+    desk.fails("score odd.npz a.npz", &["mu of shape [D]", "[2]", "[3, 3]"]);
+    let infinite = Tensor::from_slice(&[f64::NAN]);
+    save_npz(&desk.path("nan.npz"), &[("mu", infinite.copy()), ("sigma", infinite.view([1, 1]))]);
+    desk.fails("score nan.npz nan.npz", &["not finite"]);
+}
+
+/// numpy 2.4's `savez_compressed` of sigma = [[2, 0.5], [0.5, 1]] in Fortran order and of
+/// mu = [3, -1].
+const PACKED: &str = "504b03042d0000000800000021006d2ab676ffffffffffffffff090014007369676d612e6e707901001000a00000000000000050000000000000009bec17ea1b10c9c850c650ad9e925a9c5ca46ea5a06e9366a1aea3a09e965f54529498179f5f94920a120f292a4d050a17672416a402b91a463a0a469a3a0ab50ae4032e06087080500fec51e90ff600504b03042d0000000800000021003d9595aaffffffffffffffff060014006d752e6e70790100100090000000000000004d000000000000009bec17ea1b10c9c850c650ad9e925a9c5ca46ea5a06e9366a1aea3a09e965f54529498179f5f94920a12774bcc294e058a17672416a402f91a463a9a3a0ab50a14002e0630e07080d01ff60300504b01022d032d0000000800000021006d2ab67650000000a00000000900000000000000000000008001000000007369676d612e6e7079504b01022d032d0000000800000021003d9595aa4d0000009000000006000000000000000000000080018b0000006d752e6e7079504b050600000000020002006b000000100100000000";
+
+#[test]
+fn files_that_numpy_packed_are_read() {
+    let desk = Desk::new();
+    let digit = |i: usize| u8::from_str_radix(&PACKED[i..i + 2], 16).unwrap();
+    let packed: Vec<u8> = (0..PACKED.len()).step_by(2).map(digit).collect();
+    fs::write(desk.path("packed.npz"), &packed).unwrap();
+    desk.succeeds("score packed.npz packed.npz --save plain.npz");
+    let row = |values: [f64; 2]| Tensor::from_slice(&values);
+    assert_eq!(array(&desk.path("plain.npz"), "mu"), row([3.0, -1.0]));
+    let sigma = Tensor::stack(&[row([2.0, 0.5]), row([0.5, 1.0])], 0);
+    assert_eq!(array(&desk.path("plain.npz"), "sigma"), sigma);
+    // Whatever is damaged is an error, and never read beyond its end.
+    for (length, at) in [(0, 0), (200, 0), (400, 0), (401, 90), (401, 395)] {
+        let mut bytes = packed[..length].to_vec();
+        if let Some(byte) = bytes.get_mut(at).filter(|_| at > 0) {
+            *byte ^= 0x55;
+        }
+        fs::write(desk.path("damaged.npz"), bytes).unwrap();
+        desk.fails("score damaged.npz packed.npz", &["damaged.npz", "again"]);
+    }
+}
+
+#[test]
+fn pictures_and_arrays_of_the_same_images_score_the_same() {
+    let desk = Desk::new();
+    let images = digits(); // [256, 1, 28, 28]
+    save_pictures(&images, &desk.path("flat"));
+    save_pictures(&images.narrow(0, 0, 100), &desk.path("classes/a"));
+    save_pictures(&images.narrow(0, 100, 156), &desk.path("classes/b"));
+    save_npz(&desk.path("nhw.npz"), &[("arr_0", images.squeeze_dim(1))]);
+    save_npz(&desk.path("nhwc.npz"), &[("any_name", images.permute([0, 2, 3, 1]).contiguous())]);
+    images.write_npy(desk.path("nchw.npy")).unwrap();
+
+    let net = FeatureNet::load("weights/mnist-classifier", Device::Cpu).unwrap();
+    let mut moments = Moments::new(128);
+    moments.add(&net.features(&images));
+    let expected = frechet_distance(&moments, &net.reference);
+    moments.save(desk.path("mine.safetensors")).unwrap();
+    let reference = "weights/mnist-classifier/train-moments.safetensors";
+    let sides = ["flat", "classes", "nhw.npz", "nhwc.npz", "nchw.npy", "mine.safetensors"];
+    for side in sides {
+        let said = desk.succeeds(&format!("score {side} {reference}"));
+        close(distance(&said), expected, 1e-5 * expected);
+        let depends = "n = 256 and 60000, 128 features, feature net ";
+        assert!(said.contains(depends), "{side}: {said}");
+        let named = said.contains(&net.hash);
+        assert_eq!(named, !side.ends_with("safetensors"), "{said}");
+    }
+    let trace = moments.covariance().trace().double_value(&[]);
+    for (a, b) in [("flat", "flat"), ("nchw.npy", "classes"), ("nhw.npz", "mine.safetensors")] {
+        close(distance(&desk.succeeds(&format!("score {a} {b}"))), 0.0, 1e-6 * trace);
+    }
+
+    let said = desk.succeeds(&format!("score flat {reference} --save deep/stats.npz"));
+    assert!(said.contains("wrote deep/stats.npz"), "{said}");
+    let stats = desk.path("deep/stats.npz");
+    let (mu, sigma) = (array(&stats, "mu"), array(&stats, "sigma"));
+    assert_eq!((mu.kind(), sigma.kind()), (Kind::Double, Kind::Double));
+    let apart = |a: &Tensor, b: &Tensor| (a - b).abs().max().double_value(&[]);
+    assert!(apart(&mu, &moments.mean()) < 1e-4 && apart(&sigma, &moments.covariance()) < 1e-4);
+    let again = desk.succeeds(&format!("score deep/stats.npz {reference}"));
+    close(distance(&again), distance(&said), 2e-6);
+    assert!(again.contains("n = unknown and 60000"), "{again}");
+}
+
+#[test]
+fn a_classifier_of_colour_images_measures_them() {
+    let desk = Desk::new();
+    let format = Format { color: Color::Rgb, size: 16 };
+    let config = ClassifierConfig { format, classes: 2, ..ClassifierConfig::default() };
+    let vs = nn::VarStore::new(Device::Cpu);
+    let _network = config.build(&vs.root());
+    save_weights(&vs, desk.path("net/ema.safetensors"), 1).unwrap();
+    let saved = json!({"format": 1, "from_noise": "0.1.0", "config": config});
+    fs::write(desk.path("net/config.json"), saved.to_string()).unwrap();
+    let noise = |first| to_u8(&(Seeded::new(1, first).start(&[260, 3, 16, 16]) * 0.5));
+    let (a, b) = (noise(0), noise(1000));
+    for name in ["train", "test"] {
+        let mut moments = Moments::new(128);
+        moments.add(&some_features(&b));
+        moments.save(desk.path(&format!("net/{name}-moments.safetensors"))).unwrap();
+    }
+    let channels_last = a.permute([0, 2, 3, 1]).contiguous();
+    save_npz(&desk.path("last.npz"), &[("arr_0", channels_last.shallow_clone())]);
+    a.write_npy(desk.path("first.npy")).unwrap();
+    b.write_npy(desk.path("b.npy")).unwrap();
+    fs::create_dir(desk.path("pictures")).unwrap();
+    for i in 0..260 {
+        let pixels: Vec<u8> = Vec::try_from(channels_last.get(i).flatten(0, -1)).unwrap();
+        let picture = image::RgbImage::from_raw(16, 16, pixels).unwrap();
+        picture.save(desk.path(&format!("pictures/{i:03}.png"))).unwrap();
+    }
+    let net = FeatureNet::load(desk.path("net"), Device::Cpu).unwrap();
+    let moments = [&a, &b].map(|images| {
+        let mut moments = Moments::new(128);
+        moments.add(&net.features(images));
+        moments
+    });
+    let expected = frechet_distance(&moments[0], &moments[1]);
+    for side in ["last.npz", "first.npy", "pictures"] {
+        let said = desk.succeeds(&format!("score {side} b.npy --classifier net"));
+        close(distance(&said), expected, 1e-3 * expected + 1e-6);
+        assert!(said.contains(&net.hash), "{said}");
+    }
+    let digits = digits();
+    digits.write_npy(desk.path("digits.npy")).unwrap();
+    let words = ["[N, 16, 16, 3] or [N, 3, 16, 16]", "found [256, 1, 28, 28]"];
+    desk.fails("score digits.npy b.npy --classifier net", &words);
+}
+
+/// Some features `[N, 128]` of images, by no network.
+fn some_features(images: &Tensor) -> Tensor {
+    images.flatten(1, -1).narrow(1, 0, 128).to_kind(Kind::Float)
+}
+
+#[test]
+fn too_few_images_or_others_than_the_classifier_reads_are_refused() {
+    let desk = Desk::new();
+    let reference = "weights/mnist-classifier/train-moments.safetensors";
+    let refused = |side: &str, words: &[&str]| {
+        desk.fails(&format!("score {side} {reference}"), words);
+    };
+    let images = digits();
+    let save = |name: &str, images: Tensor| save_npz(&desk.path(name), &[("arr_0", images)]);
+    save("few.npz", images.narrow(0, 0, 255));
+    refused("few.npz", &["255 images", "128 features", "at least 256", "--force"]);
+    desk.fails(&format!("score {reference} few.npz"), &["255 images"]);
+    desk.succeeds(&format!("score few.npz {reference} --force"));
+    save("one.npz", images.narrow(0, 0, 1));
+    refused("one.npz --force", &["at least two"]);
+    save("none.npz", images.narrow(0, 0, 0));
+    refused("none.npz", &["[0, 1, 28, 28]"]);
+    let zeros = |shape: &[i64], kind| Tensor::zeros(shape, (kind, Device::Cpu));
+    save("rgb.npz", zeros(&[300, 32, 32, 3], Kind::Uint8));
+    refused(
+        "rgb.npz",
+        &["[N, 28, 28], [N, 28, 28, 1] or [N, 1, 28, 28]", "found [300, 32, 32, 3]"],
+    );
+    save("flat.npz", zeros(&[300, 784], Kind::Uint8));
+    refused("flat.npz", &["found [300, 784]"]);
+    save("float.npz", zeros(&[300, 28, 28], Kind::Float));
+    refused("float.npz", &["expected pixels 0 to 255 as u8", "Float"]);
+    save_npz(&desk.path("two.npz"), &[("x", images.shallow_clone()), ("y", images.copy())]);
+    refused("two.npz", &["mu and sigma", "arr_0", "[x, y]"]);
+    refused("nowhere.npz", &["there is no nowhere.npz", "folder of pictures"]);
+    fs::write(desk.path("text.txt"), "no images").unwrap();
+    refused("text.txt", &["text.txt", ".npz"]);
+    refused("weights/mnist-ddpm/ema.safetensors", &["no moments"]);
+    fs::create_dir(desk.path("empty")).unwrap();
+    refused("empty", &["empty", "none"]);
+    let large = image::GrayImage::new(64, 48);
+    fs::create_dir(desk.path("large")).unwrap();
+    large.save(desk.path("large/a.png")).unwrap();
+    refused("large", &["28 x 28", "64 x 48", "a.png"]);
+    fs::write(desk.path("large/a.png"), b"no png").unwrap();
+    refused("large", &["a.png", "png or jpeg"]);
+    save("digits.npz", images);
+    let score = format!("score digits.npz {reference}");
+    desk.fails(&format!("{score} --classifier {RUN}"), &["no classifier", "example classifier"]);
+    desk.fails(&format!("{score} --save stats.txt"), &["stats.txt", ".npz"]);
+    desk.fails(&format!("{score} --save text.txt/stats.npz"), &["cannot write"]);
+}
+
+#[test]
+fn a_table_holds_the_scores_of_its_sweep_and_is_filled_once() {
+    let desk = Desk::new();
+    fs::write(desk.path("sweep.toml"), small_table(&desk)).unwrap();
+    for shard in ["1/2", "2/2"] {
+        let said = desk.succeeds(&format!("table sweep.toml --out t --shard {shard}"));
+        assert!(said.contains("--collect"), "{said}");
+        assert!(!desk.path("t/table.csv").exists());
+    }
+    let said = desk.succeeds("table sweep.toml --out t --collect");
+    let table = desk.read("t/table.csv");
+
+    // What the library says to the same sweep, on the same drawn parts and the same test images.
+    let (trained, test) = (trained(), sample::dataset().first(40));
+    let net = FeatureNet::load("weights/mnist-classifier", Device::Cpu).unwrap();
+    let combine = json!([
+        {
+            "samplers": [{"ddim": 0.0}, {"ddpm": "large"}, "heun", "dpm-solver++2m"],
+            "paths": ["trailing"], "steps": [1, 2], "n": 39
+        },
+        {
+            "samplers": [{"edm": {"amount": 5.0, "above": 0.05, "below": 10.0, "scale": 1.0}}],
+            "paths": ["karras"], "evaluations": [3], "n": 40
+        }
+    ]);
+    let sweep: Sweep = serde_json::from_value(json!({"seed": 0, "combine": combine})).unwrap();
+    let lines = sweep.lines();
+    assert_eq!(lines.len(), 9);
+    let alone = tempfile::tempdir().unwrap();
+    let filling = Filling { trained: &trained, net: &net, test: &test, dir: alone.path().into() };
+    filling.draw(&lines, Shard::WHOLE, Device::Cpu, |_| {}, || false).unwrap();
+    let rows = lines.iter().map(|line| filling.score(*line).unwrap().unwrap());
+    let mut reader = csv::Reader::from_reader(table.as_bytes());
+    let found: Vec<from_noise::evaluate::Score> =
+        reader.deserialize().map(Result::unwrap).collect();
+    for (row, found) in rows.zip(&found) {
+        assert_eq!(&row, found);
+        assert!(said.contains(&row.to_string()), "{row} is not in {said}");
+    }
+    assert_eq!(found.len(), 9);
+
+    let said = desk.succeeds("table sweep.toml --out t");
+    assert!(said.contains("drawing 0/0"), "drawn already: {said}");
+    assert_eq!(desk.read("t/table.csv"), table);
+    let sidecar: Value = serde_json::from_str(&desk.read("t/table.csv.json")).unwrap();
+    assert_eq!(sidecar["config"]["weights"], json!("my-run"));
+
+    fs::copy(desk.path("t/table.csv"), desk.path("my-run/table.csv")).unwrap();
+    let said = desk.succeeds("info my-run");
+    assert_eq!(said.matches("FID-LeNet").count(), 9, "{said}");
+}
+
+#[test]
+fn a_table_that_cannot_be_filled_is_refused() {
+    let desk = Desk::new();
+    own_run(&desk);
+    let refused = |text: &str, words: &[&str]| {
+        fs::write(desk.path("t.toml"), text).unwrap();
+        desk.fails("table t.toml --out t", words);
+    };
+    let table = |samplers: &str, more: &str| {
+        let combine = format!("samplers = [{samplers}]\npaths = [\"trailing\"]\n{more}");
+        format!("weights = \"my-run\"\n[[combine]]\n{combine}\n")
+    };
+    refused("weights = 3", &["t.toml", "--help", "line 1"]);
+    refused(&table("\"ddin\"", "steps = [1]\nn = 9"), &["ddin", "line 3"]);
+    refused(&table("\"heun\"", "step = [1]\nn = 9"), &["step", "line 5"]);
+    refused(&table("\"heun\"", "n = 9"), &["no line", "steps or evaluations"]);
+    refused(&table("\"heun\"", "steps = [0]\nn = 9"), &["0 steps"]);
+    refused(&table("\"heun\"", "steps = [1001]\nn = 9"), &["1 to 1000"]);
+    refused(&table("\"heun\"", "steps = [1]\nn = 1"), &["at least two"]);
+    refused(&table("{ ddim = 7 }", "steps = [1]\nn = 9"), &["eta is 7"]);
+    refused(&table("{ ddpm = \"learned\" }", "steps = [1]\nn = 9"), &["no variance"]);
+    let churn = "{ edm = { amount = 5, above = 0, below = inf, scale = 1 } }";
+    refused(&table(churn, "steps = [9]\nn = 9"), &["beyond the schedule's last level"]);
+    desk.fails("table nowhere.toml --out t", &["cannot read nowhere.toml"]);
+
+    let fine = table("\"heun\"", "steps = [1]\nn = 9");
+    refused(&fine.replace("my-run", "pets"), &["pets is no run directory"]);
+    refused(&format!("classifier = \"pets\"\n{fine}"), &["pets holds no classifier"]);
+    let mut run: Value = serde_json::from_str(&desk.read("my-run/config.json")).unwrap();
+    run["config"]["format"] = json!({"color": "rgb", "size": 32});
+    fs::write(desk.path("my-run/config.json"), run.to_string()).unwrap();
+    refused(&fine, &["[3, 32, 32]", "[1, 28, 28]"]);
+    run["config"]["format"] = json!({"color": "gray", "size": 28});
+    fs::write(desk.path("my-run/config.json"), run.to_string()).unwrap();
+    fs::remove_dir_all(desk.path("pets/test")).unwrap();
+    refused(&fine, &["test"]);
+}
+
+#[test]
+fn a_run_in_colour_that_learned_its_variance_is_drawn_and_described() {
+    let desk = Desk::new();
+    let mut config = ImageConfig::mnist();
+    config.format = Format { color: Color::Rgb, size: 16 };
+    config.meaning = Meaning { head: Head::MeanAndNu, ..Meaning::default() };
+    config.network =
+        UnetConfig { in_channels: 3, out_channels: 6, image_size: 16, ..UnetConfig::tiny() };
+    let vs = nn::VarStore::new(Device::Cpu);
+    let _network = config.build(&vs.root());
+    save_weights(&vs, desk.path("run/ema.safetensors"), 77).unwrap();
+    let saved = json!({"format": 1, "from_noise": "0.1.0", "config": config});
+    fs::write(desk.path("run/config.json"), saved.to_string()).unwrap();
+    fs::write(desk.path("run/log.csv"), "step,loss,grad_norm\n10,0.5,1\n20,0.25,1\n").unwrap();
+
+    desk.succeeds(
+        "sample run --sampler ddpm --variance learned --n 5 --steps 3 --out a.npz --out a.gif",
+    );
+    assert_eq!(array(&desk.path("a.npz"), "arr_0").size(), [5, 16, 16, 3]);
+    let said = desk.succeeds("info run");
+    let cost = config.network.cost().unwrap();
+    for words in [
+        "colour images [3, 16, 16]",
+        &format!("{} parameters, {:.1} MFLOP", cost.params, cost.flops as f64 / 1e6),
+        "Linear { steps: 1000",
+        "the noise eps, and the variance",
+        "t in 1..=T",
+        "after 77 steps",
+        &Trained::load(desk.path("run"), Device::Cpu).unwrap().hash,
+        "0.2500 in step 20",
+    ] {
+        assert!(said.contains(words), "{words:?} is not in: {said}");
+    }
+    fs::remove_file(desk.path("run/ema.safetensors")).unwrap();
+    assert!(desk.succeeds("info run").contains("none yet"));
+    desk.fails("sample run", &["no averaged weights yet"]);
+}
+
+#[test]
+fn what_is_no_run_gets_a_sentence() {
+    let desk = Desk::new();
+    fs::write(desk.path("config.json"), "{}").unwrap();
+    desk.fails("info nowhere", &["nowhere is no run directory", "no folder"]);
+    desk.fails("info .", &["no image model", "config.json"]);
+    fs::create_dir(desk.path("empty")).unwrap();
+    desk.fails("info empty", &["empty is no run directory", "no config.json"]);
+}
