@@ -1,7 +1,7 @@
 //! Filling a table of scores from a command: progress, interruptions, what is there already.
 
 use super::{interrupted, stop_if_interrupted};
-use crate::evaluate::{Filling, Score, Shard, Sweep};
+use crate::evaluate::{Filling, Score, Shard, Sweep, Work};
 use crate::progress::Progress;
 use crate::results::Results;
 use tch::Device;
@@ -42,9 +42,10 @@ pub fn fill_table(
     let todo: Vec<_> = todo.map(|(_, line)| *line).collect();
     if !share.collect {
         let shard = share.shard.unwrap_or(Shard::WHOLE);
-        let (left, done) = filling.work(&todo, shard);
+        let work = Work { lines: &lines, todo: &todo, shard };
+        let (left, done) = filling.cost(work);
         let mut progress = Progress::new("drawing", left + done).starting_at(done);
-        filling.draw(&todo, shard, device, |_| progress.tick(""), interrupted)?;
+        filling.draw(work, device, |_| progress.tick(""), interrupted)?;
         progress.finish("");
     }
     if share.shard.is_none() {

@@ -72,6 +72,26 @@ impl FromStr for Shard {
     }
 }
 
+/// What one process has to do.
+#[derive(Debug, Clone, Copy)]
+pub struct Work<'a> {
+    /// The whole table, which all processes share out alike.
+    pub lines: &'a [(Sampling, u64)],
+    /// Those of it that are wanted.
+    pub todo: &'a [(Sampling, u64)],
+    pub shard: Shard,
+}
+
+impl Work<'_> {
+    /// The parts that this process draws, were none there.
+    fn parts(&self) -> Vec<Part> {
+        let wanted = Sweep::parts(self.todo);
+        let all = Sweep::parts(self.lines).into_iter();
+        let mine = all.skip(self.shard.index - 1).step_by(self.shard.count);
+        mine.filter(|part| wanted.contains(part)).collect()
+    }
+}
+
 /// A table could not be filled.
 #[derive(Debug, thiserror::Error)]
 pub enum SweepError {
@@ -189,35 +209,30 @@ impl Filling<'_> {
         folder.join(format!("{first:06}-{n}.safetensors"))
     }
 
-    /// The parts of `lines` that this shard has yet to draw, and their cost in evaluations of a
-    /// batch.
-    fn missing(&self, lines: &[(Sampling, u64)], shard: Shard) -> Vec<Part> {
-        let parts = Sweep::parts(lines).into_iter().enumerate();
-        let mine = parts.filter(|(i, _)| i % shard.count == shard.index - 1);
-        mine.map(|(_, part)| part).filter(|part| !self.file(part).exists()).collect()
+    /// The parts that are yet to be drawn.
+    fn missing(&self, work: Work) -> Vec<Part> {
+        let mut parts = work.parts();
+        parts.retain(|part| !self.file(part).exists());
+        parts
     }
 
-    /// Evaluations of a batch that are yet to be made for `lines`, and those made already.
-    pub fn work(&self, lines: &[(Sampling, u64)], shard: Shard) -> (u64, u64) {
+    /// Evaluations of a batch that are yet to be made, and those made already.
+    pub fn cost(&self, work: Work) -> (u64, u64) {
         let cost = |parts: &[Part]| parts.iter().map(|part| evaluations(&part.sampling)).sum();
-        let whole: Vec<Part> = Sweep::parts(lines);
-        let mine = whole.into_iter().skip(shard.index - 1).step_by(shard.count);
-        let all: u64 = cost(&mine.collect::<Vec<_>>());
-        let left = cost(&self.missing(lines, shard));
+        let (all, left): (u64, u64) = (cost(&work.parts()), cost(&self.missing(work)));
         (left, all - left)
     }
 
-    /// Draws what `lines` need and what is not there yet, calling `look` at every evaluation; stops
+    /// Draws what is not there yet, calling `look` at every evaluation; stops
     /// between two parts when `stop` says so.
     pub fn draw(
         &self,
-        lines: &[(Sampling, u64)],
-        shard: Shard,
+        work: Work,
         device: Device,
         mut look: impl FnMut(Level),
         stop: impl Fn() -> bool,
     ) -> Result<(), SweepError> {
-        for part in self.missing(lines, shard) {
+        for part in self.missing(work) {
             let file = self.file(&part);
             if stop() {
                 break;
