@@ -48,7 +48,7 @@ struct Args {
 /// Noise enough to be seen, at the middle levels.
 const CHURN: Churn = Churn { amount: 5.0, above: 0.05, below: 10.0, scale: 1.0 };
 
-/// Each with the path of its paper.
+/// Each with the path of its paper; DDIM with one that starts at `T`, like theirs.
 const SOLVERS: [(Sampler, Path); 5] = [
     (Sampler::Ddim(0.0), Path::Trailing),
     (Sampler::DpmSolver3, Path::LogSnr),
