@@ -164,6 +164,30 @@ fn j3_a_linear_noise_is_integrated_exactly() {
 }
 
 #[test]
+fn j3_third_order_is_algorithm_2_of_its_paper() {
+    // Lu et al. 2022, Algorithm 2, as printed: r1 = 1/3, r2 = 2/3.
+    let (t, s) = (linear().level(700), linear().level(300));
+    let x = normal(&[6, 1], 31);
+    let lambda = |at: Level| at.log_snr() / 2.0;
+    let h = lambda(s) - lambda(t);
+    let (r1, r2) = (1.0 / 3.0, 2.0 / 3.0);
+    let [a, b] = [r1, r2].map(|r| between(2.0 * (lambda(t) + r * h)));
+    let eps = |x: &Tensor, at: Level| two_modes().denoise(x, at).eps().shallow_clone();
+    let here = eps(&x, t);
+    let u1 = a.alpha / t.alpha * &x - a.sigma * (r1 * h).exp_m1() * &here;
+    let d1 = eps(&u1, a) - &here;
+    let u2 = b.alpha / t.alpha * &x
+        - b.sigma * (r2 * h).exp_m1() * &here
+        - b.sigma * r2 / r1 * ((r2 * h).exp_m1() / (r2 * h) - 1.0) * d1;
+    let d2 = eps(&u2, b) - &here;
+    let end = s.alpha / t.alpha * &x
+        - s.sigma * h.exp_m1() * here
+        - s.sigma / r2 * (h.exp_m1() / h - 1.0) * d2;
+    let ours = dpm_solver_3(&two_modes(), &between, &[t, s], x);
+    assert!(max_diff(&ours, &end) < 1e-12);
+}
+
+#[test]
 fn j3_the_stochastic_solver_starts_as_ddpm() {
     let path = linear().path(Path::Trailing, 10);
     let start = || normal(&[6, 1], 2);
@@ -212,8 +236,13 @@ fn j1_edm_without_churn_is_heun_and_draws_nothing() {
 
 #[test]
 fn j1_edm_is_algorithm_2_in_its_own_coordinates() {
+    edm_is_algorithm_2(3.0);
+    edm_is_algorithm_2(8.0); // more than a step may add: sqrt 2 - 1 of its noise
+}
+
+fn edm_is_algorithm_2(amount: f64) {
     // Karras et al. 2022, Algorithm 2, for D(y; sigma) of the mixture, y = x / alpha.
-    let churn = Churn { amount: 3.0, above: 0.1, below: 20.0, scale: 1.007 };
+    let churn = Churn { amount, above: 0.1, below: 20.0, scale: 1.007 };
     let steps = 12;
     let path = linear().path(Path::Karras, steps);
     let start = normal(&[6, 1], 8);
@@ -228,7 +257,7 @@ fn j1_edm_is_algorithm_2_in_its_own_coordinates() {
     for step in sigmas.windows(2) {
         let (mut from, to) = (step[0], step[1]);
         if (0.1..=20.0).contains(&from) {
-            let raised = from * (1.0 + (3.0 / steps as f64).min(2f64.sqrt() - 1.0));
+            let raised = from * (1.0 + (amount / steps as f64).min(2f64.sqrt() - 1.0));
             y += (raised * raised - from * from).sqrt() * 1.007 * b.draw(&y);
             from = raised;
         }
