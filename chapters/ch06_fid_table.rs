@@ -2,16 +2,13 @@
 
 use anyhow::Result;
 use clap::Parser;
-use from_noise::cli::{self, Chapter, Common, Cost, Share};
-use from_noise::data::{Dataset, Source, Split, sample};
-use from_noise::evaluate::{Combine, Filling, Sampler, Sampling, Score, Sweep};
+use from_noise::cli::{self, Chapter, Common, TableArgs};
+use from_noise::evaluate::{Combine, Sampler, Sampling, Score, Sweep};
 use from_noise::forward::{Variance, posterior};
-use from_noise::metrics::FeatureNet;
 use from_noise::plot::{Curves, Figure, Grid};
 use from_noise::schedule::Path;
 use from_noise::trained::Trained;
 use serde::Serialize;
-use std::path::PathBuf;
 use tch::{Kind, Tensor};
 
 /// FID against steps: S in {10, 20, 50, 100, 1000} times eta in {0, 0.2, 0.5, 1, sigma-hat}, the
@@ -31,19 +28,7 @@ struct Args {
     common: Common,
 
     #[command(flatten)]
-    share: Share,
-
-    /// Run directory whose weights draw
-    #[arg(long, value_name = "DIR", default_value = "weights/mnist-ddpm")]
-    weights: PathBuf,
-
-    /// Run directory of the classifier whose features are compared
-    #[arg(long, value_name = "DIR", default_value = "weights/mnist-classifier")]
-    classifier: PathBuf,
-
-    /// Images a line [default: by preset]
-    #[arg(long, value_name = "N")]
-    samples: Option<u64>,
+    table: TableArgs,
 
     /// Numbers of steps [default: by preset]
     #[arg(long, value_name = "S", value_delimiter = ',')]
@@ -80,15 +65,10 @@ fn sweep(args: &Args) -> Sweep {
     };
     let (few, many) =
         args.common.choose((40, 40), (2000, 10_000), (10_000, 50_000), (50_000, 50_000));
-    let steps = args.common.choose(
-        &[2, 3][..],
-        &[10, 20, 50, 100, 1000],
-        &[10, 20, 50, 100, 1000],
-        &[10, 20, 50, 100, 1000],
-    );
-    let combine = if args.samples.is_some() || !args.steps.is_empty() {
+    let steps: &[usize] = if args.common.smoke { &[2, 3] } else { &[10, 20, 50, 100, 1000] };
+    let combine = if args.table.samples.is_some() || !args.steps.is_empty() {
         let steps = if args.steps.is_empty() { steps } else { &args.steps };
-        vec![all(steps, Path::Uniform, args.samples.unwrap_or(few))]
+        vec![all(steps, Path::Uniform, args.table.samples.unwrap_or(few))]
     } else {
         let cheap = &steps[..steps.len() - 1];
         let trailing = |n| all(&steps[..1], Path::Trailing, n);
@@ -105,43 +85,17 @@ fn sweep(args: &Args) -> Sweep {
 fn main() -> Result<()> {
     let args = Args::parse();
     let sweep = sweep(&args);
-    let weights = cli::find(&args.weights);
-    let net = Trained::config(&weights)?.network.cost()?;
-    let evaluations = sweep.evaluations() as f64;
-    let cost = Cost {
-        parameters: net.params as u64,
-        flops: evaluations * net.flops as f64,
-        memory: 500e6,
-    };
+    let cost = args.table.cost(&sweep)?;
     let Some(mut chapter) = cli::start("ch06-fid-table", &args.common, &sweep, cost)? else {
         return Ok(());
     };
-    let trained = Trained::load(&weights, chapter.device)?;
-    let net = FeatureNet::load(cli::find(&args.classifier), chapter.device)?;
-    let test = match &trained.config.data {
-        Source::Mnist if args.common.smoke => sample::dataset(), // a smoke run downloads nothing
-        data => data.load(Split::Test, trained.config.format)?,
-    };
-    let rows = fill(&sweep, &trained, &net, &test, &args.share, &mut chapter)?;
-    if !rows.is_empty() && args.share.shard.is_none() {
-        let (few, many) = args.common.choose((2, 3), (10, 100), (10, 100), (10, 100));
+    let (trained, rows) = args.table.fill(&sweep, args.common.smoke, &mut chapter)?;
+    if !rows.is_empty() {
+        let (few, many) = if args.common.smoke { (2, 3) } else { (10, 100) };
         show(&rows, &trained, (few, many), &mut chapter)?;
     }
     chapter.results.finish();
     Ok(())
-}
-
-fn fill(
-    sweep: &Sweep,
-    trained: &Trained,
-    net: &FeatureNet,
-    test: &Dataset,
-    share: &Share,
-    chapter: &mut Chapter,
-) -> Result<Vec<Score>> {
-    let dir = chapter.results.dir().to_path_buf();
-    let filling = Filling { trained, net, test, dir };
-    cli::fill_table(sweep, &filling, share, &mut chapter.results, chapter.device)
 }
 
 /// A row of the table as it is printed: the paper's turned on its side.

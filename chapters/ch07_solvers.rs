@@ -2,17 +2,14 @@
 
 use anyhow::Result;
 use clap::Parser;
-use from_noise::cli::{self, Chapter, Common, Cost, Share};
-use from_noise::data::{Source, Split, sample};
+use from_noise::cli::{self, Chapter, Common, TableArgs};
 use from_noise::denoiser::Mixture;
-use from_noise::evaluate::{Combine, Filling, Sampler, Sampling, Score, Sweep};
-use from_noise::metrics::FeatureNet;
+use from_noise::evaluate::{Combine, Sampler, Sampling, Score, Sweep};
 use from_noise::plot::{Curves, Figure, Grid};
 use from_noise::sample::Churn;
 use from_noise::schedule::{Path, Schedule};
 use from_noise::trained::Trained;
 use serde::Serialize;
-use std::path::PathBuf;
 use tch::{Kind, Tensor};
 
 /// Solvers against evaluations: DDIM, DPM-Solver-3, DPM-Solver++(2M), Heun and EDM, each with as
@@ -30,19 +27,7 @@ struct Args {
     common: Common,
 
     #[command(flatten)]
-    share: Share,
-
-    /// Run directory whose weights draw
-    #[arg(long, value_name = "DIR", default_value = "weights/mnist-ddpm")]
-    weights: PathBuf,
-
-    /// Run directory of the classifier whose features are compared
-    #[arg(long, value_name = "DIR", default_value = "weights/mnist-classifier")]
-    classifier: PathBuf,
-
-    /// Images a line [default: by preset]
-    #[arg(long, value_name = "N")]
-    samples: Option<u64>,
+    table: TableArgs,
 }
 
 /// Noise enough to be seen, at the middle levels.
@@ -62,13 +47,8 @@ const PATHS: [Path; 5] =
 
 /// Which lines the table has: every solver at every cost, and at ten evaluations on every path.
 fn sweep(args: &Args) -> Sweep {
-    let costs = args.common.choose(
-        vec![3, 5],
-        vec![5, 8, 10, 15, 20, 35, 50, 100],
-        vec![5, 8, 10, 15, 20, 35, 50, 100],
-        vec![5, 8, 10, 15, 20, 35, 50, 100],
-    );
-    let n = args.samples.unwrap_or(args.common.choose(40, 5000, 10_000, 50_000));
+    let costs = if args.common.smoke { vec![3, 5] } else { vec![5, 8, 10, 15, 20, 35, 50, 100] };
+    let n = args.table.samples.unwrap_or(args.common.choose(40, 5000, 10_000, 50_000));
     let line = |sampler: Sampler, path: Path, evaluations: Vec<usize>| Combine {
         samplers: vec![sampler],
         paths: vec![path],
@@ -89,29 +69,14 @@ fn sweep(args: &Args) -> Sweep {
 fn main() -> Result<()> {
     let args = Args::parse();
     let sweep = sweep(&args);
-    let weights = cli::find(&args.weights);
-    let net = Trained::config(&weights)?.network.cost()?;
-    let cost = Cost {
-        parameters: net.params as u64,
-        flops: sweep.evaluations() as f64 * net.flops as f64,
-        memory: 500e6,
-    };
+    let cost = args.table.cost(&sweep)?;
     let Some(mut chapter) = cli::start("ch07-solvers", &args.common, &sweep, cost)? else {
         return Ok(());
     };
-    let trained = Trained::load(&weights, chapter.device)?;
-    let net = FeatureNet::load(cli::find(&args.classifier), chapter.device)?;
-    let test = match &trained.config.data {
-        Source::Mnist if args.common.smoke => sample::dataset(), // a smoke run downloads nothing
-        data => data.load(Split::Test, trained.config.format)?,
-    };
-    let dir = chapter.results.dir().to_path_buf();
-    let filling = Filling { trained: &trained, net: &net, test: &test, dir };
-    let rows =
-        cli::fill_table(&sweep, &filling, &args.share, &mut chapter.results, chapter.device)?;
-    if !rows.is_empty() && args.share.shard.is_none() {
+    let (trained, rows) = args.table.fill(&sweep, args.common.smoke, &mut chapter)?;
+    if !rows.is_empty() {
         exact(&mut chapter)?;
-        let pair = args.common.choose([3, 5], [10, 35], [10, 35], [10, 35]);
+        let pair = if args.common.smoke { [3, 5] } else { [10, 35] };
         show(&rows, &trained, pair, &mut chapter)?;
     }
     chapter.results.finish();

@@ -1,9 +1,13 @@
 //! Filling a table of scores from a command: progress, interruptions, what is there already.
 
-use super::{interrupted, stop_if_interrupted};
+use super::{Chapter, Cost, find, interrupted, stop_if_interrupted};
+use crate::data::{Source, Split, sample};
 use crate::evaluate::{Filling, Score, Shard, Sweep, Work};
+use crate::metrics::FeatureNet;
 use crate::progress::Progress;
 use crate::results::Results;
+use crate::trained::Trained;
+use std::path::PathBuf;
 use tch::Device;
 
 /// The flags of a command that fills a table.
@@ -16,6 +20,58 @@ pub struct Share {
     /// Write the table of what is drawn already, and draw nothing
     #[arg(long, conflicts_with = "shard")]
     pub collect: bool,
+}
+
+/// The flags of a chapter that fills a table.
+#[derive(Debug, Clone, clap::Args)]
+pub struct TableArgs {
+    #[command(flatten)]
+    pub share: Share,
+
+    /// Run directory whose weights draw
+    #[arg(long, value_name = "DIR", default_value = "weights/mnist-ddpm")]
+    pub weights: PathBuf,
+
+    /// Run directory of the classifier whose features are compared
+    #[arg(long, value_name = "DIR", default_value = "weights/mnist-classifier")]
+    pub classifier: PathBuf,
+
+    /// Images a line [default: by preset]
+    #[arg(long, value_name = "N")]
+    pub samples: Option<u64>,
+}
+
+impl TableArgs {
+    /// What all of `sweep` would cost.
+    pub fn cost(&self, sweep: &Sweep) -> anyhow::Result<Cost> {
+        let net = Trained::config(find(&self.weights))?.network.cost()?;
+        let flops = sweep.evaluations() as f64 * net.flops as f64;
+        Ok(Cost { parameters: net.params as u64, flops, memory: 500e6 })
+    }
+
+    /// Fills the table of `sweep` in the chapter's results: the model that drew, and the lines that
+    /// are complete. A share has no table to show, so no lines.
+    pub fn fill(
+        &self,
+        sweep: &Sweep,
+        smoke: bool,
+        chapter: &mut Chapter,
+    ) -> anyhow::Result<(Trained, Vec<Score>)> {
+        let trained = Trained::load(find(&self.weights), chapter.device)?;
+        let net = FeatureNet::load(find(&self.classifier), chapter.device)?;
+        let test = match &trained.config.data {
+            Source::Mnist if smoke => sample::dataset(), // a smoke run downloads nothing
+            data => data.load(Split::Test, trained.config.format)?,
+        };
+        let dir = chapter.results.dir().to_path_buf();
+        let filling = Filling { trained: &trained, net: &net, test: &test, dir };
+        let (share, results) = (&self.share, &mut chapter.results);
+        let mut rows = fill_table(sweep, &filling, share, results, chapter.device)?;
+        if share.shard.is_some() {
+            rows.clear();
+        }
+        Ok((trained, rows))
+    }
 }
 
 /// Draws what `sweep` needs and writes `table.csv` into `results`; returns the sweep's lines that
