@@ -103,7 +103,7 @@ impl Results {
             writer.serialize(row).map_err(|e| failed(&path, e))?;
         }
         let bytes = writer.into_inner().map_err(|e| failed(&path, e))?;
-        write_atomically(&path, &bytes)?;
+        write_atomically(&path, &bytes).map_err(|e| failed(&path, e))?;
         self.keep(path)
     }
 
@@ -111,14 +111,14 @@ impl Results {
     pub fn json(&mut self, name: &str, value: &impl Serialize) -> Result<(), ResultError> {
         let path = self.dir.join(name);
         let text = serde_json::to_string(value).map_err(|e| failed(&path, e))?;
-        write_atomically(&path, format!("{text}\n").as_bytes())?;
+        write_atomically(&path, format!("{text}\n").as_bytes()).map_err(|e| failed(&path, e))?;
         self.keep(path)
     }
 
     /// Writes `name`, whose bytes are made elsewhere.
     pub fn bytes(&mut self, name: &str, bytes: &[u8]) -> Result<(), ResultError> {
         let path = self.dir.join(name);
-        write_atomically(&path, bytes)?;
+        write_atomically(&path, bytes).map_err(|e| failed(&path, e))?;
         self.keep(path)
     }
 
@@ -135,18 +135,20 @@ impl Results {
 
     fn keep(&mut self, path: PathBuf) -> Result<(), ResultError> {
         let seconds = (self.started.elapsed().as_secs_f64() * 10.0).round() / 10.0;
-        let sidecar = Sidecar { seconds, ..self.origin.clone() };
+        let origin = Sidecar { seconds, ..self.origin.clone() };
         let mut name = path.clone().into_os_string();
         name.push(".json");
-        let text = serde_json::to_string_pretty(&sidecar).map_err(|e| failed(&path, e))?;
-        write_atomically(Path::new(&name), format!("{text}\n").as_bytes())?;
+        let text = serde_json::to_string_pretty(&origin).map_err(|e| failed(&path, e))?;
+        let sidecar = Path::new(&name);
+        write_atomically(sidecar, format!("{text}\n").as_bytes())
+            .map_err(|e| failed(sidecar, e))?;
         self.files.push(path);
         Ok(())
     }
 }
 
 /// All of `bytes` or the file as it was: written beside it, then renamed over it.
-fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ResultError> {
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut name = path.to_path_buf().into_os_string();
     name.push(".tmp");
     let beside = Path::new(&name);
@@ -155,9 +157,8 @@ fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ResultError> {
         file.write_all(bytes)?;
         std::fs::rename(beside, path)
     };
-    write().map_err(|e| {
+    write().inspect_err(|_| {
         let _ = std::fs::remove_file(beside);
-        failed(path, e)
     })
 }
 

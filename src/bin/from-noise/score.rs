@@ -5,7 +5,7 @@ use super::{arrays, model};
 use anyhow::{Result, anyhow, ensure};
 use from_noise::device;
 use from_noise::metrics::frechet_of_gaussians;
-use std::io::Write;
+use from_noise::results::write_atomically;
 use std::path::{Path, PathBuf};
 
 /// Frechet distance between A and B.
@@ -92,20 +92,10 @@ fn number(stats: &Stats) -> String {
     stats.n.map_or("unknown".into(), |n| n.to_string())
 }
 
-/// Writes beside the file and renames.
+/// All of it or nothing, and the folders on the way.
 fn save(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".tmp");
-    let write = || {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        let mut file = std::fs::File::create(&beside)?;
-        file.write_all(bytes)?;
-        std::fs::rename(&beside, path)
-    };
-    write().map_err(|e: std::io::Error| {
-        let _ = std::fs::remove_file(&beside);
-        anyhow!("cannot write {}: {e}; choose another --save", path.display())
-    })
+    let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+    folder
+        .and_then(|()| write_atomically(path, bytes))
+        .map_err(|e| anyhow!("cannot write {}: {e}; choose another --save", path.display()))
 }
