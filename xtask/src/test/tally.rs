@@ -8,6 +8,8 @@ pub struct Tally {
     pub failed: Vec<String>,
     /// A part of the names of the stages that are to run.
     pub only: String,
+    /// The stages there are.
+    pub stages: Vec<String>,
     /// Failures of the test binary that is speaking, which its closing line confirms.
     heard: Vec<String>,
 }
