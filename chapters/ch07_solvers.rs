@@ -12,9 +12,9 @@ use from_noise::trained::Trained;
 use serde::Serialize;
 use tch::{Kind, Tensor};
 
-/// Solvers against evaluations: DDIM, DPM-Solver-3, DPM-Solver++(2M), Heun and EDM, each with as
-/// many steps as fit, with the digits that come with the crate. The table takes an hour or more,
-/// can be stopped at any time, and goes on when the same command is typed again.
+/// Solvers against evaluations: DDIM, DPM-Solver-3, DPM-Solver++(2M), UniPC, Heun and EDM, each
+/// with as many steps as fit, with the digits that come with the crate. The table takes an hour or
+/// more, can be stopped at any time, and goes on when the same command is typed again.
 ///
 /// Examples: cargo chapter 07 --dry-run
 ///           cargo chapter 07 --samples 500
@@ -34,10 +34,11 @@ struct Args {
 const CHURN: Churn = Churn { amount: 5.0, above: 0.05, below: 10.0, scale: 1.0 };
 
 /// Each with the path of its paper; DDIM with one that starts at `T`, like theirs.
-const SOLVERS: [(Sampler, Path); 5] = [
+const SOLVERS: [(Sampler, Path); 6] = [
     (Sampler::Ddim(0.0), Path::Trailing),
     (Sampler::DpmSolver3, Path::LogSnr),
     (Sampler::DpmSolverPlusPlus2M, Path::LogSnr),
+    (Sampler::UniPc, Path::LogSnr),
     (Sampler::Heun, Path::Karras),
     (Sampler::Edm(CHURN), Path::Karras),
 ];
@@ -60,7 +61,7 @@ fn sweep(args: &Args) -> Sweep {
     let mut combine: Vec<Combine> = by_cost.collect();
     if !args.common.smoke {
         let anywhere =
-            SOLVERS[..4].iter().flat_map(|(sampler, _)| PATHS.map(|path| (*sampler, path)));
+            SOLVERS[..5].iter().flat_map(|(sampler, _)| PATHS.map(|path| (*sampler, path)));
         combine.extend(anywhere.map(|(sampler, path)| line(sampler, path, vec![10])));
     }
     Sweep { seed: args.common.seed, combine }
@@ -110,6 +111,7 @@ fn exact(chapter: &mut Chapter) -> Result<()> {
         Sampler::Heun,
         Sampler::DpmSolver2,
         Sampler::DpmSolverPlusPlus2M,
+        Sampler::UniPc,
         Sampler::DpmSolver3,
     ] {
         let mut points = Vec::new();
@@ -163,7 +165,7 @@ fn show(
     }
     let curves = curves.hline(scores[0].floor, "test images").log_x().log_y();
     results.figure("fid.png", &curves.size(560.0, 380.0).draw())?;
-    let by_path = SOLVERS[..4].iter().map(|(sampler, _)| {
+    let by_path = SOLVERS[..5].iter().map(|(sampler, _)| {
         let steps = sampler.steps_within(10).unwrap_or(1);
         let cell = |path: Path| {
             let found = scores.iter().find(|score| {

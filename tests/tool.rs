@@ -254,6 +254,7 @@ fn every_sampler_draws_and_its_evaluations_are_counted() {
         ("dpm-solver-2m", json!("dpm-solver-2m")),
         ("dpm-solver++2m", json!("dpm-solver++2m")),
         ("dpm-solver++2m-sde", json!("dpm-solver++2m-sde")),
+        ("unipc", json!("unipc")),
     ];
     let trained = trained();
     for (name, sampler) in samplers {
@@ -306,7 +307,6 @@ fn what_cannot_be_sampled_is_refused_before_anything_is_written() {
     refused("--sampler euler", &["euler", "dpm-solver++2m-sde"]);
     refused("--eta 1.5", &["eta is 1.5", "to 1"]);
     refused("--sampler ddpm --variance learned", &["no variance", "small or large"]);
-    refused("--sampler edm --churn-below 1000", &["last level", "--churn-below"]);
     refused("--sampler edm --churn=-1", &["numbers from 0 up"]);
     refused("--steps 1001", &["1 to 1000"]);
     refused("--n 0", &["0"]);
@@ -600,8 +600,8 @@ fn a_table_that_cannot_be_filled_is_refused() {
     refused(&table("\"heun\"", "steps = [1]\nn = 1"), &["at least two"]);
     refused(&table("{ ddim = 7 }", "steps = [1]\nn = 9"), &["eta is 7"]);
     refused(&table("{ ddpm = \"learned\" }", "steps = [1]\nn = 9"), &["no variance"]);
-    let churn = "{ edm = { amount = 5, above = 0, below = inf, scale = 1 } }";
-    refused(&table(churn, "steps = [9]\nn = 9"), &["beyond the schedule's last level"]);
+    let churn = "{ edm = { amount = -5, above = 0, below = inf, scale = 1 } }";
+    refused(&table(churn, "steps = [9]\nn = 9"), &["numbers from 0 up"]);
     desk.fails("table nowhere.toml --out t", &["cannot read nowhere.toml"]);
 
     let fine = table("\"heun\"", "steps = [1]\nn = 9");

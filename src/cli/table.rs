@@ -89,7 +89,7 @@ pub fn fill_table(
     results: &mut Results,
     device: Device,
 ) -> anyhow::Result<Vec<Score>> {
-    sweep.check(filling.trained, filling.net)?;
+    sweep.check(filling.trained, filling.net, filling.test)?;
     let lines = sweep.lines();
     let mut rows = known(results);
     let place = |row: &Score| lines.iter().position(|line| filling.made(row, *line));

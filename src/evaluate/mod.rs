@@ -5,6 +5,6 @@ mod sampling;
 mod score;
 mod sweep;
 
-pub use sampling::{Sampler, Sampling};
+pub use sampling::{Sampler, Sampling, SamplingError};
 pub use score::{CHUNK, RulerError, Score, Tally, check_ruler, score};
 pub use sweep::{Combine, Filling, Shard, Sweep, SweepError, Work};

@@ -1,12 +1,13 @@
 //! A sampler's name and settings, as they stand in a table or a configuration file.
 
-use crate::denoiser::Denoiser;
+use crate::denoiser::{Denoiser, Head};
 use crate::forward::Variance;
 use crate::guide::Adapt;
 use crate::network::Inject;
 use crate::noise::{Noise, Seeded};
 use crate::sample::{
     Churn, Slow, ddim, ddpm, dpm_solver, dpm_solver_2, dpm_solver_3, dpm_solver_sde, edm, heun,
+    unipc,
 };
 use crate::schedule::{Level, Path, Schedule};
 use crate::trained::Trained;
@@ -48,6 +49,9 @@ pub enum Sampler {
     /// The same with fresh noise in every step.
     #[serde(rename = "dpm-solver++2m-sde")]
     DpmSolverPlusPlus2MSde,
+    /// The multistep solver on the clean sample, each step taken again once its end is seen.
+    #[serde(rename = "unipc")]
+    UniPc,
 }
 
 impl Sampler {
@@ -79,6 +83,7 @@ impl fmt::Display for Sampler {
             Sampler::DpmSolver2M => write!(f, "DPM-Solver(2M)"),
             Sampler::DpmSolverPlusPlus2M => write!(f, "DPM-Solver++(2M)"),
             Sampler::DpmSolverPlusPlus2MSde => write!(f, "DPM-Solver++(2M) SDE"),
+            Sampler::UniPc => write!(f, "UniPC"),
         }
     }
 }
@@ -88,7 +93,36 @@ pub(super) fn word(value: impl clap::ValueEnum) -> String {
     value.to_possible_value().expect("no value is hidden").get_name().to_owned()
 }
 
+/// What a sampling asks for and a model cannot give.
+#[derive(Debug, thiserror::Error)]
+pub enum SamplingError {
+    #[error("{steps} steps do not fit a schedule of {most}: take 1 to {most}")]
+    Steps { steps: usize, most: usize },
+    #[error("DDIM's eta is {0}: it lies in 0 (no fresh noise) to 1")]
+    Eta(f64),
+    #[error("these weights have learned no variance: take small or large")]
+    NoVariance,
+    #[error("EDM's churn takes numbers from 0 up, not {0:?}")]
+    Churn(Churn),
+}
+
 impl Sampling {
+    /// Refuses what would end in nonsense, or in a panic, on the way.
+    pub fn check(&self, trained: &Trained) -> Result<(), SamplingError> {
+        let (steps, most) = (self.steps, trained.schedule.steps());
+        if !(1..=most).contains(&steps) {
+            return Err(SamplingError::Steps { steps, most });
+        }
+        match self.sampler {
+            Sampler::Ddim(eta) if !(0.0..=1.0).contains(&eta) => Err(SamplingError::Eta(eta)),
+            Sampler::Ddpm(Variance::Learned) if trained.config.meaning.head == Head::Mean => {
+                Err(SamplingError::NoVariance)
+            }
+            Sampler::Edm(churn) if !churn.is_sound() => Err(SamplingError::Churn(churn)),
+            _ => Ok(()),
+        }
+    }
+
     /// The images `first, first + 1, ...` of this sampling, clipped as they are predicted:
     /// `[n, C, H, W]`. Image `i` is the same whatever `first` and `n` are. `look` sees the level
     /// of every evaluation.
@@ -107,7 +141,7 @@ impl Sampling {
         self.run(&model, &trained.schedule, x_T, &mut |x| seeded.draw(x))
     }
 
-    /// From `x_T`, along this sampling's path on `schedule`.
+    /// From `x_T`, along this sampling's path on `schedule`. Nothing climbs above its last level.
     #[allow(non_snake_case)]
     pub fn run(
         &self,
@@ -117,7 +151,7 @@ impl Sampling {
         noise: Noise,
     ) -> Tensor {
         let path = schedule.path(self.path, self.steps);
-        let top = schedule.level(schedule.steps()).log_snr(); // nothing is noisier
+        let top = schedule.level(schedule.steps()).log_snr();
         let between = |log_snr: f64| schedule.at_log_snr(log_snr.max(top));
         match self.sampler {
             Sampler::Ddim(eta) => ddim(model, &path, x_T, eta, noise),
@@ -129,6 +163,7 @@ impl Sampling {
             Sampler::DpmSolver2M => dpm_solver(model, &path, x_T, Slow::Noise),
             Sampler::DpmSolverPlusPlus2M => dpm_solver(model, &path, x_T, Slow::Clean),
             Sampler::DpmSolverPlusPlus2MSde => dpm_solver_sde(model, &path, x_T, noise),
+            Sampler::UniPc => unipc(model, &path, x_T),
         }
     }
 }

@@ -61,8 +61,8 @@ impl fmt::Display for Score {
 /// A classifier that cannot read what the weights draw.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the weights draw images of {drawn:?}, the classifier reads {read:?}: train one that fits \
-     (cargo run --example classifier -- --help) and name it by --classifier"
+    "the weights draw images of {drawn:?} (channels, height, width), the classifier reads \
+     {read:?}: name one that fits (cargo run --example classifier -- --help)"
 )]
 pub struct RulerError {
     drawn: [i64; 3],

@@ -5,12 +5,10 @@
 //! it was and the processes of an array job share the work by their numbers alone. A score is
 //! computed from its parts in order, so it does not depend on who drew them.
 
-use super::sampling::{Sampler, Sampling, word};
+use super::sampling::{Sampler, Sampling, SamplingError, word};
 use super::score::{CHUNK, RulerError, Score, Tally, check_ruler};
 use crate::checkpoint::{CheckpointError, load_tensors, save_tensors};
 use crate::data::{Dataset, to_u8};
-use crate::denoiser::Head;
-use crate::forward::Variance;
 use crate::metrics::FeatureNet;
 use crate::schedule::{Level, Path};
 use crate::trained::Trained;
@@ -97,12 +95,12 @@ impl Work<'_> {
 pub enum SweepError {
     #[error(transparent)]
     Part(#[from] CheckpointError),
-    #[error("{steps} steps do not fit a schedule of {most}: take 1 to {most}")]
-    TooManySteps { steps: usize, most: usize },
+    #[error("the table has no line: it needs samplers, paths, and steps or evaluations")]
+    Empty,
+    #[error(transparent)]
+    Sampling(#[from] SamplingError),
     #[error("a line of {n} images has no covariance: score at least two")]
     TooFew { n: u64 },
-    #[error("these weights say nothing about the variance: take ddpm with small or large")]
-    NoVariance,
     #[error("{n} test images have no covariance to compare with: provide at least two")]
     NoTest { n: usize },
     #[error(transparent)]
@@ -142,21 +140,24 @@ impl Sweep {
         Self::parts(&self.lines()).iter().map(|part| evaluations(&part.sampling) * part.n).sum()
     }
 
-    /// Whether every line can be drawn by `trained` and measured by `net`.
-    pub fn check(&self, trained: &Trained, net: &FeatureNet) -> Result<(), SweepError> {
+    /// Whether every line can be drawn by `trained` and measured by `net`, against `test`.
+    pub fn check(
+        &self,
+        trained: &Trained,
+        net: &FeatureNet,
+        test: &Dataset,
+    ) -> Result<(), SweepError> {
         check_ruler(trained, net)?;
-        let most = trained.schedule.steps();
+        if test.len() < 2 {
+            return Err(SweepError::NoTest { n: test.len() });
+        }
+        if self.lines().is_empty() {
+            return Err(SweepError::Empty);
+        }
         for (sampling, n) in self.lines() {
-            let steps = sampling.steps;
-            if !(1..=most).contains(&steps) {
-                return Err(SweepError::TooManySteps { steps, most });
-            }
+            sampling.check(trained)?;
             if n < 2 {
                 return Err(SweepError::TooFew { n });
-            }
-            let learned = matches!(sampling.sampler, Sampler::Ddpm(Variance::Learned));
-            if learned && trained.config.meaning.head == Head::Mean {
-                return Err(SweepError::NoVariance);
             }
         }
         Ok(())
@@ -265,9 +266,6 @@ impl Filling<'_> {
         let mut tally = Tally::default();
         for part in &parts {
             let _labels = tally.add(self.net, &self.features(part)?);
-        }
-        if self.test.len() < 2 {
-            return Err(SweepError::NoTest { n: self.test.len() });
         }
         let floor = self.net.floor_of(self.test, n);
         Ok(Some(tally.score(self.trained, &sampling, self.net, floor)))

@@ -158,6 +158,6 @@ fn part_of_the_way(between: Between, t: Level, s: Level, part: f64) -> Level {
 
 /// Where in a step of `width` the mean of a linear noise is taken, as a fraction of the step: the
 /// sampling equation weighs it by `exp(-lambda)`, so a little before the middle.
-fn centre_of_mass(width: f64) -> f64 {
+pub(super) fn centre_of_mass(width: f64) -> f64 {
     if width < 1e-4 { 0.5 } else { 1.0 / width - 1.0 / width.exp_m1() } // 0 / 0 at 0
 }

@@ -51,6 +51,14 @@ pub struct Churn {
     pub scale: f64,
 }
 
+impl Churn {
+    /// Whether all is a number from 0 up; `below` may be infinite.
+    pub fn is_sound(&self) -> bool {
+        let finite = [self.amount, self.above, self.scale];
+        finite.iter().all(|x| x.is_finite() && *x >= 0.0) && self.below >= 0.0
+    }
+}
+
 // ANCHOR: edm
 /// EDM's stochastic sampler (Karras et al. 2022, Algorithm 2): each step first climbs a little,
 /// by adding noise, and then descends from there by Heun's. The new noise covers errors made

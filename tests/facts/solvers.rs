@@ -9,6 +9,7 @@ use from_noise::loss::Weighting;
 use from_noise::noise::{Tape, quadrature};
 use from_noise::sample::{
     Churn, Slow, ddim, ddpm, dpm_solver, dpm_solver_2, dpm_solver_3, dpm_solver_sde, edm, heun,
+    unipc,
 };
 use from_noise::schedule::{Level, Path, Schedule, karras};
 use tch::{Kind, Tensor};
@@ -62,6 +63,7 @@ fn j2_j3_the_solvers_converge_at_their_orders() {
             2.0,
             orders_of(many, &|m, path, x| dpm_solver(m, path, x, Slow::Clean)),
         ),
+        ("UniPC", 3.0, orders_of(many, &|m, path, x| unipc(m, path, x))),
     ] {
         let near = found.iter().all(|found| (found - order).abs() < 0.15);
         assert!(near, "{name}: orders {found:?}, not {order}");
@@ -271,6 +273,19 @@ fn edm_is_algorithm_2(amount: f64) {
 }
 
 #[test]
+fn j1_edm_climbs_no_higher_than_the_schedule() {
+    let churn = Churn { amount: 50.0, above: 0.0, below: f64::INFINITY, scale: 1.0 };
+    let sampling = Sampling { sampler: Sampler::Edm(churn), path: Path::Karras, steps: 9, seed: 0 };
+    let (schedule, top) = (linear(), linear().level(1000).sigma);
+    let seen = std::cell::RefCell::new(Vec::new());
+    let model = two_modes().watched(|at: Level| seen.borrow_mut().push(at.sigma));
+    let x = sampling.run(&model, &schedule, normal(&[6, 1], 3), &mut |x| x.randn_like());
+    assert!(x.isfinite().all().int64_value(&[]) == 1);
+    let highest = seen.borrow().iter().copied().fold(0.0, f64::max);
+    close(highest, top, 1e-9);
+}
+
+#[test]
 fn j1_preconditioning_has_the_published_numbers() {
     let c = Preconditioning::at(Level::variance_exploding(0.5), 0.5);
     close(c.skip, 0.5, 1e-15);
@@ -380,6 +395,7 @@ fn believing_one_noise_every_solver_is_exact() {
         Sampler::DpmSolver3,
         Sampler::DpmSolver2M,
         Sampler::DpmSolverPlusPlus2M,
+        Sampler::UniPc,
     ] {
         let sampling = Sampling { sampler, path: Path::LogSnr, steps: 5, seed: 0 };
         let model = Believes(eps.shallow_clone());

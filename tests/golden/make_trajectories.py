@@ -8,6 +8,7 @@ from diffusers import (
     DDPMScheduler,
     DPMSolverMultistepScheduler,
     HeunDiscreteScheduler,
+    UniPCMultistepScheduler,
 )
 
 from common import double_precision, write_json
@@ -167,6 +168,22 @@ def heun(schedule, n, spacing):
     return run("heun", {"S": n, "spacing": spacing}, levels, states)
 
 
+def unipc(schedule, n, spacing):
+    s = UniPCMultistepScheduler(
+        **schedule, solver_order=2, solver_type="bh2", final_sigmas_type="zero", timestep_spacing=spacing
+    )
+    s.set_timesteps(n)
+    x = torch.tensor(X_T)
+    levels, states = [], [x]
+    for i, t in enumerate(s.timesteps.tolist()):
+        at = ve(s.sigmas[i])
+        x = s.step(exact_eps(x, *at), t, x).prev_sample
+        levels.append((t + 1, at))
+        states.append(x)  # as predicted: the place where the network is asked next
+    levels.append((0, vp(1.0)))
+    return run("unipc", {"S": n, "spacing": spacing}, levels, states)
+
+
 SCHEDULES = {"linear": LINEAR, "cosine": COSINE}
 # cosine's last level, alpha_bar = 2e-9, is left out: dividing by alpha = 5e-5 would magnify rounding
 SPACINGS = {"linear": ("leading", "trailing"), "cosine": ("leading",)}
@@ -198,6 +215,9 @@ def ode_runs():
                         yield name, dpm_solver(schedule, n, spacing, algorithm, order, lower_order_final)
             yield name, heun(schedule, n, spacing)
         yield name, heun(schedule, 13, "leading")
+    for name, schedule in SCHEDULES.items():
+        for n in (5, 10, 20):
+            yield name, unipc(schedule, n, "linspace" if name == "linear" else "leading")
 
 
 def sde_runs():

@@ -5,7 +5,7 @@ use crate::{EXACT, assert_close, clipped_if, column, flat, read, schedule, varia
 use from_noise::denoiser::{Denoised, Denoiser, Mixture};
 use from_noise::guide::{Adapt, Seen};
 use from_noise::noise::Tape;
-use from_noise::sample::{Slow, ddim, ddpm, dpm_solver, dpm_solver_sde, heun};
+use from_noise::sample::{Slow, ddim, ddpm, dpm_solver, dpm_solver_sde, heun, unipc};
 use from_noise::schedule::Level;
 use serde::Deserialize;
 use std::cell::Cell;
@@ -170,6 +170,19 @@ fn heun_is_diffusers() {
         assert_eq!(seen.len(), 2 * run.S - 1, "evaluations");
         // the first evaluation of every step; the second is on the way
         run.check(seen.into_iter().step_by(2).collect(), &last);
+        compared += 1;
+    }
+    assert_eq!(compared, 6);
+}
+
+#[test]
+fn unipc_is_diffusers() {
+    let golden: Trajectories = read("trajectories_ode.json");
+    let mut compared = 0;
+    for run in golden.runs.iter().filter(|run| run.sampler == "unipc") {
+        let model = mixture(&golden.mixture).recorded();
+        let last = unipc(&model, &run.levels(), column(&run.states[0]));
+        run.check(model.take(), &last);
         compared += 1;
     }
     assert_eq!(compared, 6);

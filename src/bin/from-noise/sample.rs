@@ -102,7 +102,7 @@ pub struct Args {
 }
 
 /// As they stand in tables.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     "ddim",
     "ddpm",
     "heun",
@@ -112,6 +112,7 @@ const NAMES: [&str; 9] = [
     "dpm-solver-2m",
     "dpm-solver++2m",
     "dpm-solver++2m-sde",
+    "unipc",
 ];
 
 /// Images in the movie.
@@ -149,7 +150,7 @@ pub fn run(args: &Args) -> Result<()> {
     let device = device::pick(args.device)?;
     let trained = model::load(&args.weights, device)?;
     let sampling = Sampling { sampler, path: args.path, steps: args.steps, seed: args.seed };
-    model::check(&sampling, &trained)?;
+    sampling.check(&trained)?;
     let start = args.noise.as_ref().map(|path| start(path, args.n, &trained)).transpose()?;
     let n = start.as_ref().map_or(args.n.unwrap_or(64), |x| x.size()[0] as u64);
 

@@ -1,11 +1,11 @@
 //! `from-noise table`: scores of many samplers, as a file of your own asks for them.
 
 use super::{command_line, model};
-use anyhow::{Result, anyhow, bail, ensure};
+use anyhow::{Result, anyhow, bail};
 use from_noise::cli::{self, Share};
 use from_noise::data::Split;
 use from_noise::device;
-use from_noise::evaluate::{Combine, Filling, Sampling, Score, Sweep};
+use from_noise::evaluate::{Combine, Filling, Score, Sweep};
 use from_noise::results::Results;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -76,21 +76,10 @@ pub fn run(args: &Args) -> Result<()> {
     let asked = read(&args.sweep)?;
     let device = device::pick(args.device)?;
     let net = model::classifier(&asked.classifier, device)?;
-    let (drawn, read) = (model::open(&asked.weights)?.1.format.shape(), net.config.format.shape());
-    ensure!(
-        drawn == read,
-        "{} draws images of {drawn:?} (channels, height, width), but {} reads {read:?}: name a \
-         classifier that fits (cargo run --example classifier -- --help)",
-        asked.weights.display(),
-        asked.classifier.display()
-    );
     let trained = model::load(&asked.weights, device)?;
     let sweep = Sweep { seed: asked.seed, combine: asked.combine.clone() };
-    for (sampling, _) in lines(&sweep)? {
-        model::check(&sampling, &trained)?;
-    }
     let test = trained.config.data.load(Split::Test, trained.config.format)?;
-    ensure!(test.len() >= 2, "the floor needs two test images or more, and {} has one", test.name);
+    sweep.check(&trained, &net, &test)?;
     cli::listen_for_interrupts()?;
     let mut results = Results::create(&args.out, command_line(), &asked, asked.seed, device)?;
     let filling = Filling { trained: &trained, net: &net, test: &test, dir: args.out.clone() };
@@ -114,18 +103,6 @@ fn read(path: &Path) -> Result<Asked> {
             e.to_string().trim_end()
         )
     })
-}
-
-/// The lines of the table, if there are any and each takes a step.
-fn lines(sweep: &Sweep) -> Result<Vec<(Sampling, u64)>> {
-    let stuck = sweep.combine.iter().any(|combine| combine.steps.contains(&0));
-    ensure!(!stuck, "a path of 0 steps leads nowhere: write steps from 1 up");
-    let lines = sweep.lines();
-    ensure!(
-        !lines.is_empty(),
-        "the table has no line: each [[combine]] needs samplers, paths, and steps or evaluations"
-    );
-    Ok(lines)
 }
 
 fn report(rows: &[Score], sweep: &Sweep, share: &Share) {
