@@ -4,7 +4,7 @@
 use from_noise::checkpoint::save_weights;
 use from_noise::data::{Color, Format, sample, to_u8};
 use from_noise::denoiser::{Head, Meaning};
-use from_noise::evaluate::{CHUNK, Filling, Sampler, Sampling, Shard, Sweep, Work};
+use from_noise::evaluate::{CHUNK, Filling, Sampler, Sampling, Shard, Sweep};
 use from_noise::metrics::{ClassifierConfig, FeatureNet, Moments, frechet_distance};
 use from_noise::nn::UnetConfig;
 use from_noise::noise::Seeded;
@@ -555,9 +555,8 @@ fn a_table_holds_the_scores_of_its_sweep_and_is_filled_once() {
     let lines = sweep.lines();
     assert_eq!(lines.len(), 9);
     let alone = tempfile::tempdir().unwrap();
-    let filling = Filling { trained: &trained, net: &net, test: &test, dir: alone.path().into() };
-    let work = Work { lines: &lines, todo: &lines, shard: Shard::WHOLE };
-    filling.draw(work, Device::Cpu, |_| {}, || false).unwrap();
+    let filling = Filling::new(&sweep, &trained, &net, &test, alone.path()).unwrap();
+    filling.draw(&lines, Shard::WHOLE, Device::Cpu, |_| {}, || false).unwrap();
     let rows = lines.iter().map(|line| filling.score(*line).unwrap().unwrap());
     let mut reader = csv::Reader::from_reader(table.as_bytes());
     let found: Vec<from_noise::evaluate::Score> =

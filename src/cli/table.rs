@@ -2,7 +2,7 @@
 
 use super::{Chapter, Cost, find, interrupted, stop_if_interrupted};
 use crate::data::{Source, Split, sample};
-use crate::evaluate::{Filling, Score, Shard, Sweep, Work};
+use crate::evaluate::{Filling, Score, Shard, Sweep};
 use crate::metrics::FeatureNet;
 use crate::progress::Progress;
 use crate::results::Results;
@@ -64,9 +64,9 @@ impl TableArgs {
             data => data.load(Split::Test, trained.config.format)?,
         };
         let dir = chapter.results.dir().to_path_buf();
-        let filling = Filling { trained: &trained, net: &net, test: &test, dir };
+        let filling = Filling::new(sweep, &trained, &net, &test, dir)?;
         let (share, results) = (&self.share, &mut chapter.results);
-        let mut rows = fill_table(sweep, &filling, share, results, chapter.device)?;
+        let mut rows = fill_table(&filling, share, results, chapter.device)?;
         if share.shard.is_some() {
             rows.clear();
         }
@@ -74,8 +74,8 @@ impl TableArgs {
     }
 }
 
-/// Draws what `sweep` needs and writes `table.csv` into `results`; returns the sweep's lines that
-/// are complete. A line that is in the file already is not drawn again, and lines of other sweeps
+/// Draws what the sweep needs and writes `table.csv` into `results`; returns its lines that are
+/// complete. A line that is in the file already is not drawn again, and lines of other sweeps
 /// stay in it.
 ///
 /// With `share.shard` it only draws, with `share.collect` it only writes.
@@ -83,14 +83,12 @@ impl TableArgs {
 /// # Errors
 /// What cannot be read or written; an interruption, with all parts saved.
 pub fn fill_table(
-    sweep: &Sweep,
     filling: &Filling,
     share: &Share,
     results: &mut Results,
     device: Device,
 ) -> anyhow::Result<Vec<Score>> {
-    sweep.check(filling.trained, filling.net, filling.test)?;
-    let lines = sweep.lines();
+    let lines = filling.lines();
     let mut rows = known(results);
     let place = |row: &Score| lines.iter().position(|line| filling.made(row, *line));
     let found: Vec<_> = rows.iter().filter_map(place).collect();
@@ -98,10 +96,9 @@ pub fn fill_table(
     let todo: Vec<_> = todo.map(|(_, line)| *line).collect();
     if !share.collect {
         let shard = share.shard.unwrap_or(Shard::WHOLE);
-        let work = Work { lines: &lines, todo: &todo, shard };
-        let (left, done) = filling.cost(work);
+        let (left, done) = filling.cost(&todo, shard);
         let mut progress = Progress::new("drawing", left + done).starting_at(done);
-        filling.draw(work, device, |_| progress.tick(""), interrupted)?;
+        filling.draw(&todo, shard, device, |_| progress.tick(""), interrupted)?;
         progress.finish("");
     }
     if share.shard.is_none() {

@@ -7,4 +7,4 @@ mod sweep;
 
 pub use sampling::{Sampler, Sampling, SamplingError};
 pub use score::{CHUNK, RulerError, Score, Tally, check_ruler, score};
-pub use sweep::{Combine, Filling, Shard, Sweep, SweepError, Work};
+pub use sweep::{Combine, Filling, Line, Shard, Sweep, SweepError};

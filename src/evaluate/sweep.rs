@@ -13,6 +13,8 @@ use crate::metrics::FeatureNet;
 use crate::schedule::{Level, Path};
 use crate::trained::Trained;
 use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
 use tch::{Device, Kind, Tensor};
@@ -32,6 +34,9 @@ pub struct Combine {
     /// Images a score.
     pub n: u64,
 }
+
+/// A line of a table: how to draw, and how many images.
+pub type Line = (Sampling, u64);
 
 /// A table to fill.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -70,26 +75,6 @@ impl FromStr for Shard {
     }
 }
 
-/// What one process has to do.
-#[derive(Debug, Clone, Copy)]
-pub struct Work<'a> {
-    /// The whole table, which all processes share out alike.
-    pub lines: &'a [(Sampling, u64)],
-    /// Those of it that are wanted.
-    pub todo: &'a [(Sampling, u64)],
-    pub shard: Shard,
-}
-
-impl Work<'_> {
-    /// The parts that this process draws, were none there.
-    fn parts(&self) -> Vec<Part> {
-        let wanted = Sweep::parts(self.todo);
-        let all = Sweep::parts(self.lines).into_iter();
-        let mine = all.skip(self.shard.index - 1).step_by(self.shard.count);
-        mine.filter(|part| wanted.contains(part)).collect()
-    }
-}
-
 /// A table could not be filled.
 #[derive(Debug, thiserror::Error)]
 pub enum SweepError {
@@ -116,9 +101,9 @@ struct Part {
 }
 
 impl Sweep {
-    /// The table's lines, `(sampling, n)`: cheap ones first, each once.
-    pub fn lines(&self) -> Vec<(Sampling, u64)> {
-        let mut lines: Vec<(Sampling, u64)> = Vec::new();
+    /// The table's lines: cheap ones first, each once.
+    pub fn lines(&self) -> Vec<Line> {
+        let mut lines: Vec<Line> = Vec::new();
         for Combine { samplers, paths, steps, evaluations, n } in &self.combine {
             for (&sampler, &path) in samplers.iter().flat_map(|s| paths.iter().map(move |p| (s, p)))
             {
@@ -140,13 +125,7 @@ impl Sweep {
         Self::parts(&self.lines()).iter().map(|part| evaluations(&part.sampling) * part.n).sum()
     }
 
-    /// Whether every line can be drawn by `trained` and measured by `net`, against `test`.
-    pub fn check(
-        &self,
-        trained: &Trained,
-        net: &FeatureNet,
-        test: &Dataset,
-    ) -> Result<(), SweepError> {
+    fn check(&self, trained: &Trained, net: &FeatureNet, test: &Dataset) -> Result<(), SweepError> {
         check_ruler(trained, net)?;
         if test.len() < 2 {
             return Err(SweepError::NoTest { n: test.len() });
@@ -163,7 +142,7 @@ impl Sweep {
         Ok(())
     }
 
-    fn parts(lines: &[(Sampling, u64)]) -> Vec<Part> {
+    fn parts(lines: &[Line]) -> Vec<Part> {
         let mut parts = Vec::new();
         for part in lines.iter().flat_map(|(sampling, n)| parts_of(*sampling, *n)) {
             if !parts.contains(&part) {
@@ -186,15 +165,38 @@ fn parts_of(sampling: Sampling, n: u64) -> impl Iterator<Item = Part> {
 /// A sweep at work: a folder, a model, a ruler.
 #[derive(Debug)]
 pub struct Filling<'a> {
-    pub trained: &'a Trained,
-    pub net: &'a FeatureNet,
-    /// The floor of a line of `n` images is the distance of the first `n` of these.
-    pub test: &'a Dataset,
-    /// Holds `parts/`.
-    pub dir: PathBuf,
+    trained: &'a Trained,
+    net: &'a FeatureNet,
+    test: &'a Dataset,
+    dir: PathBuf,
+    lines: Vec<Line>,
+    /// Of lines of so many images.
+    floors: RefCell<BTreeMap<u64, f64>>,
 }
 
-impl Filling<'_> {
+impl<'a> Filling<'a> {
+    /// With parts in `dir/parts`. The floor of a line of `n` images is the distance of the first
+    /// `n` of `test`.
+    ///
+    /// # Errors
+    /// A line of `sweep` that cannot be drawn by `trained`, or not be measured by `net`.
+    pub fn new(
+        sweep: &Sweep,
+        trained: &'a Trained,
+        net: &'a FeatureNet,
+        test: &'a Dataset,
+        dir: impl Into<PathBuf>,
+    ) -> Result<Self, SweepError> {
+        sweep.check(trained, net, test)?;
+        let (dir, lines) = (dir.into(), sweep.lines());
+        Ok(Self { trained, net, test, dir, lines, floors: RefCell::default() })
+    }
+
+    /// All lines of the sweep, cheap ones first.
+    pub fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
     /// Where the features of a part lie: the path tells all that they depend on.
     fn file(&self, part: &Part) -> PathBuf {
         let Part { sampling, first, n } = part;
@@ -210,36 +212,43 @@ impl Filling<'_> {
         folder.join(format!("{first:06}-{n}.safetensors"))
     }
 
-    /// The parts that are yet to be drawn.
-    fn missing(&self, work: Work) -> Vec<Part> {
-        let mut parts = work.parts();
-        parts.retain(|part| !self.file(part).exists());
-        parts
+    /// The parts of `todo` that fall to `shard`. All processes share out the whole sweep alike,
+    /// whatever of it is done.
+    fn share(&self, todo: &[Line], shard: Shard) -> Vec<Part> {
+        let wanted = Sweep::parts(todo);
+        let all = Sweep::parts(&self.lines).into_iter();
+        let mine = all.skip(shard.index - 1).step_by(shard.count);
+        mine.filter(|part| wanted.contains(part)).collect()
     }
 
-    /// Evaluations of a batch that are yet to be made, and those made already.
-    pub fn cost(&self, work: Work) -> (u64, u64) {
-        let cost = |parts: &[Part]| parts.iter().map(|part| evaluations(&part.sampling)).sum();
-        let (all, left): (u64, u64) = (cost(&work.parts()), cost(&self.missing(work)));
-        (left, all - left)
+    /// Evaluations of a batch that `todo` costs this process: those yet to be made, and those made
+    /// already.
+    pub fn cost(&self, todo: &[Line], shard: Shard) -> (u64, u64) {
+        let parts = self.share(todo, shard);
+        let (done, left): (Vec<_>, Vec<_>) =
+            parts.iter().partition(|part| self.file(part).exists());
+        let cost =
+            |parts: &[&Part]| parts.iter().map(|part| evaluations(&part.sampling)).sum::<u64>();
+        (cost(&left), cost(&done))
     }
 
-    /// Draws what is not there yet, calling `look` at every evaluation; stops
-    /// between two parts when `stop` says so.
+    /// Draws what of `todo` falls to `shard` and is not there yet, calling `look` at every
+    /// evaluation; stops between two parts when `stop` says so.
     pub fn draw(
         &self,
-        work: Work,
+        todo: &[Line],
+        shard: Shard,
         device: Device,
         mut look: impl FnMut(Level),
         stop: impl Fn() -> bool,
     ) -> Result<(), SweepError> {
-        for part in self.missing(work) {
+        for part in self.share(todo, shard) {
             let file = self.file(&part);
+            if file.exists() {
+                continue;
+            }
             if stop() {
                 break;
-            }
-            if file.exists() {
-                continue; // another process was here
             }
             let x0 = part.sampling.draw(self.trained, part.first, part.n, device, &mut look);
             let features = self.net.features(&to_u8(&x0)).to_device(Device::Cpu);
@@ -249,7 +258,7 @@ impl Filling<'_> {
     }
 
     /// Whether `row` is the score of `line` by these weights and this ruler.
-    pub fn made(&self, row: &Score, (sampling, n): (Sampling, u64)) -> bool {
+    pub fn made(&self, row: &Score, (sampling, n): Line) -> bool {
         let asked = (n, sampling.seed, sampling.steps, sampling.sampler.to_string());
         (row.n, row.seed, row.steps, row.sampler.clone()) == asked
             && row.path == word(sampling.path)
@@ -258,7 +267,7 @@ impl Filling<'_> {
     }
 
     /// The score of a line whose parts are all there; `None` before.
-    pub fn score(&self, (sampling, n): (Sampling, u64)) -> Result<Option<Score>, SweepError> {
+    pub fn score(&self, (sampling, n): Line) -> Result<Option<Score>, SweepError> {
         let parts: Vec<Part> = parts_of(sampling, n).collect();
         if !parts.iter().all(|part| self.file(part).exists()) {
             return Ok(None);
@@ -267,7 +276,8 @@ impl Filling<'_> {
         for part in &parts {
             let _labels = tally.add(self.net, &self.features(part)?);
         }
-        let floor = self.net.floor_of(self.test, n);
+        let mut floors = self.floors.borrow_mut();
+        let floor = *floors.entry(n).or_insert_with(|| self.net.floor_of(self.test, n));
         Ok(Some(tally.score(self.trained, &sampling, self.net, floor)))
     }
 

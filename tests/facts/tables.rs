@@ -3,7 +3,7 @@
 use crate::support::{F64, close, max_diff, normal, relative, two_modes};
 use from_noise::data::sample;
 use from_noise::denoiser::Gaussian;
-use from_noise::evaluate::{Combine, Filling, Sampler, Score, Shard, Sweep, Work};
+use from_noise::evaluate::{Combine, Filling, Sampler, Score, Shard, Sweep};
 use from_noise::forward::Variance;
 use from_noise::metrics::{FeatureNet, GROUPS, Groups, Moments, frechet_distance};
 use from_noise::sample::{ddim, ddim_invert, slerp};
@@ -148,17 +148,16 @@ fn filled(dir: &std::path::Path, shards: usize) -> (Vec<Score>, usize) {
     let trained = Trained::load("weights/mnist-ddpm", Device::Cpu).unwrap();
     let net = FeatureNet::load("weights/mnist-classifier", Device::Cpu).unwrap();
     let test = sample::dataset();
-    let filling = Filling { trained: &trained, net: &net, test: &test, dir: dir.to_path_buf() };
-    let lines = small_sweep().lines();
+    let filling = Filling::new(&small_sweep(), &trained, &net, &test, dir).unwrap();
+    let lines = filling.lines();
     let looked = Cell::new(0);
     let look = |_| looked.set(looked.get() + 1);
     for index in 1..=shards {
         assert!(filling.score(lines[4]).unwrap().is_none(), "not before all parts are there");
         let shard = Shard { index, count: shards };
-        let work = Work { lines: &lines, todo: &lines, shard };
-        let (left, _) = filling.cost(work);
+        let (left, _) = filling.cost(lines, shard);
         let before = looked.get();
-        filling.draw(work, Device::Cpu, look, || false).unwrap();
+        filling.draw(lines, shard, Device::Cpu, look, || false).unwrap();
         assert_eq!(left, (looked.get() - before) as u64, "the estimate is what was drawn");
     }
     let scores = lines.iter().map(|line| filling.score(*line).unwrap().unwrap()).collect();
@@ -197,11 +196,10 @@ fn filled_again(dir: &std::path::Path) -> (Vec<Score>, usize) {
     let trained = Trained::load("weights/mnist-ddpm", Device::Cpu).unwrap();
     let net = FeatureNet::load("weights/mnist-classifier", Device::Cpu).unwrap();
     let test = sample::dataset();
-    let filling = Filling { trained: &trained, net: &net, test: &test, dir: dir.to_path_buf() };
-    let (lines, looked) = (small_sweep().lines(), Cell::new(0));
+    let filling = Filling::new(&small_sweep(), &trained, &net, &test, dir).unwrap();
+    let (lines, looked) = (filling.lines(), Cell::new(0));
     let look = |_| looked.set(looked.get() + 1);
-    let work = Work { lines: &lines, todo: &lines, shard: Shard::WHOLE };
-    filling.draw(work, Device::Cpu, look, || false).unwrap();
+    filling.draw(lines, Shard::WHOLE, Device::Cpu, look, || false).unwrap();
     let score = |line: &_| match filling.score(*line) {
         Ok(score) => score.unwrap(),
         Err(error) => panic!("{error}"),

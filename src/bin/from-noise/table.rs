@@ -79,15 +79,14 @@ pub fn run(args: &Args) -> Result<()> {
     let trained = model::load(&asked.weights, device)?;
     let sweep = Sweep { seed: asked.seed, combine: asked.combine.clone() };
     let test = trained.config.data.load(Split::Test, trained.config.format)?;
-    sweep.check(&trained, &net, &test)?;
+    let filling = Filling::new(&sweep, &trained, &net, &test, &args.out)?;
     cli::listen_for_interrupts()?;
     let mut results = Results::create(&args.out, command_line(), &asked, asked.seed, device)?;
-    let filling = Filling { trained: &trained, net: &net, test: &test, dir: args.out.clone() };
-    let filled = cli::fill_table(&sweep, &filling, &args.share, &mut results, device);
+    let filled = cli::fill_table(&filling, &args.share, &mut results, device);
     if cli::interrupted() {
         bail!("interrupted; all that is drawn is saved: type the same command to go on");
     }
-    report(&filled?, &sweep, &args.share);
+    report(&filled?, filling.lines().len(), &args.share);
     results.finish();
     Ok(())
 }
@@ -105,7 +104,7 @@ fn read(path: &Path) -> Result<Asked> {
     })
 }
 
-fn report(rows: &[Score], sweep: &Sweep, share: &Share) {
+fn report(rows: &[Score], lines: usize, share: &Share) {
     if let Some(shard) = share.shard {
         println!(
             "share {} of {} is drawn; when all are, --collect writes the table",
@@ -116,7 +115,7 @@ fn report(rows: &[Score], sweep: &Sweep, share: &Share) {
     for row in rows {
         println!("{row}");
     }
-    let missing = sweep.lines().len() - rows.len();
+    let missing = lines - rows.len();
     if missing > 0 {
         println!("{missing} lines are not drawn yet");
     }
