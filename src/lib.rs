@@ -72,7 +72,7 @@ pub mod prelude {
     pub use crate::plot::{Curves, Density, Figure, Gif, Grid, Scatter, Trajectories, VectorField};
     pub use crate::sample::{
         Churn, Slow, ddim, ddim_invert, ddpm, dpm_solver, dpm_solver_2, dpm_solver_3,
-        dpm_solver_sde, edm, heun, slerp,
+        dpm_solver_sde, edm, heun, slerp, unipc,
     };
     pub use crate::schedule::{Level, Path, Schedule};
     pub use crate::train::{TrainConfig, Trainer};
