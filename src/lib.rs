@@ -7,7 +7,7 @@
 //!      > trained > guide > sample > metrics > evaluate > plot > results > cli
 //! ```
 //!
-//! ([`noise`], [`device`], [`malloc`] and [`progress`] stand before all of them.)
+//! ([`noise`], [`device`], [`malloc`], [`files`] and [`progress`] stand before all of them.)
 //!
 //! - The papers' mathematics is plain numbers and tensors: [`schedule`], [`forward`], [`loss`].
 //! - A [`network`] answers; a [`Model`](denoiser::Model) knows what the answer means; a
@@ -39,6 +39,7 @@ pub mod data;
 pub mod denoiser;
 pub mod device;
 pub mod evaluate;
+pub mod files;
 pub mod forward;
 pub mod guide;
 pub mod loss;

@@ -5,9 +5,9 @@
 //! number of samples, the device, the date and the seconds. Timings live only there: the files
 //! themselves are the same every time.
 
+use crate::files::write_atomically;
 use crate::plot::{Figure, Gif};
 use serde::Serialize;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -145,21 +145,6 @@ impl Results {
         self.files.push(path);
         Ok(())
     }
-}
-
-/// All of `bytes` or the file as it was: written beside it, then renamed over it.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut name = path.to_path_buf().into_os_string();
-    name.push(".tmp");
-    let beside = Path::new(&name);
-    let write = || {
-        let mut file = std::fs::File::create(beside)?;
-        file.write_all(bytes)?;
-        std::fs::rename(beside, path)
-    };
-    write().inspect_err(|_| {
-        let _ = std::fs::remove_file(beside);
-    })
 }
 
 fn failed(path: &Path, cause: impl std::fmt::Display) -> ResultError {

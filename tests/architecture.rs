@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-const ORDER: [&str; 21] = [
+const ORDER: [&str; 22] = [
     "noise",
     "device",
     "malloc",
+    "files",
     "progress",
     "data",
     "schedule",

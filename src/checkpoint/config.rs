@@ -1,4 +1,4 @@
-use super::{CheckpointError, atomic};
+use super::CheckpointError;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ pub(super) fn write<C: Serialize>(dir: &Path, config: &C) -> Result<(), Checkpoi
     let mut text = serde_json::to_string_pretty(&saved)
         .map_err(|e| CheckpointError::Config { path: path.clone(), why: e.to_string() })?;
     text.push('\n');
-    atomic::write(&path, text.as_bytes())
+    super::write(&path, text.as_bytes())
 }
 
 /// Refuses a config that differs from the saved one, field by field.

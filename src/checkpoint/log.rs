@@ -1,4 +1,4 @@
-use super::{CheckpointError, atomic};
+use super::{CheckpointError, write};
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -80,7 +80,7 @@ fn cut_after(path: &Path, step: u64) -> Result<(String, u64), CheckpointError> {
     }
     let kept = rows.iter().fold(header.clone() + "\n", |kept, row| kept + row + "\n");
     if kept.as_bytes() != bytes {
-        atomic::write(path, kept.as_bytes())?;
+        write(path, kept.as_bytes())?;
     }
     Ok((header, last))
 }

@@ -32,7 +32,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod atomic;
 mod config;
 mod log;
 mod run;
@@ -42,7 +41,8 @@ pub use config::read_config;
 pub use run::Run;
 pub use weights::{fingerprint, load_tensors, load_weights, save_tensors, save_weights};
 
-use std::path::PathBuf;
+use crate::files::write_atomically;
+use std::path::{Path, PathBuf};
 
 /// What can go wrong between memory and a run directory; every message ends with what to do.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +74,11 @@ pub enum CheckpointError {
     LogColumns { path: PathBuf, found: String, asked: String },
     #[error("{}: step {step} logged after step {last}: log each step once, in order", path.display())]
     LogOrder { path: PathBuf, step: u64, last: u64 },
+}
+
+/// Writes a file of a run, whole or not at all.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
+    write_atomically(path, bytes).map_err(CheckpointError::io(path, "write the file"))
 }
 
 impl CheckpointError {

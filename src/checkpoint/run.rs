@@ -1,4 +1,5 @@
-use super::{CheckpointError, atomic, config, log::Log, weights};
+use super::{CheckpointError, config, log::Log, weights};
+use crate::files::{sync_dir, write_through};
 use crate::train::Trainer;
 use serde::Serialize;
 use std::fs::{self, File, TryLockError};
@@ -73,9 +74,10 @@ impl Run {
         fs::create_dir(&partial).map_err(CheckpointError::io(&partial, "create the folder"))?;
         for (name, tensors) in files(trainer) {
             let path = partial.join(name);
-            atomic::write_new(&path, &weights::to_bytes(&tensors, trainer.step, &path)?)?;
+            write_through(&path, &weights::to_bytes(&tensors, trainer.step, &path)?)
+                .map_err(CheckpointError::io(&path, "write the file"))?;
         }
-        atomic::sync_dir(&partial);
+        sync_dir(&partial);
         fs::rename(&partial, self.dir.join("next"))
             .map_err(CheckpointError::io(&partial, "finish the save"))?;
         publish(&self.dir)?;
@@ -164,7 +166,7 @@ fn publish(dir: &Path) -> Result<(), CheckpointError> {
                 .map_err(CheckpointError::io(&from, "move the saved file up"))?;
         }
     }
-    atomic::sync_dir(dir);
+    sync_dir(dir);
     fs::remove_dir_all(&next).map_err(CheckpointError::io(&next, "remove the folder"))
 }
 

@@ -1,4 +1,4 @@
-use super::{CheckpointError, atomic};
+use super::{CheckpointError, write};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -15,7 +15,7 @@ pub fn save_weights(
     path: impl AsRef<Path>,
     step: u64,
 ) -> Result<(), CheckpointError> {
-    atomic::write(path.as_ref(), &to_bytes(&named(vs), step, path.as_ref())?)
+    write(path.as_ref(), &to_bytes(&named(vs), step, path.as_ref())?)
 }
 
 /// Copies the tensors of a safetensors file into the variables of `vs`; returns the file's step.
@@ -42,7 +42,7 @@ pub fn save_tensors(
     path: impl AsRef<Path>,
 ) -> Result<(), CheckpointError> {
     let tensors = tensors.into_iter().map(|(name, tensor)| (name.into(), tensor)).collect();
-    atomic::write(path.as_ref(), &to_bytes(&tensors, 0, path.as_ref())?)
+    write(path.as_ref(), &to_bytes(&tensors, 0, path.as_ref())?)
 }
 
 /// Every tensor of a safetensors file, by name.

@@ -9,8 +9,8 @@ use std::fmt;
 use std::path::Path;
 
 use super::canvas::Canvas;
-use super::file::{self, PlotError};
 use super::style::{FAINT_INK, LABEL, MARGIN, SCALE};
+use super::{PlotError, save};
 use super::{notebook, text};
 
 const WHITE: Rgb<u8> = Rgb([255; 3]);
@@ -139,7 +139,7 @@ impl Figure {
 
     /// Writes a PNG, whole or not at all, making the folders on the way.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), PlotError> {
-        file::write(path.as_ref(), &self.png())
+        save(path.as_ref(), &self.png())
     }
 
     /// The picture as the bytes of a PNG file.

@@ -9,9 +9,9 @@ use std::fmt;
 use std::path::Path;
 
 use super::figure::Figure;
-use super::file::{self, PlotError};
 use super::notebook;
 use super::style::SCALE;
+use super::{PlotError, save};
 
 /// The last entry of the palette means "as before".
 const UNCHANGED: u8 = 255;
@@ -74,7 +74,7 @@ impl Gif {
 
     /// Writes the file, whole or not at all, making the folders on the way.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), PlotError> {
-        file::write(path.as_ref(), &self.encode())
+        save(path.as_ref(), &self.encode())
     }
 
     /// Shows the GIF in a notebook; evcxr calls this for a cell's last value.

@@ -9,7 +9,6 @@ mod canvas;
 mod curves;
 mod density;
 mod figure;
-mod file;
 mod gif;
 mod grid;
 mod heat;
@@ -27,15 +26,29 @@ mod ticks;
 mod trajectories;
 mod vector_field;
 
+use crate::files::write_atomically;
+use std::path::{Path, PathBuf};
+
 pub use curves::Curves;
 pub use density::Density;
 pub use figure::Figure;
-pub use file::PlotError;
 pub use gif::Gif;
 pub use grid::{Grid, grid};
 pub use scatter::Scatter;
 pub use trajectories::Trajectories;
 pub use vector_field::VectorField;
+
+/// A picture that could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the picture {}: {source}. Name a file in a folder that you may write to.", path.display())]
+pub struct PlotError {
+    path: PathBuf,
+    source: std::io::Error,
+}
+
+fn save(path: &Path, bytes: &[u8]) -> Result<(), PlotError> {
+    write_atomically(path, bytes).map_err(|source| PlotError { path: path.to_path_buf(), source })
+}
 
 /// The colour at a place of the plane, in a figure without anything beside the square.
 #[cfg(test)]

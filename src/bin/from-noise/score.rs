@@ -4,8 +4,8 @@ use super::side::{Side, Stats};
 use super::{arrays, model};
 use anyhow::{Result, anyhow, ensure};
 use from_noise::device;
+use from_noise::files::write_atomically;
 use from_noise::metrics::frechet_of_gaussians;
-use from_noise::results::write_atomically;
 use std::path::{Path, PathBuf};
 
 /// Frechet distance between A and B.
@@ -94,8 +94,6 @@ fn number(stats: &Stats) -> String {
 
 /// All of it or nothing, and the folders on the way.
 fn save(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-    folder
-        .and_then(|()| write_atomically(path, bytes))
+    write_atomically(path, bytes)
         .map_err(|e| anyhow!("cannot write {}: {e}; choose another --save", path.display()))
 }
