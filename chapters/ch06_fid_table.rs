@@ -141,17 +141,10 @@ fn printed(scores: &[Score]) -> Vec<Row> {
         };
         let floor = SAMPLERS.iter().find_map(&find);
         let floor = floor.map_or(String::new(), |score| format!("{:.2}", score.floor));
-        let cell = |sampler: &Sampler| find(sampler).map_or(String::new(), with_error);
+        let cell = |sampler: &Sampler| find(sampler).map_or(String::new(), Score::in_short);
         Row::new(steps, path, n, floor, SAMPLERS.each_ref().map(cell))
     };
     keys.iter().map(row).collect()
-}
-
-fn with_error(score: &Score) -> String {
-    match score.error {
-        Some(error) => format!("{:.1} ± {error:.1}", score.fid_lenet),
-        None => format!("{:.1}", score.fid_lenet),
-    }
 }
 
 /// The table as printed, its curves, and pictures with `few` and with `many` steps.
@@ -236,7 +229,7 @@ fn last_noise(trained: &Trained, steps: usize, chapter: &Chapter) -> Result<Vec<
             let sampling = Sampling { sampler, path, steps, seed: chapter.seed };
             let x0 = sampling.draw(trained, 0, 64, chapter.device, |_| {});
             rows.push(LastNoise {
-                path: format!("{path:?}").to_lowercase(),
+                path: path.to_string(),
                 sampler: sampler.to_string(),
                 last_t: s.t,
                 sigma: s.sigma,
@@ -264,7 +257,6 @@ fn same_latents(trained: &Trained, (few, many): (usize, usize), chapter: &Chapte
         };
         let images: Vec<Tensor> = SAMPLERS.iter().map(draw).collect();
         let names = SAMPLERS.map(|sampler| sampler.to_string());
-        let path = format!("{path:?}").to_lowercase();
         let grid = Grid::new(&Tensor::cat(&images, 0), 8).scale(1).row_labels(&names);
         grid.title(format!("{steps} steps, {path}")).draw()
     };

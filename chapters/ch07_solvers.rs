@@ -154,10 +154,7 @@ fn show(
     results.samples(n);
     let mut curves = Curves::new(format!("Digits, n = {n}"), "evaluations", "FID-LeNet");
     for (sampler, path) in SOLVERS {
-        let path = format!("{path:?}");
-        let mine = scores
-            .iter()
-            .filter(|score| score.sampler == sampler.to_string() && same(&score.path, &path));
+        let mine = scores.iter().filter(|score| score.is_by(sampler, path));
         let mut points: Vec<(f64, f64)> =
             mine.map(|score| (score.nfe as f64, score.fid_lenet)).collect();
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -168,14 +165,8 @@ fn show(
     let by_path = SOLVERS[..5].iter().map(|(sampler, _)| {
         let steps = sampler.steps_within(10).unwrap_or(1);
         let cell = |path: Path| {
-            let found = scores.iter().find(|score| {
-                score.sampler == sampler.to_string()
-                    && score.steps == steps
-                    && same(&score.path, &format!("{path:?}"))
-            });
-            found.map_or(String::new(), |score| {
-                format!("{:.1} ± {:.1}", score.fid_lenet, score.error.unwrap_or(f64::NAN))
-            })
+            let found = scores.iter().find(|s| s.is_by(*sampler, path) && s.steps == steps);
+            found.map_or(String::new(), Score::in_short)
         };
         let [uniform, quadratic, trailing, log_snr, karras] = PATHS.map(cell);
         let (solver, nfe) = (sampler.to_string(), sampler.evaluations(steps));
@@ -185,11 +176,6 @@ fn show(
     let figure = same_latents(trained, evaluations, chapter);
     chapter.results.samples(8);
     Ok(chapter.results.figure("same-latents.png", &figure)?)
-}
-
-/// Whether a path as it stands in a table is the one that its variant's name spells.
-fn same(word: &str, variant: &str) -> bool {
-    word.replace('-', "").eq_ignore_ascii_case(variant)
 }
 
 /// Eight latents, every solver, with two numbers of evaluations.

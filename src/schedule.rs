@@ -4,7 +4,9 @@
 //! `alpha_bar` is indexed `0..=T` with `alpha_bar(0) = 1`: the indices are the papers', and no
 //! step is a special case. DDIM's paper writes `alpha` for what is `alpha_bar` here and in DDPM.
 
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use tch::Tensor;
 
 // ANCHOR: level
@@ -288,6 +290,13 @@ pub enum Path {
     /// Evenly in the seventh root of sigma / alpha from `T` to 1, between the rungs (Karras et al.
     /// 2022, eq. 5): most of them where there is little noise.
     Karras,
+}
+
+impl fmt::Display for Path {
+    /// As flags and files spell it: `log-snr`.
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(self.to_possible_value().expect("no path is hidden").get_name())
+    }
 }
 
 impl Path {

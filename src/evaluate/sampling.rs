@@ -11,6 +11,7 @@ use crate::sample::{
 };
 use crate::schedule::{Level, Path, Schedule};
 use crate::trained::Trained;
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use tch::{Device, Tensor};
@@ -75,7 +76,10 @@ impl fmt::Display for Sampler {
         match self {
             Sampler::Ddim(eta) => write!(f, "DDIM eta {eta}"),
             Sampler::Ddpm(Variance::Large) => write!(f, "DDPM large (sigma-hat)"),
-            Sampler::Ddpm(variance) => write!(f, "DDPM {}", word(*variance)),
+            Sampler::Ddpm(variance) => {
+                let word = variance.to_possible_value().expect("no variance is hidden");
+                write!(f, "DDPM {}", word.get_name())
+            }
             Sampler::Heun => write!(f, "Heun"),
             Sampler::Edm(churn) => write!(f, "EDM churn {}", churn.amount),
             Sampler::DpmSolver2 => write!(f, "DPM-Solver-2"),
@@ -86,11 +90,6 @@ impl fmt::Display for Sampler {
             Sampler::UniPc => write!(f, "UniPC"),
         }
     }
-}
-
-/// A closed choice as a flag spells it.
-pub(super) fn word(value: impl clap::ValueEnum) -> String {
-    value.to_possible_value().expect("no value is hidden").get_name().to_owned()
 }
 
 /// What a sampling asks for and a model cannot give.

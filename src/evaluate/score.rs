@@ -1,10 +1,11 @@
 //! One line of a table: a distance, and all that it depends on.
 
-use super::sampling::{Sampling, word};
+use super::sampling::{Sampler, Sampling};
 use crate::data::to_u8;
 use crate::metrics::{FeatureNet, Groups, class_histogram, frechet_distance};
 use crate::nn::lenet::LeNet;
 use crate::schedule::Level;
+use crate::schedule::Path;
 use crate::trained::Trained;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -35,6 +36,19 @@ pub struct Score {
     pub weights: String,
     /// Entropy of the classes found in the samples, in nats: ln 10 = 2.303 if all are as frequent.
     pub class_entropy: f64,
+}
+
+impl Score {
+    /// Whether this is a line of `sampler` along `path`.
+    pub fn is_by(&self, sampler: Sampler, path: Path) -> bool {
+        self.sampler == sampler.to_string() && self.path == path.to_string()
+    }
+
+    /// The distance and its error, to a digit behind the point, for a table's cell.
+    pub fn in_short(&self) -> String {
+        let error = self.error.map_or(String::new(), |error| format!(" ± {error:.1}"));
+        format!("{:.1}{error}", self.fid_lenet)
+    }
 }
 
 impl fmt::Display for Score {
@@ -111,7 +125,7 @@ impl Tally {
         let distance = |moments: &_| frechet_distance(moments, &net.reference);
         Score {
             sampler: sampling.sampler.to_string(),
-            path: word(sampling.path),
+            path: sampling.path.to_string(),
             steps: sampling.steps,
             nfe: sampling.sampler.evaluations(sampling.steps),
             n: self.n,

@@ -5,7 +5,7 @@
 //! it was and the processes of an array job share the work by their numbers alone. A score is
 //! computed from its parts in order, so it does not depend on who drew them.
 
-use super::sampling::{Sampler, Sampling, SamplingError, word};
+use super::sampling::{Sampler, Sampling, SamplingError};
 use super::score::{CHUNK, RulerError, Score, Tally, check_ruler};
 use crate::checkpoint::{CheckpointError, load_tensors, save_tensors};
 use crate::data::{Dataset, to_u8};
@@ -202,10 +202,7 @@ impl<'a> Filling<'a> {
         let Part { sampling, first, n } = part;
         let name = format!(
             "{} {} {} seed {}",
-            sampling.sampler,
-            word(sampling.path),
-            sampling.steps,
-            sampling.seed
+            sampling.sampler, sampling.path, sampling.steps, sampling.seed
         );
         let nets = format!("{}-{}", self.trained.hash, self.net.hash);
         let folder = self.dir.join("parts").join(nets).join(name.replace(' ', "-"));
@@ -261,7 +258,7 @@ impl<'a> Filling<'a> {
     pub fn made(&self, row: &Score, (sampling, n): Line) -> bool {
         let asked = (n, sampling.seed, sampling.steps, sampling.sampler.to_string());
         (row.n, row.seed, row.steps, row.sampler.clone()) == asked
-            && row.path == word(sampling.path)
+            && row.path == sampling.path.to_string()
             && row.feature_net == self.net.hash
             && row.weights == self.trained.weights()
     }
