@@ -1,7 +1,7 @@
 //! What the README's two commands cost on a fresh machine: `cargo xtask first-run`.
 //!
 //! Clones the committed tree into a scratch folder, gives it an empty cargo home (so that every
-//! crate is downloaded again) and no libtorch, runs the two commands, and writes time, peak memory
+//! crate is downloaded again) and no libtorch, runs them, and writes time, peak memory
 //! and disk into results/setup/.
 
 use crate::repo::Repo;
@@ -16,6 +16,9 @@ pub struct Options {
     /// Time only the first command.
     #[arg(long)]
     pub short: bool,
+    /// Also time `cargo xtask test --full` after them: the notebooks' kernel, the browser.
+    #[arg(long, conflicts_with = "short")]
+    pub full: bool,
 }
 
 pub fn run(repo: &Repo, options: &Options) -> Result<()> {
@@ -26,18 +29,16 @@ pub fn run(repo: &Repo, options: &Options) -> Result<()> {
     if !status.context("git does not start")?.success() {
         bail!("git cannot clone {}", repo.root.display());
     }
-    let commands: &[&[&str]] = if options.short {
-        &[&["chapter", "04"]]
-    } else {
-        &[&["chapter", "04"], &["xtask", "test"]]
-    };
+    let commands: [&[&str]; 3] =
+        [&["chapter", "04"], &["xtask", "test"], &["xtask", "test", "--full"]];
+    let timed = if options.short { 1 } else { 2 + usize::from(options.full) };
     let mut rows = String::from("command,minutes,peak_memory_GB,disk_GB\n");
-    for words in commands {
+    for words in &commands[..timed] {
         let (minutes, memory) = time(repo, &clone, scratch.path(), words)?;
         let disk = disk_gb(scratch.path())?;
         rows += &format!("`cargo {}`,{minutes:.1},{memory:.1},{disk:.1}\n", words.join(" "));
     }
-    write(repo, &rows)
+    write(repo, &rows, [" --short", "", " --full"][timed - 1])
 }
 
 /// Minutes and peak resident gigabytes (of the largest process so far).
@@ -64,13 +65,13 @@ fn disk_gb(dir: &Path) -> Result<f64> {
     Ok(kilobytes * 1024.0 / 1e9)
 }
 
-fn write(repo: &Repo, rows: &str) -> Result<()> {
+fn write(repo: &Repo, rows: &str, flag: &str) -> Result<()> {
     let dir = repo.root.join("results/setup");
     std::fs::create_dir_all(&dir)?;
     let cores = std::thread::available_parallelism()?.get();
     let date = Command::new("date").args(["-u", "+%F"]).output().context("date does not start")?;
     let sidecar = serde_json::json!({
-        "command": "cargo xtask first-run",
+        "command": format!("cargo xtask first-run{flag}"),
         "config": { "clone": "fresh", "cargo_home": "empty", "libtorch": "none" },
         "seed": null,
         "n": 1,
