@@ -30,6 +30,11 @@ fn c11_slerp_ends_at_its_ends_and_keeps_the_length() {
     let angle = |x: &Tensor, y: &Tensor| (x * y).sum(Kind::Double).double_value(&[]).acos();
     let whole = angle(&a, &b);
     close(angle(&a, &between(0.25).get(0)), 0.25 * whole, 1e-9);
+    // the angle is that of the directions, whatever the lengths: 60 degrees
+    let (short, long) =
+        (Tensor::from_slice2(&[[1.0, 0.0]]), Tensor::from_slice2(&[[1.5, 2.598076211353316]]));
+    let halfway = (&short + &long) / 3f64.sqrt(); // sin 30 / sin 60 of each
+    assert!(max_diff(&slerp(&short, &long, 0.5), &halfway) < 1e-12);
     // parallel latents, where the formula is 0 / 0
     let twice: Tensor = 2.0 * &a;
     let same = slerp(&a.unsqueeze(0), &twice.unsqueeze(0), 0.5);
