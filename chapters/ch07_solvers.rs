@@ -30,9 +30,6 @@ struct Args {
     table: TableArgs,
 }
 
-/// Noise enough to be seen, at the middle levels.
-const CHURN: Churn = Churn { amount: 5.0, above: 0.05, below: 10.0, scale: 1.0 };
-
 /// Each with the path of its paper; DDIM with one that starts at `T`, like theirs.
 const SOLVERS: [(Sampler, Path); 6] = [
     (Sampler::Ddim(0.0), Path::Trailing),
@@ -40,7 +37,7 @@ const SOLVERS: [(Sampler, Path); 6] = [
     (Sampler::DpmSolverPlusPlus2M, Path::LogSnr),
     (Sampler::UniPc, Path::LogSnr),
     (Sampler::Heun, Path::Karras),
-    (Sampler::Edm(CHURN), Path::Karras),
+    (Sampler::Edm(Churn::DEFAULT), Path::Karras),
 ];
 
 const PATHS: [Path; 5] =

@@ -81,7 +81,7 @@ impl fmt::Display for Sampler {
                 write!(f, "DDPM {}", word.get_name())
             }
             Sampler::Heun => write!(f, "Heun"),
-            Sampler::Edm(churn) => write!(f, "EDM churn {}", churn.amount),
+            Sampler::Edm(churn) => write!(f, "EDM {churn}"),
             Sampler::DpmSolver2 => write!(f, "DPM-Solver-2"),
             Sampler::DpmSolver3 => write!(f, "DPM-Solver-3"),
             Sampler::DpmSolver2M => write!(f, "DPM-Solver(2M)"),

@@ -7,6 +7,7 @@ use crate::forward::transition;
 use crate::noise::Noise;
 use crate::schedule::Level;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use tch::Tensor;
 
 // ANCHOR: heun
@@ -52,10 +53,25 @@ pub struct Churn {
 }
 
 impl Churn {
+    /// Noise enough to be seen, at the middle levels.
+    pub const DEFAULT: Self = Self { amount: 5.0, above: 0.05, below: 10.0, scale: 1.0 };
+
     /// Whether all is a number from 0 up; `below` may be infinite.
     pub fn is_sound(&self) -> bool {
         let finite = [self.amount, self.above, self.scale];
         finite.iter().all(|x| x.is_finite() && *x >= 0.0) && self.below >= 0.0
+    }
+}
+
+impl fmt::Display for Churn {
+    /// The amount, and what else is not as by default: different churns have different names.
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Self { amount, above, below, scale } = self;
+        write!(f, "churn {amount}")?;
+        if *self == (Self { amount: *amount, ..Self::DEFAULT }) {
+            return Ok(());
+        }
+        write!(f, " from {above} to {below} by {scale}")
     }
 }
 

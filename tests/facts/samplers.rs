@@ -1,7 +1,8 @@
 //! C1-C14, J18, F2: DDPM and DDIM on exact denoisers.
 
-use crate::support::{Believes, F64, close, max_diff, normal, relative, two_modes};
+use crate::support::{Believes, EVERY_SAMPLER, F64, close, max_diff, normal, relative, two_modes};
 use from_noise::denoiser::{Denoiser, Gaussian, Mixture};
+use from_noise::evaluate::Sampling;
 use from_noise::forward::{Variance, posterior, q_sample};
 use from_noise::guide::Adapt;
 use from_noise::noise::{Seeded, Tape};
@@ -285,18 +286,16 @@ fn j18_samplers_recover_the_mixture() {
     let second: f64 = (0..2).map(|k| weights[k] * (means[k].powi(2) + stds[k].powi(2))).sum();
     let start = || normal(&[n, 1], 11);
     let mut noise = Seeded::new(1, 0);
-    let path = schedule.path(Path::Trailing, 250);
-    let runs = [
-        ddim(&two_modes(), &path, start(), 0.0, &mut |x| noise.draw(x)),
-        ddim(&two_modes(), &path, start(), 1.0, &mut |x| noise.draw(x)),
-        ddpm(&two_modes(), &path, start(), Variance::Large, &mut |x| noise.draw(x)),
-    ];
-    for x in runs {
+    for sampler in EVERY_SAMPLER {
+        let sampling = Sampling { sampler, path: Path::Trailing, steps: 250, seed: 0 };
+        let x = sampling.run(&two_modes(), &schedule, start(), &mut |x| noise.draw(x));
         let std = (second - mean * mean).sqrt();
-        close(x.mean(Kind::Double).double_value(&[]), mean, 5.0 * std / (n as f64).sqrt());
-        close(x.std(true).double_value(&[]), std, 0.03);
+        let found = x.mean(Kind::Double).double_value(&[]);
+        assert!((found - mean).abs() < 5.0 * std / (n as f64).sqrt(), "{sampler}: mean {found}");
+        let found = x.std(true).double_value(&[]);
+        assert!((found - std).abs() < 0.03, "{sampler}: std {found}, not {std}");
         let left = x.lt(-0.35).to_kind(Kind::Double).mean(Kind::Double).double_value(&[]);
-        close(left, 0.3, 0.035);
+        assert!((left - 0.3).abs() < 0.035, "{sampler}: {left} in the left mode");
     }
 }
 

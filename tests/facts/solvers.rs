@@ -1,6 +1,6 @@
 //! J1-J5: the fast solvers on exact denoisers, EDM's preconditioning, paths between the rungs.
 
-use crate::support::{Believes, F64, close, max_diff, normal, relative, two_modes};
+use crate::support::{Believes, EVERY_SAMPLER, F64, close, max_diff, normal, relative, two_modes};
 use from_noise::denoiser::{Denoised, Denoiser, Gaussian, Mixture, Preconditioning, Target};
 use from_noise::evaluate::{Sampler, Sampling};
 use from_noise::forward::{Variance, q_sample};
@@ -85,7 +85,15 @@ fn j3_second_order_beats_ddim_at_equal_evaluations() {
     };
     for nfe in [40, 80] {
         let first = rms(Sampler::Ddim(0.0), nfe);
-        for sampler in [Sampler::Heun, Sampler::DpmSolver2, Sampler::DpmSolverPlusPlus2M] {
+        let higher = [
+            Sampler::Heun,
+            Sampler::DpmSolver2,
+            Sampler::DpmSolver3,
+            Sampler::DpmSolver2M,
+            Sampler::DpmSolverPlusPlus2M,
+            Sampler::UniPc,
+        ];
+        for sampler in higher {
             let second = rms(sampler, nfe);
             assert!(second < first, "{sampler} at {nfe}: {second:e}, DDIM {first:e}");
         }
@@ -104,18 +112,7 @@ fn j3_first_steps_are_ddim_s_and_evaluations_are_counted() {
         let one = ddim(&two_modes(), &path[..2], start.shallow_clone(), 0.0, &mut |_| panic!());
         assert!(max_diff(&seen[1].x_t, &one) < 1e-12);
     }
-    let churn = Churn { amount: 4.0, above: 0.05, below: 50.0, scale: 1.0 };
-    for sampler in [
-        Sampler::Ddim(0.5),
-        Sampler::Ddpm(Variance::Large),
-        Sampler::Heun,
-        Sampler::Edm(churn),
-        Sampler::DpmSolver2,
-        Sampler::DpmSolver3,
-        Sampler::DpmSolver2M,
-        Sampler::DpmSolverPlusPlus2M,
-        Sampler::DpmSolverPlusPlus2MSde,
-    ] {
+    for sampler in EVERY_SAMPLER {
         for steps in [1, 2, 7] {
             let model = two_modes().recorded();
             let sampling = Sampling { sampler, path: Path::Karras, steps, seed: 0 };
@@ -380,6 +377,19 @@ fn samplers_stand_in_files_by_name() {
         assert_eq!(serde_json::to_string(&sampler).unwrap(), text);
         assert_eq!(serde_json::from_str::<Sampler>(text).unwrap(), sampler);
     }
+    // tables and drawn parts are told apart by name
+    let usual = Churn::DEFAULT;
+    let names = [
+        usual,
+        Churn { amount: 6.0, ..usual },
+        Churn { above: 0.0, ..usual },
+        Churn { below: f64::INFINITY, ..usual },
+        Churn { scale: 1.007, ..usual },
+    ]
+    .map(|churn| Sampler::Edm(churn).to_string());
+    assert_eq!(names[0], "EDM churn 5");
+    assert_eq!(names[3], "EDM churn 5 from 0.05 to inf by 1");
+    assert!((1..5).all(|i| !names[..i].contains(&names[i])), "{names:?}");
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! What the facts share: exact comparison, quadrature, the fixtures.
 
 use from_noise::denoiser::{Denoised, Denoiser, Mixture};
+use from_noise::evaluate::Sampler;
+use from_noise::forward::Variance;
 use from_noise::noise::Seeded;
+use from_noise::sample::Churn;
 use from_noise::schedule::Level;
 use tch::{Device, Kind, Tensor};
 
@@ -50,3 +53,18 @@ impl Denoiser for Believes {
         Denoised::from_eps(x_t, at, self.0.shallow_clone())
     }
 }
+
+/// All that tables know by name.
+pub const EVERY_SAMPLER: [Sampler; 11] = [
+    Sampler::Ddim(0.0),
+    Sampler::Ddim(1.0),
+    Sampler::Ddpm(Variance::Large),
+    Sampler::Heun,
+    Sampler::Edm(Churn::DEFAULT),
+    Sampler::DpmSolver2,
+    Sampler::DpmSolver3,
+    Sampler::DpmSolver2M,
+    Sampler::DpmSolverPlusPlus2M,
+    Sampler::DpmSolverPlusPlus2MSde,
+    Sampler::UniPc,
+];

@@ -189,12 +189,12 @@ fn sampler(args: &Args) -> Result<Sampler> {
         "ddim" => Sampler::Ddim(args.eta.unwrap_or(0.0)),
         "ddpm" => Sampler::Ddpm(args.variance.unwrap_or(Variance::Small)),
         "edm" => {
-            let [amount, above, below, scale] = churn;
+            let ([amount, above, below, scale], usual) = (churn, Churn::DEFAULT);
             Sampler::Edm(Churn {
-                amount: amount.unwrap_or(5.0),
-                above: above.unwrap_or(0.05),
-                below: below.unwrap_or(10.0),
-                scale: scale.unwrap_or(1.0),
+                amount: amount.unwrap_or(usual.amount),
+                above: above.unwrap_or(usual.above),
+                below: below.unwrap_or(usual.below),
+                scale: scale.unwrap_or(usual.scale),
             })
         }
         other => serde_json::from_value(other.into())?, // by the names that tables use
