@@ -27,6 +27,15 @@ fn tape(draws: usize, shape: &[i64]) -> Tape {
     Tape::new((0..draws as u64).map(|i| normal(shape, 300 + i)).collect())
 }
 
+const HIGHER_ORDER: [Sampler; 6] = [
+    Sampler::Heun,
+    Sampler::DpmSolver2,
+    Sampler::DpmSolver3,
+    Sampler::DpmSolver2M,
+    Sampler::DpmSolverPlusPlus2M,
+    Sampler::UniPc,
+];
+
 const STILL: Churn = Churn { amount: 0.0, above: 0.0, below: f64::INFINITY, scale: 1.0 };
 
 /// From 41 points of `[-2, 2]` on the two modes, steps equal in log SNR: the orders of the error,
@@ -85,15 +94,7 @@ fn j3_second_order_beats_ddim_at_equal_evaluations() {
     };
     for nfe in [40, 80] {
         let first = rms(Sampler::Ddim(0.0), nfe);
-        let higher = [
-            Sampler::Heun,
-            Sampler::DpmSolver2,
-            Sampler::DpmSolver3,
-            Sampler::DpmSolver2M,
-            Sampler::DpmSolverPlusPlus2M,
-            Sampler::UniPc,
-        ];
-        for sampler in higher {
+        for sampler in HIGHER_ORDER {
             let second = rms(sampler, nfe);
             assert!(second < first, "{sampler} at {nfe}: {second:e}, DDIM {first:e}");
         }
@@ -398,15 +399,7 @@ fn believing_one_noise_every_solver_is_exact() {
     let (schedule, eps) = (linear(), normal(&[4, 2], 1));
     let x0 = normal(&[4, 2], 2);
     let x_t = q_sample(&x0, &eps, schedule.level(1000));
-    for sampler in [
-        Sampler::Ddim(0.0),
-        Sampler::Heun,
-        Sampler::DpmSolver2,
-        Sampler::DpmSolver3,
-        Sampler::DpmSolver2M,
-        Sampler::DpmSolverPlusPlus2M,
-        Sampler::UniPc,
-    ] {
+    for sampler in HIGHER_ORDER.into_iter().chain([Sampler::Ddim(0.0)]) {
         let sampling = Sampling { sampler, path: Path::LogSnr, steps: 5, seed: 0 };
         let model = Believes(eps.shallow_clone());
         let found = sampling.run(&model, &schedule, x_t.shallow_clone(), &mut |_| panic!());
