@@ -162,7 +162,7 @@ fn show(
     results.samples(50_000);
     results.table("paper.csv", &paper)?;
     if let Some(figure) = curves(scores) {
-        results.samples(scores.iter().map(|score| score.n).max());
+        results.samples(scores.iter().map(|score| score.n).min());
         results.figure("fid.png", &figure)?;
     }
     let noise = last_noise(trained, few, chapter)?;

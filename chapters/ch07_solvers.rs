@@ -3,11 +3,18 @@
 use anyhow::Result;
 use clap::Parser;
 use from_noise::cli::{self, Chapter, Common, TableArgs};
+use from_noise::data::to_u8;
 use from_noise::denoiser::Mixture;
 use from_noise::evaluate::{Combine, Sampler, Sampling, Score, Sweep};
+use from_noise::guide::Adapt;
+use from_noise::metrics::{FeatureNet, Groups, frechet_distance};
+use from_noise::network::Inject;
+use from_noise::nn::lenet::LeNet;
+use from_noise::noise::Seeded;
 use from_noise::plot::{Curves, Figure, Grid};
-use from_noise::sample::Churn;
-use from_noise::schedule::{Path, Schedule};
+use from_noise::progress::Progress;
+use from_noise::sample::{Churn, dpm_solver_3};
+use from_noise::schedule::{Level, Path, Schedule};
 use from_noise::trained::Trained;
 use serde::Serialize;
 use tch::{Kind, Tensor};
@@ -76,6 +83,7 @@ fn main() -> Result<()> {
         exact(&mut chapter)?;
         let pair = if args.common.smoke { [3, 5] } else { [10, 35] };
         show(&rows, &trained, pair, &mut chapter)?;
+        stopping(&args, &trained, &mut chapter)?;
     }
     chapter.results.finish();
     Ok(())
@@ -173,6 +181,52 @@ fn show(
     let figure = same_latents(trained, evaluations, chapter);
     chapter.results.samples(8);
     Ok(chapter.results.figure("same-latents.png", &figure)?)
+}
+
+/// What is left of the network's own error when the last levels are not visited.
+#[derive(Debug, Serialize)]
+struct Stop {
+    /// The last level at which the network is asked.
+    last_t: f64,
+    sigma: f64,
+    nfe: usize,
+    n: i64,
+    fid_lenet: f64,
+    error: Option<f64>,
+}
+
+/// Solves the equation finely down to a level, and leaves from there for the clean one in one step.
+fn stopping(args: &Args, trained: &Trained, chapter: &mut Chapter) -> Result<()> {
+    let net = FeatureNet::load(cli::find(&args.table.classifier), chapter.device)?;
+    let (n, steps) = if args.common.smoke { (40, 2) } else { (500, 10) };
+    let schedule = &trained.schedule;
+    let top = schedule.level(schedule.steps()).log_snr();
+    let between = |log_snr: f64| schedule.at_log_snr(log_snr.max(top));
+    let model = trained.model.given(Inject::default()).clip(1.0);
+    let mut rows = Vec::new();
+    let mut progress = Progress::new("stopping early", 7);
+    for share in [0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3] {
+        let last = schedule.level(((share * schedule.steps() as f64) as usize).max(1));
+        let rung = |i| between(top + (last.log_snr() - top) * i as f64 / steps as f64);
+        let path: Vec<Level> = (0..=steps).map(rung).chain([schedule.level(0)]).collect();
+        let start = Seeded::new(chapter.seed, 0).start(&trained.config.shape(n));
+        let x0 = dpm_solver_3(&model, &between, &path, start.to_device(chapter.device));
+        let mut groups = Groups::new(LeNet::FEATURES);
+        groups.add(&net.features(&to_u8(&x0)));
+        let distance = |moments: &_| frechet_distance(moments, &net.reference);
+        rows.push(Stop {
+            last_t: last.t,
+            sigma: last.sigma,
+            nfe: Sampler::DpmSolver3.evaluations(steps + 1),
+            n,
+            fid_lenet: distance(&groups.total()),
+            error: groups.standard_error(distance),
+        });
+        progress.tick("");
+    }
+    progress.finish("");
+    chapter.results.samples(n as u64);
+    Ok(chapter.results.table("stopping.csv", &rows)?)
 }
 
 /// Eight latents, every solver, with two numbers of evaluations.
