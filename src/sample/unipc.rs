@@ -87,3 +87,16 @@ fn moments(width: f64) -> [f64; 2] {
     let y_squared = 1.0 / -(-width).exp_m1() - 2.0 * y / width;
     [y, if small { 1.0 / 3.0 + width / 12.0 } else { y_squared }]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::moments;
+
+    #[test]
+    fn the_short_form_of_the_moments_continues_the_exact_one() {
+        let [short, exact] = [0.999e-3, 1.001e-3].map(moments);
+        for (a, b) in short.into_iter().zip(exact) {
+            assert!((a - b).abs() < 1e-6, "{short:?} and {exact:?}");
+        }
+    }
+}
