@@ -5,11 +5,10 @@ use clap::Parser;
 use from_noise::cli::{self, Chapter, Common, TableArgs};
 use from_noise::data::to_u8;
 use from_noise::denoiser::Mixture;
-use from_noise::evaluate::{Combine, Sampler, Sampling, Score, Sweep};
+use from_noise::evaluate::{Combine, Sampler, Sampling, Score, Sweep, Tally};
 use from_noise::guide::Adapt;
-use from_noise::metrics::{FeatureNet, Groups, frechet_distance};
+use from_noise::metrics::FeatureNet;
 use from_noise::network::Inject;
-use from_noise::nn::lenet::LeNet;
 use from_noise::noise::Seeded;
 use from_noise::plot::{Curves, Figure, Grid};
 use from_noise::progress::Progress;
@@ -211,16 +210,16 @@ fn stopping(args: &Args, trained: &Trained, chapter: &mut Chapter) -> Result<()>
         let path: Vec<Level> = (0..=steps).map(rung).chain([schedule.level(0)]).collect();
         let start = Seeded::new(chapter.seed, 0).start(&trained.config.shape(n));
         let x0 = dpm_solver_3(&model, &between, &path, start.to_device(chapter.device));
-        let mut groups = Groups::new(LeNet::FEATURES);
-        groups.add(&net.features(&to_u8(&x0)));
-        let distance = |moments: &_| frechet_distance(moments, &net.reference);
+        let mut tally = Tally::default();
+        let _labels = tally.add(&net, &net.features(&to_u8(&x0)));
+        let (fid_lenet, error) = tally.distance(&net);
         rows.push(Stop {
             last_t: last.t,
             sigma: last.sigma,
             nfe: Sampler::DpmSolver3.evaluations(steps + 1),
             n,
-            fid_lenet: distance(&groups.total()),
-            error: groups.standard_error(distance),
+            fid_lenet,
+            error,
         });
         progress.tick("");
     }

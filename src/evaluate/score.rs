@@ -113,6 +113,12 @@ impl Tally {
         labels
     }
 
+    /// How far all that was added is from the training images, and the jackknife's standard error.
+    pub fn distance(&self, net: &FeatureNet) -> (f64, Option<f64>) {
+        let distance = |moments: &_| frechet_distance(moments, &net.reference);
+        (distance(&self.groups.total()), self.groups.standard_error(distance))
+    }
+
     /// The score of all that was added. `floor` is the distance of test images from the training
     /// images; fewer samples stand beside [`FeatureNet::floor_of`] as many test images.
     pub fn score(
@@ -122,15 +128,15 @@ impl Tally {
         net: &FeatureNet,
         floor: f64,
     ) -> Score {
-        let distance = |moments: &_| frechet_distance(moments, &net.reference);
+        let (fid_lenet, error) = self.distance(net);
         Score {
             sampler: sampling.sampler.to_string(),
             path: sampling.path.to_string(),
             steps: sampling.steps,
             nfe: sampling.sampler.evaluations(sampling.steps),
             n: self.n,
-            fid_lenet: distance(&self.groups.total()),
-            error: self.groups.standard_error(distance),
+            fid_lenet,
+            error,
             floor,
             feature_net: net.hash.clone(),
             seed: sampling.seed,

@@ -125,23 +125,6 @@ impl Sweep {
         Self::parts(&self.lines()).iter().map(|part| evaluations(&part.sampling) * part.n).sum()
     }
 
-    fn check(&self, trained: &Trained, net: &FeatureNet, test: &Dataset) -> Result<(), SweepError> {
-        check_ruler(trained, net)?;
-        if test.len() < 2 {
-            return Err(SweepError::NoTest { n: test.len() });
-        }
-        if self.lines().is_empty() {
-            return Err(SweepError::Empty);
-        }
-        for (sampling, n) in self.lines() {
-            sampling.check(trained)?;
-            if n < 2 {
-                return Err(SweepError::TooFew { n });
-            }
-        }
-        Ok(())
-    }
-
     fn parts(lines: &[Line]) -> Vec<Part> {
         let mut parts = Vec::new();
         for part in lines.iter().flat_map(|(sampling, n)| parts_of(*sampling, *n)) {
@@ -187,8 +170,20 @@ impl<'a> Filling<'a> {
         test: &'a Dataset,
         dir: impl Into<PathBuf>,
     ) -> Result<Self, SweepError> {
-        sweep.check(trained, net, test)?;
+        check_ruler(trained, net)?;
+        if test.len() < 2 {
+            return Err(SweepError::NoTest { n: test.len() });
+        }
         let (dir, lines) = (dir.into(), sweep.lines());
+        if lines.is_empty() {
+            return Err(SweepError::Empty);
+        }
+        for &(sampling, n) in &lines {
+            sampling.check(trained)?;
+            if n < 2 {
+                return Err(SweepError::TooFew { n });
+            }
+        }
         Ok(Self { trained, net, test, dir, lines, floors: RefCell::default() })
     }
 
