@@ -15,6 +15,7 @@ const LIMIT: Duration = Duration::from_secs(300);
 pub fn all_listed(repo: &Repo, chapters: &[Binary]) -> Result<()> {
     let files = std::fs::read_dir(repo.root.join("chapters")).into_iter().flatten().flatten();
     for path in files.map(|entry| entry.path()) {
+        let path = if path.is_dir() { path.join("main.rs") } else { path };
         let rust = path.extension().is_some_and(|extension| extension == "rs");
         if rust && !chapters.iter().any(|chapter| chapter.source == path) {
             bail!("{} has no [[bin]] in Cargo.toml", path.display());

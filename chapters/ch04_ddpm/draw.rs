@@ -1,0 +1,126 @@
+//! Algorithm 2: the loop that draws, and pictures of its way.
+
+use anyhow::Result;
+use from_noise::cli::Chapter;
+use from_noise::data::{Dataset, Source, Split, from_u8, sample};
+use from_noise::denoiser::Denoiser;
+use from_noise::forward::{Variance, q_sample};
+use from_noise::guide::{Adapt, Seen};
+use from_noise::network::Inject;
+use from_noise::noise::Seeded;
+use from_noise::plot::{Curves, Figure, Gif, Grid};
+use from_noise::progress::Progress;
+use from_noise::sample::ddpm;
+use from_noise::schedule::Path;
+use from_noise::trained::Trained;
+use tch::{Device, Kind, Tensor};
+
+/// Algorithm 2, with every step of the first images kept for the pictures.
+#[allow(non_snake_case)]
+pub fn draw(
+    trained: &Trained,
+    log: &std::path::Path,
+    (n, steps, every): (u64, usize, usize),
+    chapter: &mut Chapter,
+) -> Result<()> {
+    let path = trained.schedule.path(Path::Uniform, steps);
+    let chunks: Vec<u64> = (0..n).step_by(16).collect(); // a chunk's whole way takes 100 MB
+    let mut progress = Progress::new("drawing", (chunks.len() * steps) as u64);
+    let (mut done, mut first_seen) = (Vec::new(), Vec::new());
+    for first in chunks {
+        // ANCHOR: draw
+        let mut noise = Seeded::new(chapter.seed, first);
+        let x_T = noise.start(&trained.config.shape(16.min((n - first) as i64)));
+        let model = trained.model.given(Inject::default()).clip(1.0);
+        let model = model.watched(|at| progress.tick(format_args!("t = {}", at.t))).recorded();
+        let x_T = x_T.to_device(chapter.device);
+        let x0 = ddpm(&model, &path, x_T, Variance::Small, &mut |x| noise.draw(x));
+        // ANCHOR_END: draw
+        if first == 0 {
+            first_seen = model.take();
+        }
+        done.push(x0);
+    }
+    progress.finish(format_args!("{n} images, {steps} steps each"));
+    let device = chapter.device;
+    let results = &mut chapter.results;
+    results.samples(256);
+    let held_out = match &trained.config.data {
+        Source::Mnist => Some(sample::dataset()),
+        source => source.load(Split::Test, trained.config.format).ok(), // not every folder has one
+    };
+    let by_level = held_out.map(|data| loss_by_level(trained, &data.first(256), device));
+    let curves: Vec<Figure> = [training_loss(log), by_level].into_iter().flatten().collect();
+    if !curves.is_empty() {
+        results.figure("loss.png", &Figure::row(&curves))?;
+    }
+    results.samples(n);
+    results.figure("samples.png", &Grid::new(&Tensor::cat(&done, 0), 16).draw())?;
+    results.samples(n.min(8));
+    results.figure("on-the-way.png", &stills(&first_seen))?;
+    Ok(results.gif("denoising.gif", &film(&first_seen, every))?)
+}
+
+/// The loss that training logged, mean of a hundred steps; none for weights without a log.
+fn training_loss(log: &std::path::Path) -> Option<Figure> {
+    let mut rows = csv::Reader::from_path(log).ok()?;
+    let rows = rows.deserialize::<(f64, f64, f64)>().map_while(|row| row.ok());
+    let rows: Vec<(f64, f64, f64)> = rows.collect(); // step, loss, gradient norm
+    let mean = |rows: &[(f64, f64, f64)]| {
+        (rows[rows.len() - 1].0, rows.iter().map(|row| row.1).sum::<f64>() / rows.len() as f64)
+    };
+    let points: Vec<(f64, f64)> = rows.chunks_exact(10).map(mean).collect();
+    let figure = Curves::new("Loss while training", "step", "squared error of eps").log_y();
+    (points.len() > 1).then(|| figure.line("", &points).size(370.0, 240.0).draw())
+}
+
+/// The loss of the averaged weights at each of 40 levels, on images they were not trained on.
+fn loss_by_level(trained: &Trained, held_out: &Dataset, device: Device) -> Figure {
+    let _guard = tch::no_grad_guard();
+    let x0 = from_u8(&held_out.images);
+    let mut noise = Seeded::new(0, 1 << 32);
+    let last = trained.schedule.steps();
+    let points: Vec<(f64, f64)> = (0..=40)
+        .map(|i| {
+            let at = trained.schedule.level((i * last / 40).max(1));
+            let eps = noise.draw(&x0);
+            let x_t = q_sample(&x0, &eps, at).to_device(device);
+            let belief = trained.model.given(Inject::default()).denoise(&x_t, at);
+            let error = (belief.eps() - eps.to_device(device)).square().mean(Kind::Double);
+            (at.t, error.double_value(&[]))
+        })
+        .collect();
+    let figure = Curves::new("Loss by level", "t", "squared error of eps").log_y();
+    figure.line("", &points).size(370.0, 240.0).draw()
+}
+
+/// Two images on their way: what the sampler holds, above what it believes.
+fn stills(seen: &[Seen]) -> Figure {
+    let picked: Vec<&Seen> = (0..10).map(|column| &seen[(seen.len() - 1) * column / 9]).collect();
+    let row = |image: i64, believed: bool| {
+        let of = |seen: &&Seen| if believed { &seen.x0 } else { &seen.x_t }.narrow(0, image, 1);
+        picked.iter().map(of).collect::<Vec<_>>()
+    };
+    let rows = [row(0, false), row(0, true), row(1, false), row(1, true)];
+    let rows: Vec<Tensor> = rows.into_iter().flatten().collect();
+    let times: Vec<String> = picked.iter().map(|seen| format!("t = {}", seen.at.t)).collect();
+    Grid::new(&Tensor::cat(&rows, 0), picked.len())
+        .scale(3)
+        .column_labels(&times)
+        .row_labels(&["x_t", "predicted x0", "x_t", "predicted x0"])
+        .draw()
+}
+
+/// Every `every`-th step of eight images: x_t beside the belief about x0.
+fn film(seen: &[Seen], every: usize) -> Gif {
+    let frame = |seen: &Seen| {
+        let few = |x: &Tensor| x.narrow(0, 0, x.size()[0].min(8));
+        let panel = |title: String, x: &Tensor| Grid::new(&few(x), 4).title(title).draw();
+        let now = panel(format!("x_t, t = {}", seen.at.t), &seen.x_t);
+        Figure::row(&[now, panel("predicted x0".into(), &seen.x0)])
+    };
+    let chosen = seen.iter().rev().step_by(every.max(1)); // the last step is always among them
+    let mut frames: Vec<Figure> = chosen.map(frame).collect();
+    frames.reverse();
+    Gif::new(&frames, 20.max(5000 / frames.len() as u32)).colours(16).hold(3000)
+}

@@ -1,0 +1,79 @@
+//! Algorithm 1: the loop that learns.
+
+use anyhow::Result;
+use from_noise::checkpoint::Run;
+use from_noise::cli::{self, Chapter, Common};
+use from_noise::data::{Source, Split, batch_indices, sample};
+use from_noise::denoiser::Model;
+use from_noise::evaluate::{Sampler, Sampling};
+use from_noise::loss::{Weighting, l_simple};
+use from_noise::network::Inject;
+use from_noise::nn::Unet;
+use from_noise::plot::{Figure, Grid};
+use from_noise::progress::Progress;
+use from_noise::schedule::Path;
+use from_noise::train::Trainer;
+use from_noise::trained::{ImageConfig, Trained};
+use tch::Tensor;
+
+/// Algorithm 1, resumable, with a grid of samples from fixed noise at every save.
+pub fn learn(config: &ImageConfig, steps: u64, common: &Common, chapter: &Chapter) -> Result<()> {
+    let data = match (&config.data, common.smoke) {
+        (Source::Mnist, true) => sample::dataset(), // a smoke run downloads nothing
+        (source, _) => source.load(Split::Train, config.format)?,
+    };
+    let data = data.to_device(chapter.device);
+    let schedule = config.schedule.build();
+    let mut trainer = Trainer::new(chapter.device, config.train.clone(), |vs| config.build(vs));
+    let dir = chapter.results.dir();
+    let mut run = Run::create_or_resume(dir, config, common.resume, &mut trainer)?;
+    let every = if common.smoke { 2 } else { 1000 };
+    let mut progress = Progress::new("training", steps).starting_at(trainer.step);
+    // ANCHOR: train
+    while trainer.step < steps && !cli::interrupted() {
+        let chosen = batch_indices(config.train.seed, trainer.step, config.batch, data.len());
+        let batch = data.batch(&chosen, chapter.device);
+        let loss = trainer.step(|model| {
+            let x0 = if config.flip { mirror_half(&batch.x0) } else { batch.x0.shallow_clone() };
+            let (t, eps) = (schedule.draw_t(config.batch as i64), x0.randn_like());
+            l_simple(model, &schedule, Weighting::Flat, &x0, &Inject::default(), &t, &eps)
+        })?;
+        // ANCHOR_END: train
+        if trainer.step.is_multiple_of(10) {
+            run.log(trainer.step, &[("loss", loss), ("grad_norm", trainer.grad_norm())])?;
+        }
+        progress.tick(format_args!("loss {loss:.4}"));
+        if trainer.step.is_multiple_of(every) {
+            run.save(&trainer)?;
+            let grid = preview(config, &trainer, chapter);
+            grid.save(dir.join(format!("grids/{:08}.png", trainer.step)))?;
+        }
+    }
+    run.save(&trainer)?;
+    progress.finish(format_args!("loss in log.csv"));
+    cli::stop_if_interrupted()?;
+    println!("wrote the weights, their average and grids of samples to {}", dir.display());
+    println!("draw with them: cargo chapter 04 --weights {}", dir.display());
+    Ok(())
+}
+
+/// Left and right exchanged in about every second image.
+fn mirror_half(x0: &Tensor) -> Tensor {
+    let chosen = Tensor::rand([x0.size()[0], 1, 1, 1], (x0.kind(), x0.device())).lt(0.5);
+    x0.flip([3]).where_self(&chosen, x0)
+}
+
+/// The weights beside their average, from the same noise at every save.
+fn preview(config: &ImageConfig, trainer: &Trainer<Model<Unet>>, chapter: &Chapter) -> Figure {
+    let (n, steps) = if config.batch < 16 { (4, 5) } else { (36, 50) };
+    let seed = chapter.seed;
+    let sampling = Sampling { sampler: Sampler::Ddim(0.0), path: Path::Trailing, steps, seed };
+    let draw = |title: &str, model: &Model<Unet>| {
+        let (schedule, model) = (config.schedule.build(), model.clone());
+        let hash = "in training".into();
+        let now = Trained { config: config.clone(), schedule, model, step: trainer.step, hash };
+        let x0 = sampling.draw(&now, 0, n, chapter.device, |_| {});
+        Grid::new(&x0, 6).title(title).draw()
+    };
+    Figure::row(&[draw("weights", &trainer.model), draw("their average", &trainer.ema.model)])
+}

@@ -1,0 +1,61 @@
+//! How good the digits are: FID-LeNet, their classes, and how well they teach.
+
+use anyhow::Result;
+use from_noise::cli::Chapter;
+use from_noise::data::{Dataset, Split, sample};
+use from_noise::evaluate::{CHUNK, Sampling, score};
+use from_noise::metrics::{FeatureNet, classification_accuracy_score};
+use from_noise::progress::Progress;
+use from_noise::trained::Trained;
+use serde::Serialize;
+use tch::{Device, Tensor};
+
+#[derive(Debug, Serialize)]
+struct Cas {
+    taught_by: &'static str,
+    n: usize,
+    /// Of the classifier so taught, on the test images.
+    accuracy: f64,
+}
+
+/// FID-LeNet, the classes, and how well the samples teach.
+pub fn measure(
+    trained: &Trained,
+    net: &FeatureNet,
+    sampling: &Sampling,
+    n: u64,
+    smoke: bool,
+    chapter: &mut Chapter,
+) -> Result<()> {
+    let data = |split| trained.config.data.load(split, trained.config.format);
+    let (train, test) = match smoke {
+        true => (sample::dataset(), sample::dataset()), // a smoke run downloads nothing
+        false => (data(Split::Train)?, data(Split::Test)?),
+    };
+    let evaluations = n.div_ceil(CHUNK) * sampling.steps as u64;
+    let mut progress = Progress::new("drawing", evaluations);
+    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+    let keep = |chunk: &Tensor, classes: &Tensor| {
+        pixels.push(chunk.to_device(Device::Cpu));
+        labels.push(classes.shallow_clone());
+    };
+    let look = |_| progress.tick("");
+    let score = score(trained, sampling, net, n, chapter.device, keep, look);
+    progress.finish(format_args!("{n} images"));
+    println!("{score}");
+    let (pixels, labels) = (Tensor::cat(&pixels, 0), Tensor::cat(&labels, 0));
+    let samples = Dataset::new("samples", pixels, labels, test.classes.clone());
+    let steps = if smoke { 2 } else { 2000 };
+    let mut rows = Vec::new();
+    for (taught_by, data) in [("samples", samples), ("real images", train.first(n as usize))] {
+        println!("teaching a classifier by {} {taught_by}, {steps} steps", data.len());
+        let config = &net.config;
+        let device = chapter.device;
+        let accuracy = classification_accuracy_score(&data, &test, config, steps, device)?;
+        println!("  right on {:.2} % of the test images", 100.0 * accuracy);
+        rows.push(Cas { taught_by, n: data.len(), accuracy });
+    }
+    chapter.results.samples(n);
+    chapter.results.table("score.csv", &[score])?;
+    Ok(chapter.results.table("classification-accuracy.csv", &rows)?)
+}
