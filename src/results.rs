@@ -26,6 +26,9 @@ pub struct Sidecar {
     pub date: String,
     /// From the start of the command to this file.
     pub seconds: f64,
+    /// What each row of a table took to compute, maybe by other commands; null where unknown.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub row_seconds: Vec<Option<f64>>,
     /// The crate's version.
     pub version: &'static str,
 }
@@ -67,6 +70,7 @@ impl Results {
             device: format!("{device:?}").to_lowercase(),
             date: time::OffsetDateTime::now_utc().date().to_string(),
             seconds: 0.0,
+            row_seconds: Vec::new(),
             version: env!("CARGO_PKG_VERSION"),
         };
         Ok(Self { dir, origin, started: Instant::now(), files: Vec::new() })
@@ -107,6 +111,19 @@ impl Results {
         self.keep(path)
     }
 
+    /// As [`Results::table`], with the seconds that each row took in the sidecar.
+    pub fn timed_table<R: Serialize>(
+        &mut self,
+        name: &str,
+        rows: &[R],
+        seconds: Vec<Option<f64>>,
+    ) -> Result<(), ResultError> {
+        self.origin.row_seconds = seconds.into_iter().map(|s| s.map(tenths)).collect();
+        let written = self.table(name, rows);
+        self.origin.row_seconds.clear();
+        written
+    }
+
     /// Writes `name` (a JSON file).
     pub fn json(&mut self, name: &str, value: &impl Serialize) -> Result<(), ResultError> {
         let path = self.dir.join(name);
@@ -134,17 +151,34 @@ impl Results {
     }
 
     fn keep(&mut self, path: PathBuf) -> Result<(), ResultError> {
-        let seconds = (self.started.elapsed().as_secs_f64() * 10.0).round() / 10.0;
+        let seconds = tenths(self.started.elapsed().as_secs_f64());
         let origin = Sidecar { seconds, ..self.origin.clone() };
-        let mut name = path.clone().into_os_string();
-        name.push(".json");
         let text = serde_json::to_string_pretty(&origin).map_err(|e| failed(&path, e))?;
-        let sidecar = Path::new(&name);
-        write_atomically(sidecar, format!("{text}\n").as_bytes())
-            .map_err(|e| failed(sidecar, e))?;
+        let sidecar = sidecar(&path);
+        write_atomically(&sidecar, format!("{text}\n").as_bytes())
+            .map_err(|e| failed(&sidecar, e))?;
         self.files.push(path);
         Ok(())
     }
+}
+
+/// [`Sidecar::row_seconds`] of the table at `path`, as far as they are known.
+pub fn row_seconds(path: &Path) -> Vec<Option<f64>> {
+    let text = std::fs::read(sidecar(path)).unwrap_or_default();
+    let read: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+    let rows = read["row_seconds"].as_array().into_iter().flatten();
+    rows.map(serde_json::Value::as_f64).collect()
+}
+
+/// `curves.png.json` of `curves.png`.
+fn sidecar(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".json");
+    name.into()
+}
+
+fn tenths(seconds: f64) -> f64 {
+    (seconds * 10.0).round() / 10.0
 }
 
 fn failed(path: &Path, cause: impl std::fmt::Display) -> ResultError {

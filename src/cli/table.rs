@@ -5,7 +5,7 @@ use crate::data::{Source, Split, sample};
 use crate::evaluate::{Filling, Score, Shard, Sweep};
 use crate::metrics::FeatureNet;
 use crate::progress::Progress;
-use crate::results::Results;
+use crate::results::{Results, row_seconds};
 use crate::trained::Trained;
 use std::path::PathBuf;
 use tch::Device;
@@ -91,7 +91,7 @@ pub fn fill_table(
     let lines = filling.lines();
     let mut rows = known(results);
     let place = |row: &Score| lines.iter().position(|line| filling.made(row, *line));
-    let found: Vec<_> = rows.iter().filter_map(place).collect();
+    let found: Vec<_> = rows.iter().filter_map(|(row, _)| place(row)).collect();
     let todo = lines.iter().enumerate().filter(|(i, _)| !found.contains(i));
     let todo: Vec<_> = todo.map(|(_, line)| *line).collect();
     if !share.collect {
@@ -103,22 +103,28 @@ pub fn fill_table(
     }
     if share.shard.is_none() {
         for line in todo {
-            rows.extend(filling.score(line)?);
+            rows.extend(filling.score(line)?.map(|row| (row, None)));
         }
-        rows.sort_by_key(|row| place(row).unwrap_or(usize::MAX));
+        rows.sort_by_key(|(row, _)| place(row).unwrap_or(usize::MAX));
+        for (row, seconds) in &mut rows {
+            if let Some(place) = place(row) {
+                *seconds = filling.seconds(lines[place])?.or(*seconds);
+            }
+        }
+        let (rows, seconds): (Vec<&Score>, Vec<_>) = rows.iter().map(|(r, s)| (r, *s)).unzip();
         if !rows.is_empty() {
-            results.table("table.csv", &rows)?;
+            results.timed_table("table.csv", &rows, seconds)?;
         }
     }
     stop_if_interrupted()?;
-    rows.retain(|row| place(row).is_some());
-    Ok(rows)
+    Ok(rows.into_iter().map(|(row, _)| row).filter(|row| place(row).is_some()).collect())
 }
 
-/// The lines of a `table.csv` that an earlier run left behind.
-fn known(results: &Results) -> Vec<Score> {
-    let Ok(mut reader) = csv::Reader::from_path(results.dir().join("table.csv")) else {
-        return Vec::new();
-    };
-    reader.deserialize().filter_map(Result::ok).collect()
+/// The lines of a `table.csv` that an earlier run left behind, and what each took.
+fn known(results: &Results) -> Vec<(Score, Option<f64>)> {
+    let path = results.dir().join("table.csv");
+    let Ok(mut reader) = csv::Reader::from_path(&path) else { return Vec::new() };
+    let seconds = row_seconds(&path);
+    let seconds = seconds.into_iter().chain(std::iter::repeat(None));
+    reader.deserialize().zip(seconds).filter_map(|(row, s)| Some((row.ok()?, s))).collect()
 }

@@ -17,6 +17,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Instant;
 use tch::{Device, Kind, Tensor};
 
 /// Every sampler with every path and number of steps.
@@ -242,9 +243,12 @@ impl<'a> Filling<'a> {
             if stop() {
                 break;
             }
+            let started = Instant::now();
             let x0 = part.sampling.draw(self.trained, part.first, part.n, device, &mut look);
             let features = self.net.features(&to_u8(&x0)).to_device(Device::Cpu);
-            save_tensors([("features", features.to_kind(Kind::Float))], &file)?;
+            let seconds = Tensor::from(started.elapsed().as_secs_f64());
+            let features = features.to_kind(Kind::Float);
+            save_tensors([("features", features), ("seconds", seconds)], &file)?;
         }
         Ok(())
     }
@@ -271,6 +275,19 @@ impl<'a> Filling<'a> {
         let mut floors = self.floors.borrow_mut();
         let floor = *floors.entry(n).or_insert_with(|| self.net.floor_of(self.test, n));
         Ok(Some(tally.score(self.trained, &sampling, self.net, floor)))
+    }
+
+    /// How long one process takes to draw a line, in seconds, judged by the parts that are there;
+    /// `None` where none tells.
+    pub fn seconds(&self, (sampling, n): Line) -> Result<Option<f64>, SweepError> {
+        let (mut seconds, mut images) = (0.0, 0);
+        for part in parts_of(sampling, n).filter(|part| self.file(part).exists()) {
+            if let Some(took) = load_tensors(self.file(&part))?.remove("seconds") {
+                seconds += took.double_value(&[]);
+                images += part.n;
+            }
+        }
+        Ok((images > 0).then(|| seconds / images as f64 * n as f64))
     }
 
     fn features(&self, part: &Part) -> Result<Tensor, CheckpointError> {
