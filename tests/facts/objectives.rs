@@ -1,7 +1,9 @@
 //! B1-B10, J6: the posterior, the bound, what the network predicts.
 
 use crate::support::{Believes, F64, close, grid, max_diff, normal, relative, two_modes};
-use from_noise::denoiser::{BestVariance, Denoised, Gaussian, Meaning, Model, Target};
+use from_noise::denoiser::{
+    BestVariance, Denoised, Denoiser, Gaussian, Meaning, Model, Preconditioning, Target,
+};
 use from_noise::forward::{Variance, posterior, q_sample};
 use from_noise::loss::{Decoder, Weighting, discretised_log_likelihood, kl, l_simple, l_t, l_vlb};
 use from_noise::network::Network;
@@ -236,12 +238,29 @@ fn b8_the_loss_is_the_error_at_the_level_drawn() {
                 Target::Eps => eps.get(i),
                 Target::X0 => x0.get(i),
                 Target::V => at.alpha * eps.get(i) - at.sigma * x0.get(i),
-                Target::Edm { .. } => continue, // its own facts are J1
+                Target::Edm { .. } => unreachable!("its loss is the next test's"),
             };
             let error = (x_t * (at.t / 1000.0) - truth).square();
             expected += error.mean(Kind::Double).double_value(&[]) / 6.0;
         }
         relative(loss.double_value(&[]), expected, 1e-6);
+    }
+}
+
+#[test]
+fn j1_the_loss_of_edm_is_the_error_of_its_denoiser() {
+    // Karras et al. 2022, eq. 8: training sees F and its target, sampling sees D; the network's
+    // input is scaled alike in both
+    let model =
+        Model::new(Echo, Meaning { target: Target::Edm { sigma_data: 0.5 }, ..Meaning::default() });
+    let (x0, eps) = (0.5 * normal(&[6, 2], 1), normal(&[6, 2], 2));
+    for t in [10, 300, 900] {
+        let (at, each) = (linear().level(t), Tensor::full([6], t as i64, tch::kind::INT64_CPU));
+        let loss = l_simple(&model, &linear(), Weighting::Flat, &x0, &(), &each, &eps);
+        let belief = model.given(()).denoise(&q_sample(&x0, &eps, at), at);
+        let error = (belief.x0() - &x0).square().mean(Kind::Double).double_value(&[]);
+        let out = Preconditioning::at(at, 0.5).out;
+        relative(loss.double_value(&[]), error / out.powi(2), 1e-5);
     }
 }
 
