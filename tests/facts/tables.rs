@@ -3,7 +3,7 @@
 use crate::support::{F64, close, max_diff, normal, relative, two_modes};
 use from_noise::data::sample;
 use from_noise::denoiser::Gaussian;
-use from_noise::evaluate::{Combine, Filling, Sampler, Score, Shard, Sweep};
+use from_noise::evaluate::{Combine, Filling, Sampler, Score, Shard, Sweep, score};
 use from_noise::forward::Variance;
 use from_noise::metrics::{FeatureNet, GROUPS, Groups, Moments, frechet_distance};
 use from_noise::sample::{ddim, ddim_invert, slerp};
@@ -182,6 +182,12 @@ fn c9_a_table_is_the_same_however_it_was_shared_out_and_resumed() {
     let (shared, again) = filled(three.path(), 3);
     assert_eq!((alone.clone(), evaluations), (shared, again));
     assert!(alone.iter().all(|score| score.error.unwrap() > 0.0 && score.fid_lenet > 0.0));
+    // the parts of a line are one stream of images
+    let trained = Trained::load("weights/mnist-ddpm", Device::Cpu).unwrap();
+    let net = FeatureNet::load("weights/mnist-classifier", Device::Cpu).unwrap();
+    let (sampling, n) = lines[0];
+    let stream = score(&trained, &sampling, &net, n, Device::Cpu, |_, _| {}, |_| {});
+    assert_eq!(Score { floor: stream.floor, ..alone[0].clone() }, stream);
     // a lost part is drawn again, and nothing else
     let parts = walk(one.path());
     assert_eq!(parts.len(), 10);
@@ -205,11 +211,11 @@ fn filled_again(dir: &std::path::Path) -> (Vec<Score>, usize) {
     let (lines, looked) = (filling.lines(), Cell::new(0));
     let look = |_| looked.set(looked.get() + 1);
     filling.draw(lines, Shard::WHOLE, Device::Cpu, look, || false).unwrap();
-    let score = |line: &_| match filling.score(*line) {
+    let scored = |line: &_| match filling.score(*line) {
         Ok(score) => score.unwrap(),
         Err(error) => panic!("{error}"),
     };
-    (lines.iter().map(score).collect(), looked.get())
+    (lines.iter().map(scored).collect(), looked.get())
 }
 
 fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
