@@ -195,6 +195,16 @@ fn c6_sigma_hat_leaves_noise_just_before_the_end() {
 }
 
 #[test]
+fn c6_with_all_steps_the_variances_differ_only_at_the_end() {
+    let schedule = Schedule::linear(1000, 1e-4, 0.02);
+    let ratio = |t: usize| {
+        let q = posterior(schedule.level(t), schedule.level(t - 1));
+        q.var_small / q.var_large
+    };
+    assert!((1..=15).all(|t| ratio(t) < 0.9) && (16..=1000).all(|t| ratio(t) > 0.9));
+}
+
+#[test]
 fn c6_sigma_hat_has_the_same_mean_and_no_last_noise() {
     let schedule = &schedules()[0];
     let path = schedule.path(Path::Uniform, 10);

@@ -188,6 +188,9 @@ fn c9_a_table_is_the_same_however_it_was_shared_out_and_resumed() {
     let (sampling, n) = lines[0];
     let stream = score(&trained, &sampling, &net, n, Device::Cpu, |_, _| {}, |_| {});
     assert_eq!(Score { floor: stream.floor, ..alone[0].clone() }, stream);
+    // beside it stands what as many real images score
+    let [few, all] = [100, n].map(|n| net.floor_of(&sample::dataset(), n));
+    assert!(alone[0].floor == all && few > all, "{} {few} {all}", alone[0].floor);
     // a lost part is drawn again, and nothing else
     let parts = walk(one.path());
     assert_eq!(parts.len(), 10);
