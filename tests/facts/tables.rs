@@ -1,9 +1,10 @@
 //! C9, C11, C12: inversion, interpolation, and tables that are filled in parts.
 
 use crate::support::{F64, close, max_diff, normal, relative, two_modes};
+use from_noise::checkpoint::load_tensors;
 use from_noise::data::sample;
 use from_noise::denoiser::Gaussian;
-use from_noise::evaluate::{Combine, Filling, Sampler, Score, Shard, Sweep, score};
+use from_noise::evaluate::{Combine, Filling, Line, Sampler, Score, Shard, Sweep, score};
 use from_noise::forward::Variance;
 use from_noise::metrics::{FeatureNet, GROUPS, Groups, Moments, frechet_distance};
 use from_noise::sample::{ddim, ddim_invert, slerp};
@@ -195,6 +196,13 @@ fn c9_a_table_is_the_same_however_it_was_shared_out_and_resumed() {
     let parts = walk(one.path());
     assert_eq!(parts.len(), 10);
     std::fs::remove_file(&parts[3]).unwrap();
+    // what a line takes is judged by the parts that are there: here the first 500 images of 550
+    let took = load_tensors(&parts[2]).unwrap()["seconds"].double_value(&[]);
+    let test = sample::dataset();
+    let filling = Filling::new(&small_sweep(), &trained, &net, &test, one.path()).unwrap();
+    let two_steps = |line: &&Line| line.0.sampler == Sampler::Ddim(0.0) && line.0.steps == 2;
+    let line = *lines.iter().find(two_steps).unwrap();
+    relative(filling.seconds(line).unwrap().unwrap(), took / 500.0 * 550.0, 1e-12);
     let (resumed, few) = filled_again(one.path());
     assert_eq!(resumed, alone);
     assert!((1..=2).contains(&few), "{few} evaluations for one part");
