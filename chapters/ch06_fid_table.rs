@@ -89,7 +89,7 @@ fn main() -> Result<()> {
     let Some(mut chapter) = cli::start("ch06-fid-table", &args.common, &sweep, cost)? else {
         return Ok(());
     };
-    let (trained, rows) = args.table.fill(&sweep, args.common.smoke, &mut chapter)?;
+    let (trained, _net, rows) = args.table.fill(&sweep, args.common.smoke, &mut chapter)?;
     if !rows.is_empty() {
         let (few, many) = if args.common.smoke { (2, 3) } else { (10, 100) };
         show(&rows, &trained, (few, many), &mut chapter)?;

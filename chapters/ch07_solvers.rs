@@ -77,12 +77,12 @@ fn main() -> Result<()> {
     let Some(mut chapter) = cli::start("ch07-solvers", &args.common, &sweep, cost)? else {
         return Ok(());
     };
-    let (trained, rows) = args.table.fill(&sweep, args.common.smoke, &mut chapter)?;
+    let (trained, net, rows) = args.table.fill(&sweep, args.common.smoke, &mut chapter)?;
     if !rows.is_empty() {
         exact(&mut chapter)?;
         let pair = if args.common.smoke { [3, 5] } else { [10, 35] };
         show(&rows, &trained, pair, &mut chapter)?;
-        stopping(&args, &trained, &mut chapter)?;
+        stopping(&trained, &net, args.common.smoke, &mut chapter)?;
     }
     chapter.results.finish();
     Ok(())
@@ -195,24 +195,24 @@ struct Stop {
 }
 
 /// Solves the equation finely down to a level, and leaves from there for the clean one in one step.
-fn stopping(args: &Args, trained: &Trained, chapter: &mut Chapter) -> Result<()> {
-    let net = FeatureNet::load(cli::find(&args.table.classifier), chapter.device)?;
-    let (n, steps) = if args.common.smoke { (40, 2) } else { (500, 10) };
+fn stopping(trained: &Trained, net: &FeatureNet, smoke: bool, chapter: &mut Chapter) -> Result<()> {
+    let (n, steps) = if smoke { (40, 2) } else { (500, 10) };
     let schedule = &trained.schedule;
     let top = schedule.level(schedule.steps()).log_snr();
-    let between = |log_snr: f64| schedule.at_log_snr(log_snr.max(top));
+    let between = |log_snr: f64| schedule.at_log_snr(log_snr);
     let model = trained.model.given(Inject::default()).clip(1.0);
+    let start = Seeded::new(chapter.seed, 0).start(&trained.config.shape(n));
+    let start = start.to_device(chapter.device);
     let mut rows = Vec::new();
     let mut progress = Progress::new("stopping early", 7);
     for share in [0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3] {
         let last = schedule.level(((share * schedule.steps() as f64) as usize).max(1));
         let rung = |i| between(top + (last.log_snr() - top) * i as f64 / steps as f64);
         let path: Vec<Level> = (0..=steps).map(rung).chain([schedule.level(0)]).collect();
-        let start = Seeded::new(chapter.seed, 0).start(&trained.config.shape(n));
-        let x0 = dpm_solver_3(&model, &between, &path, start.to_device(chapter.device));
+        let x0 = dpm_solver_3(&model, &between, &path, start.shallow_clone());
         let mut tally = Tally::default();
-        let _labels = tally.add(&net, &net.features(&to_u8(&x0)));
-        let (fid_lenet, error) = tally.distance(&net);
+        let _labels = tally.add(net, &net.features(&to_u8(&x0)));
+        let (fid_lenet, error) = tally.distance(net);
         rows.push(Stop {
             last_t: last.t,
             sigma: last.sigma,

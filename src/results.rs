@@ -101,14 +101,7 @@ impl Results {
 
     /// Writes `name` (a CSV): one line a row, the fields' names as the header.
     pub fn table<R: Serialize>(&mut self, name: &str, rows: &[R]) -> Result<(), ResultError> {
-        let path = self.dir.join(name);
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        for row in rows {
-            writer.serialize(row).map_err(|e| failed(&path, e))?;
-        }
-        let bytes = writer.into_inner().map_err(|e| failed(&path, e))?;
-        write_atomically(&path, &bytes).map_err(|e| failed(&path, e))?;
-        self.keep(path)
+        self.timed_table(name, rows, Vec::new())
     }
 
     /// As [`Results::table`], with the seconds that each row took in the sidecar.
@@ -118,10 +111,14 @@ impl Results {
         rows: &[R],
         seconds: Vec<Option<f64>>,
     ) -> Result<(), ResultError> {
-        self.origin.row_seconds = seconds.into_iter().map(|s| s.map(tenths)).collect();
-        let written = self.table(name, rows);
-        self.origin.row_seconds.clear();
-        written
+        let path = self.dir.join(name);
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        for row in rows {
+            writer.serialize(row).map_err(|e| failed(&path, e))?;
+        }
+        let bytes = writer.into_inner().map_err(|e| failed(&path, e))?;
+        write_atomically(&path, &bytes).map_err(|e| failed(&path, e))?;
+        self.keep_timed(path, seconds.into_iter().map(|s| s.map(tenths)).collect())
     }
 
     /// Writes `name` (a JSON file).
@@ -151,8 +148,16 @@ impl Results {
     }
 
     fn keep(&mut self, path: PathBuf) -> Result<(), ResultError> {
+        self.keep_timed(path, Vec::new())
+    }
+
+    fn keep_timed(
+        &mut self,
+        path: PathBuf,
+        row_seconds: Vec<Option<f64>>,
+    ) -> Result<(), ResultError> {
         let seconds = tenths(self.started.elapsed().as_secs_f64());
-        let origin = Sidecar { seconds, ..self.origin.clone() };
+        let origin = Sidecar { seconds, row_seconds, ..self.origin.clone() };
         let text = serde_json::to_string_pretty(&origin).map_err(|e| failed(&path, e))?;
         let sidecar = sidecar(&path);
         write_atomically(&sidecar, format!("{text}\n").as_bytes())

@@ -49,14 +49,14 @@ impl TableArgs {
         Ok(Cost { parameters: net.params as u64, flops, memory: 500e6 })
     }
 
-    /// Fills the table of `sweep` in the chapter's results: the model that drew, and the lines that
-    /// are complete. A share has no table to show, so no lines.
+    /// Fills the table of `sweep` in the chapter's results: the model that drew, the network that
+    /// measured, and the lines that are complete. A share has no table to show, so no lines.
     pub fn fill(
         &self,
         sweep: &Sweep,
         smoke: bool,
         chapter: &mut Chapter,
-    ) -> anyhow::Result<(Trained, Vec<Score>)> {
+    ) -> anyhow::Result<(Trained, FeatureNet, Vec<Score>)> {
         let trained = Trained::load(find(&self.weights), chapter.device)?;
         let net = FeatureNet::load(find(&self.classifier), chapter.device)?;
         let test = match &trained.config.data {
@@ -70,7 +70,7 @@ impl TableArgs {
         if share.shard.is_some() {
             rows.clear();
         }
-        Ok((trained, rows))
+        Ok((trained, net, rows))
     }
 }
 
@@ -106,9 +106,9 @@ pub fn fill_table(
             rows.extend(filling.score(line)?.map(|row| (row, None)));
         }
         rows.sort_by_key(|(row, _)| place(row).unwrap_or(usize::MAX));
-        for (row, seconds) in &mut rows {
+        for (row, seconds) in rows.iter_mut().filter(|(_, seconds)| seconds.is_none()) {
             if let Some(place) = place(row) {
-                *seconds = filling.seconds(lines[place])?.or(*seconds);
+                *seconds = filling.seconds(lines[place])?;
             }
         }
         let (rows, seconds): (Vec<&Score>, Vec<_>) = rows.iter().map(|(r, s)| (r, *s)).unzip();
