@@ -12,6 +12,7 @@ mod doc;
 mod doctor;
 mod fetch;
 mod first_run;
+mod lock;
 mod notebooks;
 mod readme;
 mod repo;

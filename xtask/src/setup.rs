@@ -10,7 +10,7 @@ mod wheel;
 
 use crate::repo::{Origin, Repo};
 use crate::ui::{duration, size};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use platform::{Form, Platform, TORCH_CPU_INDEX, VERSION, Wheel, registry_wheels, unpacked_bytes};
 use stamp::Stamp;
 use std::fs::File;
@@ -120,16 +120,7 @@ fn next_step(repo: &Repo) {
 
 /// One set-up at a time; the lock goes with the process.
 fn lock(repo: &Repo) -> Result<File> {
-    let folder = repo.libtorch();
-    std::fs::create_dir_all(&folder)
-        .with_context(|| format!("cannot make {}", folder.display()))?;
-    let file = File::create(folder.join(".lock"))
-        .with_context(|| format!("cannot write to {}", folder.display()))?;
-    if file.try_lock().is_err() {
-        eprintln!("another set-up is at work here: waiting for it");
-        file.lock()?;
-    }
-    Ok(file)
+    crate::lock::wait(&repo.libtorch().join(".lock"))
 }
 
 /// A fresh folder for what is unfinished; those of killed runs are swept away.

@@ -1,12 +1,12 @@
 //! JupyterLab and the Rust kernel, all of it below target/jupyter: nothing user-wide is touched.
 
 use crate::fetch::run_client;
+use crate::lock;
 use crate::repo::Repo;
 use crate::setup::needs::{install_hint, succeeds};
 use crate::ui::{duration, size};
 use anyhow::{Context, Result, bail};
 use serde_json::json;
-use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,6 +20,9 @@ const PYTHON: (u32, u32) = (3, 11);
 const HEADLESS: &str = "[evcxr]\npreserve_vars_on_panic = false\n";
 /// 100 s of C++ in place of 240, as in the crate's own profile; nothing that runs changes.
 const PROFILE: &str = "[profile.dev.package.torch-sys]\nopt-level = 0\n";
+
+/// Held while something is installed.
+const LOCK: &str = "lock";
 
 /// The settings in which JupyterLab asks whether it may fetch news and look for newer versions.
 const NEWS: &str = "@jupyterlab/apputils-extension/notification.jupyterlab-settings";
@@ -36,8 +39,7 @@ pub fn program(repo: &Repo) -> PathBuf {
 /// Installs the kernel unless it is there, and (re)writes the files that lead to it.
 pub fn kernel(repo: &Repo) -> Result<()> {
     let base = base(repo);
-    std::fs::create_dir_all(base.join(".cargo"))?;
-    let _lock = lock(&base)?;
+    let _lock = lock::wait(&base.join(LOCK))?;
     let list = std::fs::read_to_string(base.join("evcxr/.crates.toml")).unwrap_or_default();
     let complete = list.contains(&format!("\"evcxr_jupyter {EVCXR} "));
     if !complete || !program(repo).is_file() {
@@ -127,7 +129,7 @@ fn command(repo: &Repo, python: &Path) -> Command {
 /// The Python of the environment `name`, which is made unless it is there as it should be.
 fn environment(repo: &Repo, name: &str, what: &str) -> Result<PathBuf> {
     let (base, lists) = (base(repo), repo.root.join("xtask/jupyter"));
-    let _lock = lock(&base)?;
+    let _lock = lock::wait(&base.join(LOCK))?;
     let (requirements, constraints) =
         (lists.join(format!("{name}.txt")), lists.join("constraints.txt"));
     let version = python_version()?;
@@ -182,16 +184,6 @@ fn python_version() -> Result<String> {
         bail!("python3 is {version}, and Jupyter needs {}.{} or newer: {hint}", PYTHON.0, PYTHON.1);
     }
     Ok(version)
-}
-
-fn lock(base: &Path) -> Result<File> {
-    std::fs::create_dir_all(base).with_context(|| format!("cannot make {}", base.display()))?;
-    let file = File::create(base.join("lock"))?;
-    if file.try_lock().is_err() {
-        println!("another installation is at work in {}: waiting for it", base.display());
-        file.lock()?;
-    }
-    Ok(file)
 }
 
 /// Writes the file unless it says this already: kernels that run have it open.

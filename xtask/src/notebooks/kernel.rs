@@ -1,6 +1,7 @@
 //! The Rust kernel as JupyterLab starts it: evcxr_jupyter, with what a cell needs to find libtorch.
 
 use super::jupyter;
+use crate::lock;
 use crate::repo::{Origin, Repo};
 use anyhow::{Context, Result};
 use std::fs::File;
@@ -42,14 +43,13 @@ pub fn start(repo: &Repo, connection: &Path) -> Result<()> {
 }
 
 /// A folder that no other kernel compiles in, as long as this process (and what it becomes) lives:
-/// cells of two notebooks in one folder would overwrite each other's source.
+/// cells of two notebooks in one folder would overwrite each other's source. Where files cannot be
+/// locked, all kernels have the first folder.
 fn workplace(cells: &Path) -> Result<PathBuf> {
-    std::fs::create_dir_all(cells)?;
     for number in 0.. {
-        let lock = File::create(cells.join(format!("{number}.lock")))?;
-        if lock.try_lock().is_err() {
+        let Some(lock) = lock::at_once(&cells.join(format!("{number}.lock")))? else {
             continue;
-        }
+        };
         outlive_exec(lock)?;
         let folder = cells.join(number.to_string());
         let first = cells.join("0");

@@ -56,17 +56,6 @@ fn damage_is_not_mistaken_for_an_install() {
 }
 
 #[test]
-fn two_set_ups_take_turns() {
-    let scratch = Scratch::new("setup").unwrap();
-    let repo = repo(&scratch);
-    let first = lock(&repo).unwrap();
-    let second = File::create(repo.libtorch().join(".lock")).unwrap();
-    assert!(second.try_lock().is_err());
-    drop(first);
-    assert!(second.try_lock().is_ok());
-}
-
-#[test]
 fn from_torch_never_eats_its_own_install() {
     let scratch = Scratch::new("setup").unwrap();
     let repo = repo(&scratch);

@@ -1,0 +1,69 @@
+//! Lock files: one process at a time, where the file system can lock at all. Where it cannot
+//! (Windows folders, some network drives) everything goes on unlocked.
+
+use anyhow::{Context, Result};
+use std::fs::{File, TryLockError};
+use std::path::Path;
+
+/// Locks `path` until the file is closed, and waits while another process holds it.
+pub fn wait(path: &Path) -> Result<File> {
+    let (file, held) = open(path)?;
+    if held {
+        eprintln!("another process holds {}: waiting for it", path.display());
+        file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+    }
+    Ok(file)
+}
+
+/// Locks `path` until the file is closed, or gives `None` while another process holds it.
+pub fn at_once(path: &Path) -> Result<Option<File>> {
+    let (file, held) = open(path)?;
+    Ok((!held).then_some(file))
+}
+
+/// The lock file, made with its folder, and whether another process holds it.
+fn open(path: &Path) -> Result<(File, bool)> {
+    let folder = path.parent().context("a lock file has a folder")?;
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+    let held = held_elsewhere(&file.try_lock());
+    Ok((file, held))
+}
+
+fn held_elsewhere(outcome: &Result<(), TryLockError>) -> bool {
+    matches!(outcome, Err(TryLockError::WouldBlock))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::Scratch;
+    use std::io::ErrorKind;
+    use std::time::Duration;
+
+    #[test]
+    fn the_second_waits_until_the_first_is_done() {
+        let scratch = Scratch::new("lock").unwrap();
+        let path = scratch.path().join("new/folder/lock");
+        let first = wait(&path).unwrap();
+        assert!(at_once(&path).unwrap().is_none());
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let again = path.clone();
+        std::thread::spawn(move || sender.send(wait(&again).unwrap()));
+        assert!(receiver.recv_timeout(Duration::from_millis(50)).is_err());
+        drop(first);
+        let second = receiver.recv().unwrap();
+        assert!(at_once(&path).unwrap().is_none());
+        drop(second);
+        assert!(at_once(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn only_a_lock_that_another_holds_is_waited_for() {
+        assert!(!held_elsewhere(&Ok(())));
+        assert!(held_elsewhere(&Err(TryLockError::WouldBlock)));
+        for kind in [ErrorKind::Unsupported, ErrorKind::PermissionDenied, ErrorKind::Other] {
+            assert!(!held_elsewhere(&Err(TryLockError::Error(kind.into()))), "{kind}");
+        }
+    }
+}
