@@ -1,10 +1,12 @@
 """Runs cells through the Rust kernel and says what happens, one JSON object a line.
 
 In, on standard input: {"folder": where the kernel starts, "cells": [{"source", "limit"}, ...],
-"go_on": whether a cell that failed is followed by the next}.
+"most": bytes of output that a cell may have, "go_on": whether a cell that failed is followed by
+the next}.
 Out, while it happens: {"cell": 0, "output": {...}} for each output, in Jupyter's own form, and
 {"cell": 0, "status": "ok", "seconds": 1.2} at the end of each cell; other states are "error",
-"timeout" and "died". What is right or wrong is not judged here.
+and "timeout", "excess" (of output) and "died", after which no cell follows. What is right or wrong
+is not judged here.
 """
 
 import json
@@ -16,6 +18,7 @@ from jupyter_client.manager import KernelManager
 
 START = 120  # seconds until a kernel must answer
 LATE = 0.3  # seconds in which what a cell wrote to stderr may arrive after its end
+LAST = ("timeout", "excess", "died")
 KINDS = ("stream", "display_data", "execute_result", "error")
 
 
@@ -31,33 +34,34 @@ def message(get, seconds):
         return None
 
 
-def run(manager, client, cell, source, limit):
-    asked = client.execute(source, allow_stdin=False)
+def run(manager, client, cell, work, most):
+    asked = client.execute(work["source"], allow_stdin=False)
     started = time.monotonic()
-    status, idle_at = None, None
-    while idle_at is None or time.monotonic() < idle_at + LATE:
+    end, idle_at, written = started + work["limit"], None, 0
+    # The clock is read before each message: a cell that never stops printing ends here too.
+    while time.monotonic() < end:
         told = message(client.get_iopub_msg, 0.1)
-        if told is None:
-            if not manager.is_alive():
-                return "died", time.monotonic() - started
-            if idle_at is None and time.monotonic() > started + limit:
-                return "timeout", time.monotonic() - started
-            continue
-        if told["parent_header"].get("msg_id") != asked:
+        if told is None and not manager.is_alive():
+            return "died", time.monotonic() - started
+        if told is None or told["parent_header"].get("msg_id") != asked:
             continue
         kind, content = told["msg_type"], told["content"]
         if kind == "status" and content["execution_state"] == "idle":
             idle_at = time.monotonic()
+            end = idle_at + LATE
         elif kind in KINDS:
             content.pop("transient", None)
-            say(cell=cell, output={"output_type": kind, **content})
-    while status is None:
-        reply = message(client.get_shell_msg, 10)
-        if reply is None:
-            return "died", idle_at - started
+            output = {"output_type": kind, **content}
+            written += len(json.dumps(output))
+            if written > most:
+                return "excess", time.monotonic() - started
+            say(cell=cell, output=output)
+    if idle_at is None:
+        return "timeout", time.monotonic() - started
+    while reply := message(client.get_shell_msg, 10):
         if reply["parent_header"].get("msg_id") == asked:
-            status = reply["content"]["status"]
-    return status, idle_at - started
+            return reply["content"]["status"], idle_at - started
+    return "died", idle_at - started
 
 
 def main():
@@ -70,9 +74,9 @@ def main():
     try:
         client.wait_for_ready(timeout=START)
         for cell, work in enumerate(job["cells"]):
-            status, seconds = run(manager, client, cell, work["source"], work["limit"])
+            status, seconds = run(manager, client, cell, work, job["most"])
             say(cell=cell, status=status, seconds=seconds)
-            if status in ("timeout", "died") or status != "ok" and not job["go_on"]:
+            if status in LAST or status != "ok" and not job["go_on"]:
                 break
     finally:
         client.stop_channels()

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use std::path::Path;
 
 /// What a reader waits for at most: GitHub shows no notebook that is much larger.
-const LARGEST: usize = 1_000_000;
+pub const LARGEST: usize = 1_000_000;
 /// The tag of a cell that must show a figure.
 const FIGURE: &str = "has-figure";
 /// Where the notebook's metadata tells which cells its outputs are of.

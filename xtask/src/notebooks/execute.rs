@@ -1,6 +1,6 @@
 //! Cells run through the Rust kernel, without a window; xtask/jupyter/execute.py speaks to it.
 
-use super::document::Cell;
+use super::document::{Cell, LARGEST};
 use super::judge::Run;
 use super::jupyter;
 use crate::repo::Repo;
@@ -8,13 +8,16 @@ use crate::ui::duration;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// Seconds for the first cell, in which the crate and the C++ of torch-sys may have to compile.
 const FIRST: u64 = 3600;
 /// Seconds for any other cell: a reader waits for it, on a slower machine than this.
 const OTHER: u64 = 120;
+/// A cell is stopped once its outputs are larger than this, in bytes of JSON: ten times as large as
+/// a whole notebook may be.
+pub const MOST: usize = 10 * LARGEST;
 
 /// What happens after a cell that ended badly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,21 +42,29 @@ pub fn run_within(
 ) -> Result<Vec<Run>> {
     jupyter::kernel(repo)?;
     let mut python = jupyter::executor(repo)?;
-    python.arg(repo.root.join("xtask/jupyter/execute.py"));
     let work: Vec<Value> = cells
         .iter()
         .zip(limits)
         .map(|(cell, limit)| json!({"source": cell.source, "limit": limit}))
         .collect();
     let job = json!({
-        "folder": repo.root.join("notebooks"), "cells": work, "go_on": failure == Failure::GoesOn
+        "folder": repo.root.join("notebooks"),
+        "cells": work,
+        "most": MOST,
+        "go_on": failure == Failure::GoesOn,
     });
     println!("{name}");
+    converse(repo, &mut python, cells, &job).with_context(|| name.to_owned())
+}
+
+/// Hands `job` to execute.py, and listens until the last of the cells has ended.
+fn converse(repo: &Repo, python: &mut Command, cells: &[Cell], job: &Value) -> Result<Vec<Run>> {
     let mut child = python
+        .arg(repo.root.join("xtask/jupyter/execute.py"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .context("the Python of target/jupyter does not start")?;
+        .context("Python does not start")?;
     child.stdin.take().context("a pipe")?.write_all(job.to_string().as_bytes())?;
     let output = BufReader::new(child.stdout.take().context("a pipe")?);
     let mut runs: Vec<Run> = Vec::new();
@@ -73,7 +84,10 @@ pub fn run_within(
     }
     let status = child.wait()?;
     if !status.success() {
-        bail!("the kernel of {name} did not answer ({status}); the reason is above");
+        bail!("the kernel did not answer ({status}); the reason is above");
     }
     Ok(runs)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,15 @@
 //! What is wrong with a run that looks well: evcxr calls a cell "ok" that panicked or ended at a `?`.
 
 use super::document::{Cell, joined};
+use super::execute::MOST;
+use crate::ui::size;
 use serde_json::Value;
 
 /// What a cell put out in a run, and how it ended.
 #[derive(Debug, Clone, Default)]
 pub struct Run {
     pub outputs: Vec<Value>,
-    /// `ok`, `error`, `timeout` (still running) or `died` (the kernel).
+    /// `ok`, `error`, `timeout` (still running), `excess` (of output) or `died` (the kernel).
     pub status: String,
     pub seconds: f64,
 }
@@ -38,6 +40,7 @@ pub fn complaint(cell: &Cell, run: &Run) -> Option<String> {
     match run.status.as_str() {
         "ok" => {}
         "timeout" => return Some(format!("still running after {:.0} s", run.seconds)),
+        "excess" => return Some(format!("it puts out more than {}", size(MOST as u64))),
         "died" => return Some(format!("the kernel died {stderr}").trim().to_owned()),
         _ => return Some(error(run)),
     }
@@ -145,6 +148,7 @@ mod tests {
                              "traceback": ["", "\u{1b}[31mno such thing\u{1b}[0m: x"]}]);
         assert_eq!(told(false, "error", output).unwrap(), "no such thing: x");
         assert_eq!(told(false, "timeout", json!([])).unwrap(), "still running after 3 s");
+        assert_eq!(told(false, "excess", json!([])).unwrap(), "it puts out more than 10 MB");
         assert_eq!(told(true, "died", json!([])).unwrap(), "the kernel died");
     }
 

@@ -19,6 +19,10 @@ const fn trap(source: &'static str, complaint: Option<&'static str>) -> Trap {
 
 const HTML: &str = "println!(\"EVCXR_BEGIN_CONTENT text/html\\n<img src=x>\\nEVCXR_END_CONTENT\");";
 
+/// It is never silent for long, and prints too little to be stopped for that.
+const ENDLESS: &str =
+    "loop { println!(\"again\"); std::thread::sleep(std::time::Duration::from_millis(10)); }";
+
 const TRAPS: [Trap; 10] = [
     trap("let x = 1; println!(\"{x}\");", None),
     trap("assert_eq!(1 + 1, 3);", Some("panicked at")),
@@ -29,7 +33,7 @@ const TRAPS: [Trap; 10] = [
     trap(HTML, Some("not tagged")),
     trap("let y: i32 = \"no number\";", Some("mismatched types")),
     trap("std::process::exit(0);", Some("terminated")),
-    trap("loop { std::thread::sleep(std::time::Duration::from_secs(1)); }", Some("still running")),
+    trap(ENDLESS, Some("still running")),
 ];
 
 /// Seconds for the last cell, which never ends, and for the others.
