@@ -2,14 +2,20 @@
 
 use crate::repo::{Binary, Repo};
 use crate::scratch::Scratch;
-use anyhow::{Context, Result, bail};
+use crate::ui::size;
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A smoke run takes seconds; one that hangs must not take the whole test with it.
 const LIMIT: Duration = Duration::from_secs(300);
+/// Bytes that a smoke run may print; none prints more than some thousands.
+const LONGEST_LOG: u64 = 1_000_000;
+/// Bytes from its end that are shown when something is wrong.
+const SHOWN: i64 = 10_000;
 
 /// Fails if a file in chapters/ is no binary of Cargo.toml, where nothing would ever run it.
 pub fn all_listed(repo: &Repo, chapters: &[Binary]) -> Result<()> {
@@ -36,34 +42,44 @@ fn smoke(command: &mut Command, name: &str, limit: Duration) -> Result<usize> {
     let (out, log) = (scratch.path().join("out"), scratch.path().join("log"));
     command.arg("--smoke").arg("--out").arg(&out).stdin(Stdio::null());
     command.stdout(File::create(&log)?).stderr(File::options().append(true).open(&log)?);
-    let said = || std::fs::read_to_string(&log).unwrap_or_default();
-    match wait(command, limit)? {
-        None => bail!("still running after {} s; it said:\n{}", limit.as_secs(), said()),
-        Some(status) if !status.success() => bail!("{status}; it said:\n{}", said()),
-        Some(_) => {}
-    }
-    match files_below(&out) {
-        0 => bail!("it wrote nothing to --out; it said:\n{}", said()),
+    let outcome = wait(command, limit, &log).and_then(|()| match files_below(&out) {
+        0 => bail!("it wrote nothing to --out"),
         files => Ok(files),
-    }
+    });
+    outcome.map_err(|error| anyhow!("{error:#}; it said:\n{}", said(&log)))
 }
 
-/// `None` if the command had to be ended.
-fn wait(command: &mut Command, limit: Duration) -> Result<Option<ExitStatus>> {
+/// Waits for a good end, and ends what takes too long or prints too much.
+fn wait(command: &mut Command, limit: Duration, log: &Path) -> Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
     let mut child = command.spawn().context(program)?;
     let started = Instant::now();
-    loop {
+    let reason = loop {
         if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
+            ensure!(status.success(), "{status}");
+            return Ok(());
         }
         if started.elapsed() > limit {
-            child.kill()?;
-            child.wait()?;
-            return Ok(None);
+            break format!("still running after {} s", limit.as_secs());
+        }
+        if log.metadata()?.len() > LONGEST_LOG {
+            break format!("it printed more than {}", size(LONGEST_LOG));
         }
         std::thread::sleep(Duration::from_millis(20));
+    };
+    child.kill()?;
+    child.wait()?;
+    bail!(reason)
+}
+
+/// The last bytes of the log.
+fn said(log: &Path) -> String {
+    let mut bytes = Vec::new();
+    if let Ok(mut file) = File::open(log) {
+        let _ = file.seek(SeekFrom::End(-SHOWN)); // which leaves a shorter file at its start
+        let _ = file.read_to_end(&mut bytes);
     }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn files_below(folder: &Path) -> usize {
@@ -90,6 +106,14 @@ mod tests {
         assert!(outcome("echo nothing here").unwrap_err().contains("wrote nothing"));
         let error = outcome("mkdir -p $3; touch $3/a; echo the reason >&2; exit 3").unwrap_err();
         assert!(error.contains("exit status: 3") && error.contains("the reason"), "{error}");
+    }
+
+    #[test]
+    fn a_chapter_that_prints_for_ever_is_ended_before_its_time() {
+        let script = "echo early; while :; do printf '%01000d\\n' 7; done";
+        let error = outcome(script, Duration::from_secs(10)).unwrap_err();
+        assert!(error.contains("printed more than 1 MB"), "{}", &error[..100.min(error.len())]);
+        assert!(error.len() < 20_000 && error.ends_with("07\n"), "{}", error.len());
     }
 
     #[test]
