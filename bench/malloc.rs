@@ -95,7 +95,7 @@ fn child(steps: usize) -> anyhow::Result<()> {
             times.clear();
         }
         let started = Instant::now();
-        trainer.step(|net| {
+        trainer.step(|net, _batch| {
             let eps = x0.randn_like();
             (net.forward_t(&(&x0 + &eps), true) - eps).square().mean(Kind::Float)
         })?;

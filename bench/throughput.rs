@@ -12,10 +12,9 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use from_noise::data::{batch_indices, sample};
 use from_noise::device;
-use from_noise::evaluate::{Sampler, Sampling, score};
-use from_noise::loss::{Weighting, l_simple};
+use from_noise::evaluate::{Generator, ImageSampler, Sampler, Sampling, score};
+use from_noise::loss::l_simple;
 use from_noise::metrics::FeatureNet;
-use from_noise::network::Inject;
 use from_noise::results::Results;
 use from_noise::schedule::Path;
 use from_noise::train::Trainer;
@@ -100,9 +99,9 @@ fn train(steps: u64, device: Device) -> anyhow::Result<f64> {
         }
         let x0 =
             digits.index_select(0, &batch_indices(0, step, BATCH as usize, 256).to_device(device));
-        trainer.step(|model| {
+        trainer.step(|model, _batch| {
             let (t, eps) = (schedule.draw_t(BATCH), x0.randn_like());
-            l_simple(model, &schedule, Weighting::Flat, &x0, &Inject::default(), &t, &eps)
+            l_simple(model, &schedule.levels(&t), &x0, &None, &eps).mean(Kind::Float)
         })?;
     }
     Ok(started.elapsed().as_secs_f64() / steps as f64)
@@ -119,7 +118,10 @@ fn sampling(steps: usize) -> Sampling {
 /// Seconds an evaluation of a batch, drawing with the committed weights.
 fn sample(device: Device) -> anyhow::Result<f64> {
     let trained = Trained::load(weights("mnist-ddpm"), device)?;
-    let draw = |steps| sampling(steps).draw(&trained, 0, BATCH as u64, device, |_| {});
+    let draw = |steps| {
+        let images = ImageSampler::new(&trained, sampling(steps)).expect("a sound path");
+        images.draw(0, BATCH as u64, &mut |_| {})
+    };
     let _ = draw(5);
     let started = Instant::now();
     draw(50).sum(Kind::Float).double_value(&[]);
@@ -161,7 +163,8 @@ fn main() -> anyhow::Result<()> {
         Some(Child::Score { samples }) => {
             let net = FeatureNet::load(weights("mnist-classifier"), device)?;
             let trained = Trained::load(weights("mnist-ddpm"), device)?;
-            score(&trained, &sampling(2), &net, samples, device, |_, _| {}, |_| {});
+            let images = ImageSampler::new(&trained, sampling(2))?;
+            score(&images, &net, samples, net.floor, |_, _| {}, |_| {});
             println!("{}", peak_mb());
             return Ok(());
         }

@@ -13,7 +13,7 @@ use from_noise::plot::{Curves, Density, Figure, Gif, Grid};
 use from_noise::results::Results;
 use from_noise::schedule::Schedule;
 use serde::Serialize;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 /// The forward process: schedules side by side, a density and an image dissolving, the chain
 /// against its closed form, which frequencies die first, and what is left at T.
@@ -141,7 +141,7 @@ fn chain_against_closed_form(
         x = q_step(&x, &eps, schedule.beta(t));
         // ANCHOR_END: chain
         if t % 50 == 0 {
-            let mean = x.mean(Kind::Double).double_value(&[]);
+            let mean = x.mean(None).double_value(&[]);
             let at = schedule.level(t);
             worst = worst.max((mean - 0.8 * at.alpha).abs() / at.sigma);
             means.push((t as f64, mean));

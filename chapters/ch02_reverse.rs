@@ -12,7 +12,7 @@ use from_noise::results::Results;
 use from_noise::schedule::{Level, Schedule};
 use serde::Serialize;
 use std::f64::consts::{E, TAU};
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 /// The reverse process: why q(x_{t-1} | x_t) is intractable and Gaussian only for small steps,
 /// the posterior that knows x0, the bound term by term, and which variance is best when.
@@ -97,15 +97,15 @@ fn true_reverse_step(config: &Config, results: &mut Results) -> Result<()> {
     let (mut rows, mut panels) = (Vec::new(), Vec::new());
     for beta in [0.9, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002] {
         let alpha_bar = s.alpha.powi(2) * (1.0 - beta);
-        let t = Level::variance_preserving(f64::NAN, alpha_bar.ln());
+        let t = Level::variance_preserving(alpha_bar.ln());
         // ANCHOR: true_step
         let log_p = data.log_reverse(&x.view([-1, 1]), &x_t, t, s);
         let p = log_p.exp();
-        let mean = (&p * &x).sum(Kind::Double).double_value(&[]) * dx;
-        let var = (&p * (&x - mean).square()).sum(Kind::Double).double_value(&[]) * dx;
+        let mean = (&p * &x).sum(None).double_value(&[]) * dx;
+        let var = (&p * (&x - mean).square()).sum(None).double_value(&[]) * dx;
         let matched = log_normal(&x, mean, var);
         let gap: Tensor = &p * (&log_p - &matched);
-        let kl_nats = gap.sum(Kind::Double).double_value(&[]) * dx;
+        let kl_nats = gap.sum(None).double_value(&[]) * dx;
         // ANCHOR_END: true_step
         if [0.9, 0.5, 0.1, 0.01].contains(&beta) {
             let panel = Curves::new(format!("beta = {beta}"), "x_s", "")
@@ -173,7 +173,7 @@ fn bound_term_by_term(config: &Config, results: &mut Results) -> Result<()> {
     let entropy = 0.5 * (TAU * E * config.data_std.powi(2)).ln();
     let (x0, eps, weight) = quadrature();
     let x0 = x0 * config.data_std;
-    let mean = |x: &Tensor| (x * &weight).sum(Kind::Double).double_value(&[]);
+    let mean = |x: &Tensor| (x * &weight).sum(None).double_value(&[]);
     let mut rows = Vec::new();
     let mut terms = Curves::new("The terms of the bound", "t", "L_{t-1}, nats").log_x().log_y();
     for &steps in &config.lengths {

@@ -6,9 +6,10 @@ use from_noise::checkpoint::Run;
 use from_noise::cli::{self, Chapter, Common, Cost};
 use from_noise::data::Toy;
 use from_noise::denoiser::{Denoiser, Meaning, Mixture, Model, Target};
+use from_noise::device::on_cpu;
 use from_noise::forward::{Variance, q_sample};
 use from_noise::guide::Adapt;
-use from_noise::loss::{Weighting, l_simple};
+use from_noise::loss::{l_simple, l_x0};
 use from_noise::metrics::energy_distance;
 use from_noise::nn::{Mlp, MlpConfig, Time};
 use from_noise::noise::Seeded;
@@ -116,7 +117,9 @@ fn main() -> Result<()> {
 /// Algorithm 1: train one network, resumably, in its own run directory.
 fn learn(name: &str, config: Config, steps: u64, chapter: &Chapter, resume: bool) -> Result<Net> {
     let schedule = config.schedule.build();
-    let build = |vs: &nn::Path| Model::new(Mlp::new(vs, &config.network), config.meaning);
+    let build = |vs: &nn::Path| {
+        Model::new(Mlp::new(vs, &config.network), config.meaning, config.schedule.build())
+    };
     let mut trainer = Trainer::new(chapter.device, config.train.clone(), build);
     let dir = chapter.results.dir().join(name);
     let resume = resume && dir.exists(); // an earlier network may have been interrupted
@@ -125,12 +128,17 @@ fn learn(name: &str, config: Config, steps: u64, chapter: &Chapter, resume: bool
     let mut progress = Progress::new(title, steps).starting_at(trainer.step);
     // ANCHOR: train
     while trainer.step < steps && !cli::interrupted() {
-        let first = trainer.step * config.batch as u64;
-        let x0 = config.toy.sample_from(first, config.batch as usize, chapter.seed);
-        let x0 = x0.to_device(chapter.device);
-        let loss = trainer.step(|model| {
-            let (t, eps) = (schedule.draw_t(config.batch), x0.randn_like());
-            l_simple(model, &schedule, Weighting::Flat, &x0, &(), &t, &eps)
+        let loss = trainer.step(|model, batch| {
+            let first = batch * config.batch as u64;
+            let x0 = config.toy.sample_from(first, config.batch as usize, chapter.seed);
+            let x0 = x0.to_device(chapter.device);
+            let levels = schedule.levels(&schedule.draw_t(config.batch));
+            let eps = x0.randn_like();
+            let loss = match config.meaning.target {
+                Target::X0 => l_x0(model, &levels, &x0, &(), &eps),
+                _ => l_simple(model, &levels, &x0, &(), &eps),
+            };
+            loss.mean(Kind::Float)
         })?;
         run.log(trainer.step, &[("loss", loss)])?;
         progress.tick(format!("loss {loss:.3}"));
@@ -209,15 +217,15 @@ fn with_and_without_t(
     let (mut curves, mut sums) = (vec![Vec::new(); 4], [0.0; 4]);
     let _guard = tch::no_grad_guard();
     for at in &levels {
-        let x0 = plan.toy.toy.sample(n as usize, chapter.seed + 3).to_kind(Kind::Double);
+        let x0 = on_cpu(&plan.toy.toy.sample(n as usize, chapter.seed + 3));
         let eps = noise.draw(&x0);
         let x_t = q_sample(&x0, &eps, *at);
         // ANCHOR: blind
         let log_p = levels.iter().map(|u| exact.log_density(&x_t, *u)).collect::<Vec<_>>();
-        let share = Tensor::stack(&log_p, 0).softmax(0, Kind::Double); // p(t | x_t): [levels, n]
+        let share = Tensor::stack(&log_p, 0).softmax(0, None); // p(t | x_t): [levels, n]
         let each = levels.iter().map(|u| exact.denoise(&x_t, *u).eps().shallow_clone());
         let guesses = Tensor::stack(&each.collect::<Vec<_>>(), 0); // [levels, n, 2]
-        let averaged = (share.unsqueeze(2) * guesses).sum_dim_intlist(0, false, Kind::Double);
+        let averaged = (share.unsqueeze(2) * guesses).sum_dim_intlist(0, false, None);
         // ANCHOR_END: blind
         let x_f32 = x_t.to_kind(Kind::Float).to_device(chapter.device);
         let learned =
@@ -225,8 +233,8 @@ fn with_and_without_t(
         let exactly = exact.denoise(&x_t, *at).eps().shallow_clone();
         let beliefs = [exactly, learned(&net), averaged, learned(&blind)];
         for (i, belief) in beliefs.into_iter().enumerate() {
-            let error = (belief - &eps).square().mean(Kind::Double).double_value(&[]);
-            curves[i].push((at.t, error));
+            let error = (belief - &eps).square().mean(None).double_value(&[]);
+            curves[i].push((schedule.t_of(*at), error));
             sums[i] += error / levels.len() as f64;
         }
     }
@@ -300,13 +308,13 @@ fn field_against_score(
         let at = schedule.level(t);
         let learned = |x: &Tensor| {
             let x_f32 = x.to_kind(Kind::Float).to_device(chapter.device);
-            model.denoise(&x_f32, at).score(at).to_device(x.device()).to_kind(Kind::Double)
+            on_cpu(&model.denoise(&x_f32, at).score(at))
         };
         let truly = |x: &Tensor| exact.denoise(x, at).score(at);
-        let x0 = plan.toy.toy.sample(plan.points as usize, chapter.seed + 4).to_kind(Kind::Double);
+        let x0 = on_cpu(&plan.toy.toy.sample(plan.points as usize, chapter.seed + 4));
         let x_t = q_sample(&x0, &Seeded::new(chapter.seed, 2 << 32).draw(&x0), at);
-        let error = (learned(&x_t) - truly(&x_t)).square().mean(Kind::Double);
-        let size = truly(&x_t).square().mean(Kind::Double);
+        let error = (learned(&x_t) - truly(&x_t)).square().mean(None);
+        let size = truly(&x_t).square().mean(None);
         let relative_squared_error = (error / size).double_value(&[]);
         println!("t = {t:>3}: relative squared error of the score {relative_squared_error:.4}");
         rows.push(FieldError { t, relative_squared_error });
@@ -343,7 +351,7 @@ fn for_the_page(plan: &Plan, small: &Net, chapter: &mut Chapter) -> Result<()> {
         let x_t = Seeded::new(chapter.seed, i).start(&[1, 2]).to_device(chapter.device);
         let belief = model.denoise(&x_t, at);
         let (x, eps) = (flat(&x_t)?, flat(belief.eps())?);
-        checks.push(([x[0], x[1]], at.t as f32, [eps[0], eps[1]]));
+        checks.push(([x[0], x[1]], schedule.t_of(at) as f32, [eps[0], eps[1]]));
     }
     let page = Page {
         network: small.model.net.config().clone(),

@@ -5,9 +5,9 @@ use clap::Parser;
 use from_noise::cli::{self, Chapter, Common, Cost};
 use from_noise::data::{from_u8, sample};
 use from_noise::denoiser::Mixture;
-use from_noise::evaluate::{Sampler, Sampling};
+use from_noise::device::on_cpu;
+use from_noise::evaluate::{Generator, ImageSampler, Sampler, Sampling};
 use from_noise::guide::Adapt;
-use from_noise::network::Inject;
 use from_noise::noise::{Seeded, gaussian};
 use from_noise::plot::{Curves, Figure, Grid};
 use from_noise::progress::Progress;
@@ -16,7 +16,7 @@ use from_noise::schedule::{Path, Schedule};
 use from_noise::trained::Trained;
 use serde::Serialize;
 use std::path::PathBuf;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 /// DDIM on the digits that come with the crate: from eta = 1 to eta = 0, the same latent with few
 /// and with many steps, between two latents, and from a digit to its latent and back.
@@ -109,7 +109,8 @@ fn main() -> Result<()> {
 
 /// One coordinate of the exact denoiser's samples on their way, for three values of eta.
 fn noise_on_the_way(chapter: &mut Chapter) -> Result<()> {
-    let path = Schedule::ddpm(1000).path(Path::Trailing, 200);
+    let schedule = Schedule::ddpm(1000);
+    let path = schedule.path(Path::Trailing, 200);
     let panel = |eta: f64| {
         let model = two_modes().recorded();
         let mut noise = Seeded::new(chapter.seed, 0);
@@ -117,12 +118,13 @@ fn noise_on_the_way(chapter: &mut Chapter) -> Result<()> {
         let end = ddim(&model, &path, start, eta, &mut |x| noise.draw(x));
         let states: Vec<Tensor> =
             model.take().into_iter().map(|seen| seen.x_t).chain([end]).collect();
-        let states = Tensor::cat(&states, 1).to_kind(Kind::Double); // [12, 201]
+        let states = on_cpu(&Tensor::cat(&states, 1)); // [12, 201]
         let title = format!("eta = {eta}");
         let mut curves = Curves::new(title, "t", "x_t").size(290.0, 260.0).y_range(-2.6, 2.6);
         for row in 0..12 {
             let values = Vec::<f64>::try_from(states.get(row)).expect("a row of numbers");
-            let points: Vec<(f64, f64)> = path.iter().map(|at| at.t).zip(values).collect();
+            let points: Vec<(f64, f64)> =
+                path.iter().map(|at| schedule.t_of(*at)).zip(values).collect();
             curves = curves.line("", &points);
         }
         curves.draw()
@@ -148,12 +150,13 @@ fn from_one_latent(
     let mut progress = Progress::new("drawing", total as u64);
     let mut draw = |eta: f64, steps: usize, path: Path| {
         let sampling = Sampling { sampler: Sampler::Ddim(eta), path, steps, seed: chapter.seed };
-        sampling.draw(trained, 0, LATENTS, chapter.device, |_| progress.tick(""))
+        let images = ImageSampler::new(trained, sampling)?;
+        anyhow::Ok(images.draw(0, LATENTS, &mut |_| progress.tick("")))
     };
-    let by_eta: Vec<Tensor> =
-        plan.etas.iter().map(|eta| draw(*eta, plan.steps, Path::Trailing)).collect();
-    let by_count: Vec<Tensor> =
-        plan.counts.iter().map(|steps| draw(0.0, *steps, Path::Trailing)).collect();
+    let by_eta = plan.etas.iter().map(|eta| draw(*eta, plan.steps, Path::Trailing));
+    let by_eta = by_eta.collect::<Result<Vec<Tensor>>>()?;
+    let by_count = plan.counts.iter().map(|steps| draw(0.0, *steps, Path::Trailing));
+    let by_count = by_count.collect::<Result<Vec<Tensor>>>()?;
     progress.finish("");
     let grid = |rows: &[Tensor], labels: Vec<String>| {
         Grid::new(&Tensor::cat(rows, 0), LATENTS as usize).row_labels(&labels).draw()
@@ -175,7 +178,7 @@ fn between_latents(trained: &Trained, plan: &Plan, chapter: &Chapter) -> Figure 
         latents.extend(shares.iter().map(|share| (1.0 - share) * &a + *share * &b));
     }
     let x_T = Tensor::cat(&latents, 0).to_device(chapter.device);
-    let model = trained.model.given(Inject::default()).clip(1.0);
+    let model = trained.model.given(None).clip(1.0);
     let path = trained.schedule.path(Path::Trailing, plan.steps);
     let x0 = ddim(&model, &path, x_T, 0.0, &mut gaussian);
     Grid::new(&x0, plan.stops).row_labels(&["circle", "line", "circle", "line"]).draw()
@@ -205,14 +208,14 @@ fn there_and_back(trained: &Trained, plan: &Plan, chapter: &mut Chapter) -> Resu
     for &steps in &plan.round_trips {
         let path = trained.schedule.path(Path::Uniform, steps);
         // no clipping: it would break the symmetry of the two directions
-        let model = trained.model.given(Inject::default()).watched(|_| progress.tick(""));
+        let model = trained.model.given(None).watched(|_| progress.tick(""));
         let latents = ddim_invert(&model, &path, digits.shallow_clone());
         let back = ddim(&model, &path, latents.shallow_clone(), 0.0, &mut gaussian);
         rows.push(RoundTrip {
             steps,
             digits: mean((&back - &digits).square() / 4.0), // [-1, 1] is twice as wide
             exact: exact_round_trip(steps),
-            latent_std: latents.to_kind(Kind::Double).std(true).double_value(&[]),
+            latent_std: on_cpu(&latents).std(true).double_value(&[]),
         });
         if [10, 100, 1000].contains(&steps) {
             let few = |x: &Tensor| x.narrow(0, 0, 16.min(plan.images));
@@ -253,5 +256,5 @@ fn exact_round_trip(steps: usize) -> f64 {
 }
 
 fn mean(x: Tensor) -> f64 {
-    x.mean(Kind::Double).double_value(&[])
+    on_cpu(&x).mean(None).double_value(&[])
 }

@@ -3,13 +3,14 @@
 use anyhow::Result;
 use clap::Parser;
 use from_noise::cli::{self, Chapter, Common, TableArgs};
-use from_noise::evaluate::{Combine, Sampler, Sampling, Score, Sweep};
+use from_noise::device::on_cpu;
+use from_noise::evaluate::{Combine, Generator, ImageSampler, Sampler, Sampling, Score, Sweep};
 use from_noise::forward::{Variance, posterior};
 use from_noise::plot::{Curves, Figure, Grid};
 use from_noise::schedule::Path;
 use from_noise::trained::Trained;
 use serde::Serialize;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 /// FID against steps: S in {10, 20, 50, 100, 1000} times eta in {0, 0.2, 0.5, 1, sigma-hat}, the
 /// table of the DDIM paper, with the digits that come with the crate. It takes hours, can be
@@ -168,7 +169,7 @@ fn show(
     let noise = last_noise(trained, few, chapter)?;
     chapter.results.samples(64);
     chapter.results.table("last-noise.csv", &noise)?;
-    let latents = same_latents(trained, (few, many), chapter);
+    let latents = same_latents(trained, (few, many), chapter)?;
     chapter.results.samples(8);
     Ok(chapter.results.figure("same-latents.png", &latents)?)
 }
@@ -227,11 +228,11 @@ fn last_noise(trained: &Trained, steps: usize, chapter: &Chapter) -> Result<Vec<
         let q = posterior(t, s);
         for (sampler, added) in [(SAMPLERS[3], q.var_small), (SAMPLERS[4], q.var_large)] {
             let sampling = Sampling { sampler, path, steps, seed: chapter.seed };
-            let x0 = sampling.draw(trained, 0, 64, chapter.device, |_| {});
+            let x0 = ImageSampler::new(trained, sampling)?.draw(0, 64, &mut |_| {});
             rows.push(LastNoise {
                 path: path.to_string(),
                 sampler: sampler.to_string(),
-                last_t: s.t,
+                last_t: trained.schedule.t_of(s),
                 sigma: s.sigma,
                 added: added.sqrt(),
                 border: border_std(&x0),
@@ -245,22 +246,26 @@ fn border_std(x0: &Tensor) -> f64 {
     let last = x0.size()[3] - 1;
     let columns = Tensor::cat(&[x0.select(3, 0), x0.select(3, last)], 2);
     let rows = Tensor::cat(&[x0.select(2, 0), x0.select(2, last)], 2);
-    Tensor::cat(&[columns, rows], 2).to_kind(Kind::Double).std(false).double_value(&[])
+    on_cpu(&Tensor::cat(&[columns, rows], 2)).std(false).double_value(&[])
 }
 
 /// Eight latents drawn by each sampler, with few steps on either path and with many.
-fn same_latents(trained: &Trained, (few, many): (usize, usize), chapter: &Chapter) -> Figure {
+fn same_latents(
+    trained: &Trained,
+    (few, many): (usize, usize),
+    chapter: &Chapter,
+) -> Result<Figure> {
     let column = |path: Path, steps: usize| {
         let draw = |sampler: &Sampler| {
             let sampling = Sampling { sampler: *sampler, path, steps, seed: chapter.seed };
-            sampling.draw(trained, 0, 8, chapter.device, |_| {})
+            anyhow::Ok(ImageSampler::new(trained, sampling)?.draw(0, 8, &mut |_| {}))
         };
-        let images: Vec<Tensor> = SAMPLERS.iter().map(draw).collect();
+        let images = SAMPLERS.iter().map(draw).collect::<Result<Vec<Tensor>>>()?;
         let names = SAMPLERS.map(|sampler| sampler.to_string());
         let grid = Grid::new(&Tensor::cat(&images, 0), 8).scale(1).row_labels(&names);
-        grid.title(format!("{steps} steps, {path}")).draw()
+        anyhow::Ok(grid.title(format!("{steps} steps, {path}")).draw())
     };
     let panels =
-        [column(Path::Uniform, few), column(Path::Trailing, few), column(Path::Uniform, many)];
-    Figure::column(&panels)
+        [column(Path::Uniform, few)?, column(Path::Trailing, few)?, column(Path::Uniform, many)?];
+    Ok(Figure::column(&panels))
 }

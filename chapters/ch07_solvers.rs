@@ -5,10 +5,11 @@ use clap::Parser;
 use from_noise::cli::{self, Chapter, Common, TableArgs};
 use from_noise::data::to_u8;
 use from_noise::denoiser::Mixture;
-use from_noise::evaluate::{Combine, Sampler, Sampling, Score, Sweep, Tally};
+use from_noise::evaluate::{
+    Combine, Generator, ImageSampler, Sampler, Sampling, Score, Sweep, Tally,
+};
 use from_noise::guide::Adapt;
-use from_noise::metrics::FeatureNet;
-use from_noise::network::Inject;
+use from_noise::metrics::{FeatureExtractor, FeatureNet};
 use from_noise::noise::Seeded;
 use from_noise::plot::{Curves, Figure, Grid};
 use from_noise::progress::Progress;
@@ -16,7 +17,7 @@ use from_noise::sample::{Churn, dpm_solver_3};
 use from_noise::schedule::{Level, Path, Schedule};
 use from_noise::trained::Trained;
 use serde::Serialize;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 /// Solvers against evaluations: DDIM, DPM-Solver-3, DPM-Solver++(2M), UniPC, Heun and EDM, each
 /// with as many steps as fit, with the digits that come with the crate. The table takes an hour or
@@ -122,7 +123,7 @@ fn exact(chapter: &mut Chapter) -> Result<()> {
         for most in [5, 10, 20, 40, 80, 160, 320] {
             let Some(steps) = sampler.steps_within(most) else { continue };
             let gap = ends(sampler, Path::LogSnr, steps) - &truth;
-            let error = gap.square().mean(Kind::Double).sqrt().double_value(&[]);
+            let error = gap.square().mean(None).sqrt().double_value(&[]);
             let evaluations = sampler.evaluations(steps);
             points.push((evaluations as f64, error));
             rows.push(Exact { solver: sampler.to_string(), evaluations, error });
@@ -177,7 +178,7 @@ fn show(
         ByPath { solver, nfe, uniform, quadratic, trailing, log_snr, karras }
     });
     results.table("paths.csv", &by_path.collect::<Vec<_>>())?;
-    let figure = same_latents(trained, evaluations, chapter);
+    let figure = same_latents(trained, evaluations, chapter)?;
     chapter.results.samples(8);
     Ok(chapter.results.figure("same-latents.png", &figure)?)
 }
@@ -198,23 +199,22 @@ struct Stop {
 fn stopping(trained: &Trained, net: &FeatureNet, smoke: bool, chapter: &mut Chapter) -> Result<()> {
     let (n, steps) = if smoke { (40, 2) } else { (500, 10) };
     let schedule = &trained.schedule;
-    let top = schedule.level(schedule.steps()).log_snr();
-    let between = |log_snr: f64| schedule.at_log_snr(log_snr);
-    let model = trained.model.given(Inject::default()).clip(1.0);
+    let top = schedule.level(schedule.steps());
+    let model = trained.model.given(None).clip(1.0);
     let start = Seeded::new(chapter.seed, 0).start(&trained.config.shape(n));
     let start = start.to_device(chapter.device);
     let mut rows = Vec::new();
     let mut progress = Progress::new("stopping early", 7);
     for share in [0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3] {
         let last = schedule.level(((share * schedule.steps() as f64) as usize).max(1));
-        let rung = |i| between(top + (last.log_snr() - top) * i as f64 / steps as f64);
-        let path: Vec<Level> = (0..=steps).map(rung).chain([schedule.level(0)]).collect();
-        let x0 = dpm_solver_3(&model, &between, &path, start.shallow_clone());
-        let mut tally = Tally::default();
+        let level = |i| top.towards(last, i as f64 / steps as f64);
+        let path: Vec<Level> = (0..=steps).map(level).chain([Level::CLEAN]).collect();
+        let x0 = dpm_solver_3(&model, &path, start.shallow_clone());
+        let mut tally = Tally::new(net.dim());
         let _labels = tally.add(net, &net.features(&to_u8(&x0)));
         let (fid_lenet, error) = tally.distance(net);
         rows.push(Stop {
-            last_t: last.t,
+            last_t: schedule.t_of(last),
             sigma: last.sigma,
             nfe: Sampler::DpmSolver3.evaluations(steps + 1),
             n,
@@ -229,19 +229,20 @@ fn stopping(trained: &Trained, net: &FeatureNet, smoke: bool, chapter: &mut Chap
 }
 
 /// Eight latents, every solver, with two numbers of evaluations.
-fn same_latents(trained: &Trained, evaluations: [usize; 2], chapter: &Chapter) -> Figure {
+fn same_latents(trained: &Trained, evaluations: [usize; 2], chapter: &Chapter) -> Result<Figure> {
     let panel = |most: usize| {
         let draw = |(sampler, path): (Sampler, Path)| {
             let steps = sampler.steps_within(most).unwrap_or(1);
             let sampling = Sampling { sampler, path, steps, seed: chapter.seed };
-            sampling.draw(trained, 0, 8, chapter.device, |_| {})
+            anyhow::Ok(ImageSampler::new(trained, sampling)?.draw(0, 8, &mut |_| {}))
         };
-        let images: Vec<Tensor> = SOLVERS.map(draw).into_iter().collect();
+        let images = SOLVERS.into_iter().map(draw).collect::<Result<Vec<Tensor>>>()?;
         let name = |(sampler, _): (Sampler, Path)| {
             let nfe = sampler.evaluations(sampler.steps_within(most).unwrap_or(1));
             format!("{sampler}, {nfe}")
         };
-        Grid::new(&Tensor::cat(&images, 0), 8).row_labels(&SOLVERS.map(name)).draw()
+        anyhow::Ok(Grid::new(&Tensor::cat(&images, 0), 8).row_labels(&SOLVERS.map(name)).draw())
     };
-    Figure::row(&evaluations.map(panel))
+    let [few, many] = evaluations;
+    Ok(Figure::row(&[panel(few)?, panel(many)?]))
 }

@@ -9,16 +9,18 @@ use anyhow::Result;
 use clap::Parser;
 use from_noise::checkpoint::Run;
 use from_noise::cli;
-use from_noise::data::{Color, Format, Source, Split};
+use from_noise::data::{Color, Format, Source, Split, from_u8};
 use from_noise::device;
 use from_noise::metrics::{
-    ClassifierConfig, FeatureNet, accuracy, classifier_step, feature_moments,
+    ClassifierConfig, FeatureExtractor, FeatureNet, Moments, accuracy, classifier_step,
 };
+use from_noise::nn::lenet::LeNet;
 use from_noise::progress::Progress;
 use from_noise::results::Results;
 use from_noise::train::Trainer;
 use serde::Serialize;
 use std::path::PathBuf;
+use tch::Tensor;
 
 /// The classifier behind FID-LeNet.
 #[derive(Debug, Parser)]
@@ -85,8 +87,12 @@ fn main() -> Result<()> {
     progress.finish("trained");
     cli::stop_if_interrupted()?;
     let net = &trainer.ema.model;
-    feature_moments(net, &train, device).save(args.out.join("train-moments.safetensors"))?;
-    feature_moments(net, &test, device).save(args.out.join("test-moments.safetensors"))?;
+    let features =
+        |pixels: &Tensor| tch::no_grad(|| net.features(&from_u8(&pixels.to_device(device))));
+    for (data, name) in [(&train, "train-moments"), (&test, "test-moments")] {
+        let moments = Moments::of(LeNet::FEATURES, &data.images, features);
+        moments.save(args.out.join(format!("{name}.safetensors")))?;
+    }
     let saved = FeatureNet::load(&args.out, device)?;
     let score = Score {
         steps: trainer.step,
@@ -94,7 +100,7 @@ fn main() -> Result<()> {
         train_accuracy: accuracy(net, &train, device),
         test_images: test.len(),
         floor: saved.floor,
-        hash: saved.hash,
+        hash: saved.hash().to_owned(),
     };
     println!("{score:?}");
     let mut results =

@@ -8,7 +8,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use tch::Device;
+use tch::{Device, Kind, Tensor};
 use thiserror::Error;
 
 /// The CUDA version that the libraries of libtorch 2.13.0 are built for, as `major * 1000 + minor * 10`.
@@ -103,6 +103,17 @@ pub fn pick(choice: Choice) -> Result<Device, DeviceError> {
         Choice::Auto => Ok(cuda(0).unwrap_or(Device::Cpu)),
         Choice::Cuda(index) => cuda(index),
     }
+}
+
+/// The widest float that `device` computes in: f64, but f32 on Apple's GPU, which knows no f64.
+pub fn widest_float(device: Device) -> Kind {
+    if device == Device::Mps { Kind::Float } else { Kind::Double }
+}
+
+/// `x` in f64 on the CPU, the one place where every machine has f64. The order matters: a device
+/// may not know the kind.
+pub fn on_cpu(x: &Tensor) -> Tensor {
+    x.to_device(Device::Cpu).to_kind(Kind::Double)
 }
 
 fn cuda(index: usize) -> Result<Device, DeviceError> {

@@ -1,9 +1,9 @@
 //! The forward process and its exact reversal: noise in closed form, one step at a time, and the
 //! posterior `q(x_s | x_t, x0)` that every sampler imitates.
 //!
-//! `t` is the noisier level, `s < t` the destination; both are any two rungs, neighbours or not.
+//! `t` is the noisier level, `s < t` the destination; both are any two levels, neighbours or not.
 
-use crate::schedule::Level;
+use crate::schedule::{Coefficient, Level, per_sample};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
@@ -11,9 +11,10 @@ use tch::Tensor;
 /// `q(x_t | x0)`: straight to level `t` in one draw (DDPM eq. 4).
 ///
 /// # Shapes
-/// `x0` and `eps` alike, `[B, ...]`; `eps` is standard normal.
-pub fn q_sample(x0: &Tensor, eps: &Tensor, at: Level) -> Tensor {
-    at.alpha * x0 + at.sigma * eps
+/// `x0` and `eps` alike, `[B, ...]`; `eps` is standard normal. The level is one for the batch, or
+/// one per sample.
+pub fn q_sample<C: Coefficient>(x0: &Tensor, eps: &Tensor, at: Level<C>) -> Tensor {
+    at.alpha.tensor() * x0 + at.sigma.tensor() * eps
 }
 // ANCHOR_END: q_sample
 
@@ -41,22 +42,23 @@ pub fn transition(t: Level, s: Level) -> Transition {
 }
 // ANCHOR_END: transition
 
-/// Back up the ladder: a draw from `q(x_t | x_s)`.
+/// Noise added again: a draw from `q(x_t | x_s)`.
 pub fn renoise(x_s: &Tensor, eps: &Tensor, t: Level, s: Level) -> Tensor {
     let q = transition(t, s);
     q.scale * x_s + q.var.sqrt() * eps
 }
 
 // ANCHOR: posterior
-/// `q(x_s | x_t, x0) = N(on_x0 * x0 + on_xt * x_t, var_small)` (DDPM eq. 6 and 7).
+/// `q(x_s | x_t, x0) = N(on_x0 * x0 + on_xt * x_t, var_small)` (DDPM eq. 6 and 7), of one step for
+/// a whole batch, or (as a `Posterior<Tensor>`) of a step per sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Posterior {
-    pub on_x0: f64,
-    pub on_xt: f64,
+pub struct Posterior<C = f64> {
+    pub on_x0: C,
+    pub on_xt: C,
     /// `beta_tilde`, the variance when `x0` is known; 0 when `s` is clean.
-    pub var_small: f64,
+    pub var_small: C,
     /// `beta`, the variance of the forward step; the right one when the data are N(0, I).
-    pub var_large: f64,
+    pub var_large: C,
 }
 
 /// The posterior of the step from `t` down to `s`.
@@ -85,26 +87,40 @@ pub enum Variance {
     Learned,
 }
 
-impl Posterior {
+impl Posterior<Tensor> {
+    /// The posteriors of a batch, one step for all samples or one per sample, as coefficients that
+    /// multiply `like`.
+    pub fn of_batch(steps: &[Posterior], like: &Tensor) -> Self {
+        Self {
+            on_x0: per_sample(steps, like, |q| q.on_x0),
+            on_xt: per_sample(steps, like, |q| q.on_xt),
+            var_small: per_sample(steps, like, |q| q.var_small),
+            var_large: per_sample(steps, like, |q| q.var_large),
+        }
+    }
+}
+
+impl<C: Coefficient> Posterior<C> {
     /// The mean `on_x0 * x0 + on_xt * x_t`.
     pub fn mean(&self, x0: &Tensor, x_t: &Tensor) -> Tensor {
-        self.on_x0 * x0 + self.on_xt * x_t
+        self.on_x0.tensor() * x0 + self.on_xt.tensor() * x_t
     }
 
-    /// The reverse step's standard deviation, shaped to multiply noise: a number for the fixed
-    /// variances, a tensor like `nu` for the learned one. `nu` is clamped to `[0, 1]` here, where
-    /// it is used.
+    /// The reverse step's standard deviation, shaped to multiply noise: like a coefficient for the
+    /// fixed variances, like `nu` for the learned one. `nu` is clamped to `[0, 1]` here, where it
+    /// is used.
     ///
     /// # Panics
     /// When `variance` is [`Variance::Learned`] and there is no `nu`.
     pub fn std(&self, variance: Variance, nu: Option<&Tensor>) -> Tensor {
+        let (small, large) = (self.var_small.tensor(), self.var_large.tensor());
         match variance {
-            Variance::Small => Tensor::from(self.var_small.sqrt()),
-            Variance::Large => Tensor::from(self.var_large.sqrt()),
+            Variance::Small => small.sqrt(),
+            Variance::Large => large.sqrt(),
             Variance::Learned => {
                 let nu = nu.expect("Variance::Learned needs a network with Head::MeanAndNu");
-                let (small, large) = (self.var_small.ln(), self.var_large.ln());
-                let log_var: Tensor = nu.clamp(0.0, 1.0) * (large - small) + small;
+                let (small, large) = (small.log(), large.log());
+                let log_var: Tensor = nu.clamp(0.0, 1.0) * (large - &small) + small;
                 (log_var * 0.5).exp()
             }
         }

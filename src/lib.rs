@@ -3,7 +3,7 @@
 //! Data flows one way, and a module uses only what stands to its left:
 //!
 //! ```text
-//! data > schedule > forward > network > nn > denoiser > loss > train > checkpoint
+//! data > schedule > forward > conditioning > network > nn > denoiser > loss > train > checkpoint
 //!      > trained > guide > sample > metrics > evaluate > plot > results > cli
 //! ```
 //!
@@ -23,7 +23,7 @@
 //! | $x_t$ | `x_t` | sample at noise level `t` |
 //! | $x_T$ | `x_T` | where sampling starts: pure noise |
 //! | $\epsilon$ | `eps` | all the noise in `x_t`, standard normal |
-//! | $T$ | `steps()` | number of rungs of the ladder |
+//! | $T$ | `steps()` | number of noisy levels of the schedule |
 //! | $t$, $s$ | `t`, `s` | a level and its destination, `s < t`; `t = 0` is clean |
 //! | $\beta_t$ | `beta` | variance added by step `t` |
 //! | $\bar\alpha_t$ | `alpha_bar` | signal variance left at `t`; DDIM's paper writes $\alpha_t$ |
@@ -35,6 +35,7 @@
 
 pub mod checkpoint;
 pub mod cli;
+pub mod conditioning;
 pub mod data;
 pub mod denoiser;
 pub mod device;
@@ -58,17 +59,17 @@ pub mod trained;
 
 /// What a notebook's first cell wants: `use from_noise::prelude::*;`.
 pub mod prelude {
+    pub use crate::conditioning::{Condition, Conditioning};
     pub use crate::data::Toy;
     pub use crate::denoiser::{
         Clock, Denoised, Denoiser, Gaussian, Head, Meaning, Mixture, Model, Target,
     };
-    pub use crate::evaluate::{Sampler, Sampling, score};
+    pub use crate::evaluate::{Generator, ImageSampler, Sampler, Sampling, score};
     pub use crate::forward::{Variance, posterior, q_sample};
     pub use crate::guide::Adapt;
-    pub use crate::loss::{Weighting, l_simple};
-    pub use crate::metrics::FeatureNet;
-    pub use crate::network::Inject;
-    pub use crate::nn::{Mlp, MlpConfig};
+    pub use crate::loss::{Weighting, l_edm, l_simple, l_v, l_x0};
+    pub use crate::metrics::{FeatureExtractor, FeatureNet};
+    pub use crate::nn::{ClassLabels, Mlp, MlpConfig};
     pub use crate::noise::{Seeded, gaussian};
     pub use crate::plot::{Curves, Density, Figure, Gif, Grid, Scatter, Trajectories, VectorField};
     pub use crate::sample::{

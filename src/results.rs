@@ -7,7 +7,7 @@
 
 use crate::files::write_atomically;
 use crate::plot::{Figure, Gif};
-use serde::Serialize;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -167,12 +167,54 @@ impl Results {
     }
 }
 
-/// [`Sidecar::row_seconds`] of the table at `path`, as far as they are known.
-pub fn row_seconds(path: &Path) -> Vec<Option<f64>> {
-    let text = std::fs::read(sidecar(path)).unwrap_or_default();
-    let read: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
-    let rows = read["row_seconds"].as_array().into_iter().flatten();
-    rows.map(serde_json::Value::as_f64).collect()
+/// A table or sidecar that is there and cannot be read. It is never written over.
+#[derive(Debug, thiserror::Error)]
+#[error("{}{line}: {cause}: mend it, or move it away and start anew", path.display())]
+pub struct ReadError {
+    path: PathBuf,
+    line: String,
+    cause: String,
+}
+
+/// The rows of the table at `path`; none if there is no such file. Columns that newer versions of
+/// this crate added may be missing where `R` has a default for them.
+///
+/// # Errors
+/// A row, or a column, that does not belong to `R`, with its line.
+pub fn read_table<R: DeserializeOwned>(path: &Path) -> Result<Vec<R>, ReadError> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let failed = |error: csv::Error| {
+        let line = error.position().map_or(String::new(), |at| format!(", line {}", at.line()));
+        let cause = match error.kind() {
+            csv::ErrorKind::Deserialize { err, .. } => err.to_string(),
+            _ => error.to_string(),
+        };
+        ReadError { path: path.into(), line, cause }
+    };
+    let mut reader = csv::Reader::from_path(path).map_err(failed)?;
+    reader.deserialize().map(|row| row.map_err(failed)).collect()
+}
+
+/// [`Sidecar::row_seconds`] of the table at `path`; none if there is no sidecar.
+///
+/// # Errors
+/// A sidecar that cannot be read.
+pub fn row_seconds(path: &Path) -> Result<Vec<Option<f64>>, ReadError> {
+    #[derive(Deserialize)]
+    struct Known {
+        #[serde(default)]
+        row_seconds: Vec<Option<f64>>,
+    }
+    let path = sidecar(path);
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let failed = |cause: String| ReadError { path: path.clone(), line: String::new(), cause };
+    let text = std::fs::read(&path).map_err(|e| failed(e.to_string()))?;
+    let known: Known = serde_json::from_slice(&text).map_err(|e| failed(e.to_string()))?;
+    Ok(known.row_seconds)
 }
 
 /// `curves.png.json` of `curves.png`.

@@ -3,14 +3,19 @@
 use crate::checkpoint::{CheckpointError, fingerprint, load_weights, read_config};
 use crate::data::{Color, Format, Source};
 use crate::denoiser::{Meaning, Model};
-use crate::nn::{Unet, UnetConfig};
+use crate::nn::unet::TimeInput;
+use crate::nn::{ClassEmbedding, Conditioned, Unet, UnetConfig};
 use crate::schedule::{Schedule, ScheduleConfig};
 use crate::train::TrainConfig;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use tch::{Device, nn};
 
-/// All that fixes an unconditional image model; `config.json` of its run directory.
+/// A U-Net, with an embedding of class labels before it if it is class-conditional. An
+/// unconditional one is given `None`.
+pub type ImageModel = Model<Conditioned<Option<ClassEmbedding>, Unet>>;
+
+/// All that fixes an image model; `config.json` of its run directory.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageConfig {
@@ -21,6 +26,9 @@ pub struct ImageConfig {
     pub schedule: ScheduleConfig,
     pub network: UnetConfig,
     pub meaning: Meaning,
+    /// How many classes the network is conditioned on; none if it is unconditional.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<i64>,
     pub batch: usize,
     pub train: TrainConfig,
 }
@@ -35,14 +43,35 @@ impl ImageConfig {
             schedule: ScheduleConfig::default(),
             network: UnetConfig::mnist(),
             meaning: Meaning::default(),
+            classes: None,
             batch: 64,
             train: TrainConfig { lr: 1e-3, warmup: 500, ema_decay: 0.9995, ..Default::default() },
         }
     }
 
     /// A new network in `vs`.
-    pub fn build(&self, vs: &nn::Path) -> Model<Unet> {
-        Model::new(Unet::new(vs, &self.network), self.meaning)
+    pub fn build(&self, vs: &nn::Path) -> ImageModel {
+        let net = Unet::new(vs, &self.network);
+        let width = self.network.emb_dim();
+        let labels = |classes| ClassEmbedding::new(&(vs / "class_embedding"), classes, width);
+        let net = Conditioned { encoder: self.classes.map(labels), net };
+        Model::new(net, self.meaning, self.schedule.build())
+    }
+
+    /// Refuses what describes no network, in one sentence.
+    pub fn check(&self) -> Result<(), String> {
+        self.network.check().map_err(|error| error.to_string())?;
+        let heard = matches!(self.network.time, TimeInput::Add | TimeInput::ScaleShift);
+        match self.classes {
+            Some(classes) if classes < 1 => {
+                Err(format!("classes is {classes}: it is at least 1, or absent"))
+            }
+            Some(_) if !heard => Err(format!(
+                "a network with time {:?} has no place for class labels: take add or scale-shift",
+                self.network.time
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// `[n, C, H, W]`, the shape of `n` samples.
@@ -57,7 +86,8 @@ impl ImageConfig {
 pub struct Trained {
     pub config: ImageConfig,
     pub schedule: Schedule,
-    pub model: Model<Unet>,
+    pub model: ImageModel,
+    pub device: Device,
     /// Steps it was trained for.
     pub step: u64,
     /// The first twelve hexadecimal digits of the weights' SHA-256.
@@ -68,10 +98,8 @@ impl Trained {
     /// Reads only `config.json`, and checks that it describes a network.
     pub fn config(dir: impl AsRef<Path>) -> Result<ImageConfig, CheckpointError> {
         let config: ImageConfig = read_config(&dir)?;
-        config.network.check().map_err(|e| CheckpointError::Config {
-            path: dir.as_ref().join("config.json"),
-            why: e.to_string(),
-        })?;
+        let path = || dir.as_ref().join("config.json");
+        config.check().map_err(|why| CheckpointError::Config { path: path(), why })?;
         Ok(config)
     }
 
@@ -87,8 +115,9 @@ impl Trained {
         let weights = dir.join("ema.safetensors");
         let (step, hash) = (load_weights(&vs, &weights)?, fingerprint(&weights)?);
         vs.freeze();
-        Ok(Self { schedule: config.schedule.build(), config, model, step, hash })
+        Ok(Self { schedule: config.schedule.build(), config, model, device, step, hash })
     }
+
     /// Which weights these are, as tables name them.
     pub fn weights(&self) -> String {
         format!("ema at step {} ({})", self.step, self.hash)

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-const ORDER: [&str; 22] = [
+const ORDER: [&str; 23] = [
     "noise",
     "device",
     "malloc",
@@ -11,6 +11,7 @@ const ORDER: [&str; 22] = [
     "data",
     "schedule",
     "forward",
+    "conditioning",
     "network",
     "nn",
     "denoiser",
@@ -65,6 +66,44 @@ fn a_module_uses_only_what_stands_to_its_left() {
         if module != used {
             let ordered = place(used) < place(module);
             assert!(ordered, "{module} uses {used}, which stands to its right");
+        }
+    }
+}
+
+/// Apple's GPU knows no f64: a tensor becomes f64 by `device::on_cpu`, or where
+/// `device::widest_float` allows it, and nowhere else.
+#[test]
+fn f64_is_made_on_the_cpu_alone() {
+    // these name the kind to recognise or to write it, on tensors that files hold
+    let exceptions = ["device.rs", "weights.rs", "arrays.rs", "embedding.rs", "frechet.rs"];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut seen, mut wrong) = (0, Vec::new());
+    for folder in ["src", "chapters", "examples"] {
+        visit(&root.join(folder), &mut |path, text| {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            if exceptions.contains(&name) || name.ends_with("_tests.rs") {
+                return;
+            }
+            seen += 1;
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            let bad = code.lines().filter(|line| {
+                let read = line.contains("contains(&found.kind())");
+                line.contains("Kind::Double") && !line.trim().starts_with("//") && !read
+            });
+            wrong.extend(bad.map(|line| format!("{}: {}", path.display(), line.trim())));
+        });
+    }
+    assert!(seen > 100, "the test must see the sources, found {seen}");
+    assert!(wrong.is_empty(), "use device::on_cpu:\n{}", wrong.join("\n"));
+}
+
+fn visit(dir: &Path, look: &mut dyn FnMut(&Path, &str)) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            visit(&path, look);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            look(&path, &std::fs::read_to_string(&path).unwrap());
         }
     }
 }

@@ -152,14 +152,14 @@ fn a_table_is_shared_out_collected_and_kept() {
     run(&shared, &["--shard", "2/2"]);
     run(&shared, &["--collect"]);
     assert_eq!(table(&shared).unwrap(), table(&whole).unwrap());
-    let seconds = row_seconds(Path::new(&shared).join("table.csv").as_path());
+    let seconds = row_seconds(Path::new(&shared).join("table.csv").as_path()).unwrap();
     assert_eq!(seconds.len() + 1, lines(&shared), "a time for every line under the header");
     assert!(seconds.iter().all(|row| row.is_some()), "{seconds:?}");
     std::fs::remove_dir_all(Path::new(&shared).join("parts")).unwrap();
     run(&shared, &[]);
     assert!(!Path::new(&shared).join("parts").exists(), "a line in the table is not drawn again");
     assert_eq!(table(&shared).unwrap(), table(&whole).unwrap());
-    assert_eq!(row_seconds(Path::new(&shared).join("table.csv").as_path()), seconds);
+    assert_eq!(row_seconds(Path::new(&shared).join("table.csv").as_path()).unwrap(), seconds);
     let printed = std::fs::read_to_string(Path::new(&whole).join("fid.csv")).unwrap();
     assert_eq!(printed.lines().count(), 4, "{printed}");
     let wrong =

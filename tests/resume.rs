@@ -51,7 +51,7 @@ fn train(
     said: impl Fn(u64),
 ) {
     while trainer.step < steps {
-        let loss = trainer.step(|net| {
+        let loss = trainer.step(|net, _batch| {
             let x = Tensor::randn([8, 2], (Kind::Float, Device::Cpu)); // [8, 2]
             (net.forward(&x) - x.sin()).square().mean(Kind::Float)
         });
@@ -421,4 +421,23 @@ fn a_damaged_file_is_named_and_never_panics() {
         refused += u32::from(load_weights(&vs, &path).is_err());
     }
     assert!(refused > 1000, "{refused} of {} flipped header bits were refused", 8 * header);
+}
+
+#[test]
+fn a_run_of_an_older_version_goes_on() {
+    // a field of the config that was not known yet has its default
+    let dir = tempfile::tempdir().unwrap();
+    let config = TrainConfig::default();
+    let build = |vs: &nn::Path| nn::linear(vs, 2, 2, Default::default());
+    let mut trainer = Trainer::new(Device::Cpu, config.clone(), build);
+    drop(Run::create_or_resume(dir.path(), &config, false, &mut trainer).unwrap());
+    let path = dir.path().join("config.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let older = text.replace(",\n    \"stream\": 0", "");
+    assert_ne!(older, text);
+    fs::write(&path, older).unwrap();
+    drop(Run::create_or_resume(dir.path(), &config, true, &mut trainer).unwrap());
+    let other = TrainConfig { stream: 1, ..config };
+    let error = Run::create_or_resume(dir.path(), &other, true, &mut trainer).unwrap_err();
+    assert!(error.to_string().contains("stream: 0 -> 1"), "{error}");
 }

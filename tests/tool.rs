@@ -4,8 +4,12 @@
 use from_noise::checkpoint::save_weights;
 use from_noise::data::{Color, Format, sample, to_u8};
 use from_noise::denoiser::{Head, Meaning};
-use from_noise::evaluate::{CHUNK, Filling, Sampler, Sampling, Shard, Sweep};
-use from_noise::metrics::{ClassifierConfig, FeatureNet, Moments, frechet_distance};
+use from_noise::evaluate::{
+    CHUNK, Filling, Generator, ImageSampler, Sampler, Sampling, Shard, Sweep,
+};
+use from_noise::metrics::{
+    ClassifierConfig, FeatureExtractor, FeatureNet, Moments, frechet_distance,
+};
 use from_noise::nn::UnetConfig;
 use from_noise::noise::Seeded;
 use from_noise::schedule::Path as Levels;
@@ -111,6 +115,11 @@ fn save_npz(path: &Path, arrays: &[(&str, Tensor)]) {
     Tensor::write_npz(arrays, path).unwrap();
 }
 
+/// The images `first..first + n` of a sampling.
+fn draw(trained: &Trained, sampling: Sampling, first: u64, n: u64) -> Tensor {
+    ImageSampler::new(trained, sampling).unwrap().draw(first, n, &mut |_| {})
+}
+
 /// The number that a score's line begins with.
 fn distance(said: &str) -> f64 {
     let word = said.trim_start_matches("FID-LeNet").trim_start_matches("Frechet distance");
@@ -201,7 +210,7 @@ fn an_array_holds_the_pixels_of_the_same_sampling() {
     let variance = from_noise::forward::Variance::Large;
     let (sampler, path) = (Sampler::Ddpm(variance), Levels::Uniform);
     let sampling = Sampling { sampler, path, steps: 4, seed: 5 };
-    let drawn = sampling.draw(&trained(), 0, 3, Device::Cpu, |_| {});
+    let drawn = draw(&trained(), sampling, 0, 3);
     let expected = to_u8(&drawn).permute([0, 2, 3, 1]);
     let found = array(&desk.path("deep/er/a.npz"), "arr_0");
     assert_eq!((found.kind(), found.size()), (Kind::Uint8, vec![3, 28, 28, 1]));
@@ -234,7 +243,7 @@ fn images_do_not_depend_on_how_many_are_drawn() {
     desk.succeeds(&format!("sample {RUN} --n {n} --steps 1 --out all.npz"));
     let (sampler, path) = (Sampler::Ddim(0.0), Levels::Trailing);
     let sampling = Sampling { sampler, path, steps: 1, seed: 0 };
-    let tail = to_u8(&sampling.draw(&trained(), CHUNK, 2, Device::Cpu, |_| {}));
+    let tail = to_u8(&draw(&trained(), sampling, CHUNK, 2));
     let all = array(&desk.path("all.npz"), "arr_0");
     assert_eq!(all.size()[0], n as i64);
     assert_eq!(all.narrow(0, CHUNK as i64, 2), tail.permute([0, 2, 3, 1]));
@@ -266,7 +275,7 @@ fn every_sampler_draws_and_its_evaluations_are_counted() {
         assert!(said.contains(&format!("by {sampler} ")), "{name}: {said}");
         assert!(said.contains(&format!("{evaluations} evaluations of the network")), "{said}");
         let sampling = Sampling { sampler, path: Levels::LogSnr, steps: 4, seed: 0 };
-        let expected = to_u8(&sampling.draw(&trained, 0, 2, Device::Cpu, |_| {}));
+        let expected = to_u8(&draw(&trained, sampling, 0, 2));
         let found = array(&desk.path(&format!("{name}.npz")), "arr_0");
         assert_eq!(found, expected.permute([0, 2, 3, 1]), "{name}");
     }
@@ -399,7 +408,7 @@ fn pictures_and_arrays_of_the_same_images_score_the_same() {
     let net = FeatureNet::load("weights/mnist-classifier", Device::Cpu).unwrap();
     let mut moments = Moments::new(128);
     moments.add(&net.features(&images));
-    let expected = frechet_distance(&moments, &net.reference);
+    let expected = frechet_distance(&moments, net.reference());
     moments.save(desk.path("mine.safetensors")).unwrap();
     let reference = "weights/mnist-classifier/train-moments.safetensors";
     let sides = ["flat", "classes", "nhw.npz", "nhwc.npz", "nchw.npy", "mine.safetensors"];
@@ -408,7 +417,7 @@ fn pictures_and_arrays_of_the_same_images_score_the_same() {
         close(distance(&said), expected, 1e-5 * expected);
         let depends = "n = 256 and 60000, 128 features, feature net ";
         assert!(said.contains(depends), "{side}: {said}");
-        let named = said.contains(&net.hash);
+        let named = said.contains(net.hash());
         assert_eq!(named, !side.ends_with("safetensors"), "{said}");
     }
     let trace = moments.covariance().trace().double_value(&[]);
@@ -465,7 +474,7 @@ fn a_classifier_of_colour_images_measures_them() {
     for side in ["last.npz", "first.npy", "pictures"] {
         let said = desk.succeeds(&format!("score {side} b.npy --classifier net"));
         close(distance(&said), expected, 1e-3 * expected + 1e-6);
-        assert!(said.contains(&net.hash), "{said}");
+        assert!(said.contains(net.hash()), "{said}");
     }
     let digits = digits();
     digits.write_npy(desk.path("digits.npy")).unwrap();
@@ -552,12 +561,13 @@ fn a_table_holds_the_scores_of_its_sweep_and_is_filled_once() {
         }
     ]);
     let sweep: Sweep = serde_json::from_value(json!({"seed": 0, "combine": combine})).unwrap();
-    let lines = sweep.lines();
-    assert_eq!(lines.len(), 9);
+    let lines = sweep.lines(|sampling| ImageSampler::new(&trained, sampling)).unwrap();
     let alone = tempfile::tempdir().unwrap();
-    let filling = Filling::new(&sweep, &trained, &net, &test, alone.path()).unwrap();
-    filling.draw(&lines, Shard::WHOLE, Device::Cpu, |_| {}, || false).unwrap();
-    let rows = lines.iter().map(|line| filling.score(*line).unwrap().unwrap());
+    let filling = Filling::new(lines, &net, &test, alone.path()).unwrap();
+    let lines: Vec<_> = filling.lines().iter().collect();
+    assert_eq!(lines.len(), 9);
+    filling.draw(&lines, Shard::WHOLE, |_| {}, || false).unwrap();
+    let rows = lines.iter().map(|line| filling.score(line).unwrap().unwrap());
     let mut reader = csv::Reader::from_reader(table.as_bytes());
     let found: Vec<from_noise::evaluate::Score> =
         reader.deserialize().map(Result::unwrap).collect();

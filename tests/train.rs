@@ -83,8 +83,10 @@ fn the_first_step_has_length_lr_whatever_the_gradient() {
     let _turn = turn();
     let mut t = trainer(TrainConfig { lr: 0.01, clip: None, eps: 1e-12, ..Default::default() });
     let before = t.model.ws.copy();
-    t.step(|net| &net.ws.sum(Kind::Float) * 1e4 + net.bs.as_ref().unwrap().sum(Kind::Float) * 1e-4)
-        .unwrap();
+    t.step(|net, _| {
+        &net.ws.sum(Kind::Float) * 1e4 + net.bs.as_ref().unwrap().sum(Kind::Float) * 1e-4
+    })
+    .unwrap();
     assert!(max_diff(&(before - &t.model.ws), &Tensor::from(0.01f32)) < 1e-7);
 }
 
@@ -102,7 +104,7 @@ fn warm_up_is_linear_and_used() {
     let mut t = trainer(config);
     for expected in [0.02, 0.04, 0.06, 0.08, 0.08] {
         let before = t.model.ws.copy();
-        t.step(|net| net.ws.sum(Kind::Float)).unwrap();
+        t.step(|net, _| net.ws.sum(Kind::Float)).unwrap();
         assert!((t.lr() - expected).abs() < 1e-15);
         assert!((max_diff(&before, &t.model.ws) - expected).abs() < 1e-6);
     }
@@ -126,7 +128,8 @@ fn clipping_shortens_the_gradient_as_one_vector() {
     for (clip, scale) in [(Some(1.0), 0.2), (Some(10.0), 1.0), (None, 1.0)] {
         let mut t = trainer(TrainConfig { clip, betas: (0.0, 0.0), ..Default::default() });
         // Gradients 3 and 4 in two different tensors: norm 5.
-        t.step(|net| net.ws.get(0).get(0) * 3.0 + net.bs.as_ref().unwrap().get(1) * 4.0).unwrap();
+        t.step(|net, _| net.ws.get(0).get(0) * 3.0 + net.bs.as_ref().unwrap().get(1) * 4.0)
+            .unwrap();
         assert_eq!(t.grad_norm(), 5.0);
         assert_eq!(t.names, ["bias", "weight"]);
         assert!((t.adam.m[0].double_value(&[1]) - 4.0 * scale).abs() < 1e-6);
@@ -138,7 +141,8 @@ fn clipping_shortens_the_gradient_as_one_vector() {
 fn the_norm_of_all_gradients_is_summed_in_f64() {
     let _turn = turn();
     let mut t = trainer(TrainConfig { betas: (0.0, 0.0), ..Default::default() });
-    t.step(|net| net.ws.get(0).get(0) * 1.5e19 + net.bs.as_ref().unwrap().get(1) * 1.5e19).unwrap();
+    t.step(|net, _| net.ws.get(0).get(0) * 1.5e19 + net.bs.as_ref().unwrap().get(1) * 1.5e19)
+        .unwrap();
     assert!((t.grad_norm() / (1.5e19 * 2f64.sqrt()) - 1.0).abs() < 1e-6);
 }
 
@@ -212,7 +216,7 @@ fn the_trainer_averages_its_own_weights_and_the_ema_can_be_used() {
     let mut t = trainer(TrainConfig { lr: 0.1, ..Default::default() });
     let start = t.model.ws.copy();
     assert!(t.ema.model.ws.equal(&start));
-    t.step(|net| net.ws.sum(Kind::Float)).unwrap();
+    t.step(|net, _| net.ws.sum(Kind::Float)).unwrap();
     let expected = &start * 0.1 + &t.model.ws * 0.9; // (1 + 0) / (10 + 0)
     assert!(max_diff(&t.ema.model.ws, &expected) < 1e-6);
     let x = Tensor::ones([1, 2], (Kind::Float, CPU));
@@ -235,9 +239,9 @@ fn accumulating_k_batches_is_one_batch_k_times_as_large() {
     let mut whole = trainer(config.clone());
     let mut parts = trainer(TrainConfig { accumulate: 4, ..config });
     for _ in 0..20 {
-        let a = whole.step(|net| regression(net, &x)).unwrap();
+        let a = whole.step(|net, _| regression(net, &x)).unwrap();
         let mut chunks = x.chunk(4, 0).into_iter();
-        let b = parts.step(|net| regression(net, &chunks.next().unwrap())).unwrap();
+        let b = parts.step(|net, _| regression(net, &chunks.next().unwrap())).unwrap();
         assert!(chunks.next().is_none());
         assert!((a - b).abs() < 1e-5 && (whole.grad_norm() - parts.grad_norm()).abs() < 1e-5);
     }
@@ -254,7 +258,7 @@ fn random_numbers_follow_from_seed_step_and_call_alone() {
             if disturb {
                 let _ = Tensor::randn([7], (Kind::Float, CPU));
             }
-            t.step(|net| {
+            t.step(|net, _| {
                 let noise = Tensor::randn([2], (Kind::Float, CPU));
                 drawn.push(noise.double_value(&[0]));
                 (net.ws.sum(Kind::Float) * noise).sum(Kind::Float)
@@ -278,11 +282,11 @@ fn a_bad_loss_stops_names_the_step_and_changes_nothing() {
     let _turn = turn();
     for bad in [f64::NAN, f64::INFINITY] {
         let mut t = trainer(TrainConfig { accumulate: 2, ..Default::default() });
-        t.step(|net| net.ws.sum(Kind::Float)).unwrap();
-        t.step(|net| net.ws.sum(Kind::Float)).unwrap();
+        t.step(|net, _| net.ws.sum(Kind::Float)).unwrap();
+        t.step(|net, _| net.ws.sum(Kind::Float)).unwrap();
         let before = weights(&t);
         let mut calls = 0;
-        let error = t.step(|net| {
+        let error = t.step(|net, _| {
             calls += 1;
             net.ws.sum(Kind::Float) * if calls == 2 { bad } else { 1.0 }
         });
@@ -290,7 +294,7 @@ fn a_bad_loss_stops_names_the_step_and_changes_nothing() {
         assert!(matches!(error, TrainError::Loss { step: 3, .. }), "{error:?}");
         assert!(error.to_string().starts_with("step 3: the loss is"), "{error}");
         assert!(t.step == 2 && same(&t, &before));
-        t.step(|net| net.ws.sum(Kind::Float)).unwrap();
+        t.step(|net, _| net.ws.sum(Kind::Float)).unwrap();
         assert!(t.step == 3 && !same(&t, &before));
     }
 }
@@ -301,7 +305,7 @@ fn a_bad_gradient_under_a_finite_loss_names_its_parameter() {
     let mut t = trainer(TrainConfig::default());
     let before = weights(&t);
     // The square root of 0 has slope infinity.
-    let error = t.step(|net| {
+    let error = t.step(|net, _| {
         (&net.ws - net.ws.detach()).abs().sqrt().sum(Kind::Float)
             + net.bs.as_ref().unwrap().sum(Kind::Float)
     });
@@ -321,7 +325,7 @@ fn a_loss_without_parameters_is_an_error() {
     let other = Tensor::ones([1], (Kind::Float, CPU)).set_requires_grad(true);
     for detached in [true, false] {
         let error = t
-            .step(|_| if detached { Tensor::from(1.0) } else { other.sum(Kind::Float) })
+            .step(|_, _| if detached { Tensor::from(1.0) } else { other.sum(Kind::Float) })
             .unwrap_err();
         assert!(matches!(error, TrainError::Disconnected { step: 1 }), "{error:?}");
     }
@@ -331,7 +335,7 @@ fn a_loss_without_parameters_is_an_error() {
 #[should_panic(expected = "the loss has shape [2, 2]")]
 fn a_loss_of_many_numbers_panics_with_its_shape() {
     let _turn = turn();
-    let _ = trainer(TrainConfig::default()).step(|net| net.ws.shallow_clone());
+    let _ = trainer(TrainConfig::default()).step(|net, _| net.ws.shallow_clone());
 }
 
 #[test]
@@ -339,12 +343,12 @@ fn frozen_parameters_stay_and_unused_ones_count_as_zero_gradient() {
     let _turn = turn();
     let mut t = trainer(TrainConfig { lr: 0.1, weight_decay: 0.5, ..Default::default() });
     let (ws, bs) = (t.model.ws.copy(), t.model.bs.as_ref().unwrap().copy());
-    t.step(|net| net.ws.sum(Kind::Float)).unwrap();
+    t.step(|net, _| net.ws.sum(Kind::Float)).unwrap();
     assert!(max_diff(&(bs * 0.95), t.model.bs.as_ref().unwrap()) < 1e-7, "unused: decay only");
     assert!(!t.model.ws.equal(&ws));
     let _ = t.model.ws.set_requires_grad(false);
     let ws = t.model.ws.copy();
-    t.step(|net| (&net.ws * net.bs.as_ref().unwrap()).sum(Kind::Float)).unwrap();
+    t.step(|net, _| (&net.ws * net.bs.as_ref().unwrap()).sum(Kind::Float)).unwrap();
     assert!(t.model.ws.equal(&ws));
 }
 
@@ -354,7 +358,7 @@ fn impossible_configs_are_refused_by_field() {
     let with = |change: fn(&mut TrainConfig)| {
         let mut config = TrainConfig::default();
         change(&mut config);
-        trainer(config).step(|net| net.ws.sum(Kind::Float)).unwrap_err().to_string()
+        trainer(config).step(|net, _| net.ws.sum(Kind::Float)).unwrap_err().to_string()
     };
     assert!(with(|c| c.lr = f64::NAN).contains("TrainConfig.lr is NaN"));
     assert!(with(|c| c.lr = 0.0).contains(".lr"));
@@ -389,10 +393,60 @@ fn one_batch_overfits() {
     let t = Tensor::rand([32, 1], (Kind::Float, CPU)) * 1.4 + 0.05; // an angle
     let x_t = Tensor::cat(&[&(t.cos() * x0 + t.sin() * &eps), &t], 1); // [32, 3]
     let mut trainer = Trainer::new(CPU, TrainConfig { lr: 3e-3, ..Default::default() }, mlp);
-    let loss = |net: &nn::Sequential| (net.forward(&x_t) - &eps).square().mean(Kind::Float);
+    let loss = |net: &nn::Sequential, _: u64| (net.forward(&x_t) - &eps).square().mean(Kind::Float);
     let first = trainer.step(loss).unwrap();
     let last = (0..1000).fold(first, |_, _| trainer.step(loss).unwrap());
     assert!(first > 0.5 && last < 0.02, "from {first} to {last}");
-    let averaged = loss(&trainer.ema.model).double_value(&[]);
+    let averaged = loss(&trainer.ema.model, 0).double_value(&[]);
     assert!(averaged < 0.02, "the EMA's loss is {averaged}");
+}
+
+#[test]
+fn a_parameter_that_was_never_used_survives_the_last_step_of_a_cooled_run() {
+    // lr = 0 and a second moment of 0: 0 times infinity
+    let mut t = trainer(TrainConfig { cooldown: Some([1, 3]), ..TrainConfig::default() });
+    for _ in 0..3 {
+        t.step(|net, _| net.ws.sum(Kind::Float)).unwrap(); // the bias has gradient 0
+    }
+    assert_eq!(t.lr(), 0.0);
+    for (name, value) in t.vs.variables() {
+        assert_eq!(value.isfinite().all().int64_value(&[]), 1, "{name} is {value:?}");
+    }
+    let before = t.vs.variables()["weight"].copy();
+    t.step(|net, _| net.ws.sum(Kind::Float) * 2.0).unwrap();
+    assert_eq!(t.vs.variables()["weight"], before, "at lr = 0 nothing moves");
+}
+
+#[test]
+fn accumulation_takes_the_next_batch_in_every_call() {
+    let mut t = trainer(TrainConfig { accumulate: 3, ..TrainConfig::default() });
+    let mut asked = Vec::new();
+    for _ in 0..2 {
+        t.step(|net, batch| {
+            asked.push(batch);
+            net.ws.sum(Kind::Float)
+        })
+        .unwrap();
+    }
+    assert_eq!(asked, [0, 1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn trainers_of_two_streams_share_no_random_number() {
+    let numbers = |stream: u64, seed: u64| {
+        let mut t = trainer(TrainConfig { stream, seed, ..TrainConfig::default() });
+        let start = t.vs.variables()["weight"].copy();
+        let mut drawn = Vec::new();
+        t.step(|net, _| {
+            drawn.push(net.ws.randn_like());
+            net.ws.sum(Kind::Float)
+        })
+        .unwrap();
+        (start, drawn.remove(0))
+    };
+    let (generator, critic) = (numbers(0, 7), numbers(1, 7));
+    assert_ne!(generator.0, critic.0, "the same initial weights");
+    assert_ne!(generator.1, critic.1, "the same noise");
+    assert_eq!(critic, numbers(1, 7));
+    assert_ne!(critic, numbers(1, 8));
 }

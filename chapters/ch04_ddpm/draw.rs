@@ -4,16 +4,16 @@ use anyhow::Result;
 use from_noise::cli::Chapter;
 use from_noise::data::{Dataset, Source, Split, from_u8, sample};
 use from_noise::denoiser::Denoiser;
+use from_noise::device::on_cpu;
 use from_noise::forward::{Variance, q_sample};
 use from_noise::guide::{Adapt, Seen};
-use from_noise::network::Inject;
 use from_noise::noise::Seeded;
 use from_noise::plot::{Curves, Figure, Gif, Grid};
 use from_noise::progress::Progress;
 use from_noise::sample::ddpm;
-use from_noise::schedule::Path;
+use from_noise::schedule::{Path, Schedule};
 use from_noise::trained::Trained;
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
 /// Algorithm 2, with every step of the first images kept for the pictures.
 #[allow(non_snake_case)]
@@ -31,8 +31,10 @@ pub fn draw(
         // ANCHOR: draw
         let mut noise = Seeded::new(chapter.seed, first);
         let x_T = noise.start(&trained.config.shape(16.min((n - first) as i64)));
-        let model = trained.model.given(Inject::default()).clip(1.0);
-        let model = model.watched(|at| progress.tick(format_args!("t = {}", at.t))).recorded();
+        let tick = |seen: &Seen| {
+            progress.tick(format_args!("t = {}", trained.schedule.t_of(seen.at)));
+        };
+        let model = trained.model.given(None).clip(1.0).watched(tick).recorded();
         let x_T = x_T.to_device(chapter.device);
         let x0 = ddpm(&model, &path, x_T, Variance::Small, &mut |x| noise.draw(x));
         // ANCHOR_END: draw
@@ -57,8 +59,8 @@ pub fn draw(
     results.samples(n);
     results.figure("samples.png", &Grid::new(&Tensor::cat(&done, 0), 16).draw())?;
     results.samples(n.min(8));
-    results.figure("on-the-way.png", &stills(&first_seen))?;
-    Ok(results.gif("denoising.gif", &film(&first_seen, every))?)
+    results.figure("on-the-way.png", &stills(&first_seen, &trained.schedule))?;
+    Ok(results.gif("denoising.gif", &film(&first_seen, &trained.schedule, every))?)
 }
 
 /// The loss that training logged, mean of a hundred steps; none for weights without a log.
@@ -85,9 +87,9 @@ fn loss_by_level(trained: &Trained, held_out: &Dataset, device: Device) -> Figur
             let at = trained.schedule.level((i * last / 40).max(1));
             let eps = noise.draw(&x0);
             let x_t = q_sample(&x0, &eps, at).to_device(device);
-            let belief = trained.model.given(Inject::default()).denoise(&x_t, at);
-            let error = (belief.eps() - eps.to_device(device)).square().mean(Kind::Double);
-            (at.t, error.double_value(&[]))
+            let belief = trained.model.given(None).denoise(&x_t, at);
+            let error = (on_cpu(belief.eps()) - eps).square().mean(None);
+            (trained.schedule.t_of(at), error.double_value(&[]))
         })
         .collect();
     let figure = Curves::new("Loss by level", "t", "squared error of eps").log_y();
@@ -95,7 +97,7 @@ fn loss_by_level(trained: &Trained, held_out: &Dataset, device: Device) -> Figur
 }
 
 /// Two images on their way: what the sampler holds, above what it believes.
-fn stills(seen: &[Seen]) -> Figure {
+fn stills(seen: &[Seen], schedule: &Schedule) -> Figure {
     let picked: Vec<&Seen> = (0..10).map(|column| &seen[(seen.len() - 1) * column / 9]).collect();
     let row = |image: i64, believed: bool| {
         let of = |seen: &&Seen| if believed { &seen.x0 } else { &seen.x_t }.narrow(0, image, 1);
@@ -103,7 +105,8 @@ fn stills(seen: &[Seen]) -> Figure {
     };
     let rows = [row(0, false), row(0, true), row(1, false), row(1, true)];
     let rows: Vec<Tensor> = rows.into_iter().flatten().collect();
-    let times: Vec<String> = picked.iter().map(|seen| format!("t = {}", seen.at.t)).collect();
+    let time = |seen: &&Seen| format!("t = {}", schedule.t_of(seen.at));
+    let times: Vec<String> = picked.iter().map(time).collect();
     Grid::new(&Tensor::cat(&rows, 0), picked.len())
         .scale(3)
         .column_labels(&times)
@@ -112,11 +115,11 @@ fn stills(seen: &[Seen]) -> Figure {
 }
 
 /// Every `every`-th step of eight images: x_t beside the belief about x0.
-fn film(seen: &[Seen], every: usize) -> Gif {
+fn film(seen: &[Seen], schedule: &Schedule, every: usize) -> Gif {
     let frame = |seen: &Seen| {
         let few = |x: &Tensor| x.narrow(0, 0, x.size()[0].min(8));
         let panel = |title: String, x: &Tensor| Grid::new(&few(x), 4).title(title).draw();
-        let now = panel(format!("x_t, t = {}", seen.at.t), &seen.x_t);
+        let now = panel(format!("x_t, t = {}", schedule.t_of(seen.at)), &seen.x_t);
         Figure::row(&[now, panel("predicted x0".into(), &seen.x0)])
     };
     let chosen = seen.iter().rev().step_by(every.max(1)); // the last step is always among them

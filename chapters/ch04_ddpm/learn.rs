@@ -4,17 +4,14 @@ use anyhow::Result;
 use from_noise::checkpoint::Run;
 use from_noise::cli::{self, Chapter, Common};
 use from_noise::data::{Source, Split, batch_indices, sample};
-use from_noise::denoiser::Model;
-use from_noise::evaluate::{Sampler, Sampling};
-use from_noise::loss::{Weighting, l_simple};
-use from_noise::network::Inject;
-use from_noise::nn::Unet;
+use from_noise::evaluate::{Generator, ImageSampler, Sampler, Sampling};
+use from_noise::loss::l_simple;
 use from_noise::plot::{Figure, Grid};
 use from_noise::progress::Progress;
 use from_noise::schedule::Path;
 use from_noise::train::Trainer;
-use from_noise::trained::{ImageConfig, Trained};
-use tch::Tensor;
+use from_noise::trained::{ImageConfig, ImageModel, Trained};
+use tch::{Kind, Tensor};
 
 /// Algorithm 1, resumable, with a grid of samples from fixed noise at every save.
 pub fn learn(config: &ImageConfig, steps: u64, common: &Common, chapter: &Chapter) -> Result<()> {
@@ -31,12 +28,13 @@ pub fn learn(config: &ImageConfig, steps: u64, common: &Common, chapter: &Chapte
     let mut progress = Progress::new("training", steps).starting_at(trainer.step);
     // ANCHOR: train
     while trainer.step < steps && !cli::interrupted() {
-        let chosen = batch_indices(config.train.seed, trainer.step, config.batch, data.len());
-        let batch = data.batch(&chosen, chapter.device);
-        let loss = trainer.step(|model| {
-            let x0 = if config.flip { mirror_half(&batch.x0) } else { batch.x0.shallow_clone() };
-            let (t, eps) = (schedule.draw_t(config.batch as i64), x0.randn_like());
-            l_simple(model, &schedule, Weighting::Flat, &x0, &Inject::default(), &t, &eps)
+        let loss = trainer.step(|model, batch| {
+            let chosen = batch_indices(config.train.seed, batch, config.batch, data.len());
+            let x0 = data.batch(&chosen, chapter.device).x0;
+            let x0 = if config.flip { mirror_half(&x0) } else { x0 };
+            let levels = schedule.levels(&schedule.draw_t(config.batch as i64));
+            let eps = x0.randn_like();
+            l_simple(model, &levels, &x0, &None, &eps).mean(Kind::Float) // unconditional: None
         })?;
         // ANCHOR_END: train
         if trainer.step.is_multiple_of(10) {
@@ -64,16 +62,17 @@ fn mirror_half(x0: &Tensor) -> Tensor {
 }
 
 /// The weights beside their average, from the same noise at every save.
-fn preview(config: &ImageConfig, trainer: &Trainer<Model<Unet>>, chapter: &Chapter) -> Figure {
+fn preview(config: &ImageConfig, trainer: &Trainer<ImageModel>, chapter: &Chapter) -> Figure {
     let (n, steps) = if config.batch < 16 { (4, 5) } else { (36, 50) };
     let seed = chapter.seed;
     let sampling = Sampling { sampler: Sampler::Ddim(0.0), path: Path::Trailing, steps, seed };
-    let draw = |title: &str, model: &Model<Unet>| {
+    let draw = |title: &str, model: &ImageModel| {
         let (schedule, model) = (config.schedule.build(), model.clone());
         let hash = "in training".into();
-        let now = Trained { config: config.clone(), schedule, model, step: trainer.step, hash };
-        let x0 = sampling.draw(&now, 0, n, chapter.device, |_| {});
-        Grid::new(&x0, 6).title(title).draw()
+        let (config, device, step) = (config.clone(), chapter.device, trainer.step);
+        let now = Trained { config, schedule, model, device, step, hash };
+        let images = ImageSampler::new(&now, sampling).expect("a sampling of any model");
+        Grid::new(&images.draw(0, n, &mut |_| {}), 6).title(title).draw()
     };
     Figure::row(&[draw("weights", &trainer.model), draw("their average", &trainer.ema.model)])
 }

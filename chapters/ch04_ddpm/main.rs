@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::Parser;
 use from_noise::cli::{self, Common, Cost};
 use from_noise::data::{Color, Format, Source};
-use from_noise::evaluate::{CHUNK, Sampler, Sampling, check_ruler};
+use from_noise::evaluate::{CHUNK, Sampler, Sampling, check_shape};
 use from_noise::metrics::FeatureNet;
 use from_noise::nn::UnetConfig;
 use from_noise::schedule::Path;
@@ -179,7 +179,7 @@ fn main() -> Result<()> {
         Plan::Score { weights, samples, sampling } => {
             let trained = Trained::load(cli::find(weights), chapter.device)?;
             let net = FeatureNet::load(cli::find(&args.classifier), chapter.device)?;
-            check_ruler(&trained, &net)?;
+            check_shape(trained.config.format.shape(), &net)?;
             measure::measure(&trained, &net, sampling, *samples, args.common.smoke, &mut chapter)?;
         }
     }

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use from_noise::cli::Chapter;
 use from_noise::data::{Dataset, Split, sample};
-use from_noise::evaluate::{CHUNK, Sampling, score};
-use from_noise::metrics::{FeatureNet, classification_accuracy_score};
+use from_noise::evaluate::{CHUNK, ImageSampler, Sampling, score};
+use from_noise::metrics::{FeatureExtractor, FeatureNet, classification_accuracy_score};
 use from_noise::progress::Progress;
 use from_noise::trained::Trained;
 use serde::Serialize;
@@ -35,12 +35,13 @@ pub fn measure(
     let evaluations = n.div_ceil(CHUNK) * sampling.steps as u64;
     let mut progress = Progress::new("drawing", evaluations);
     let (mut pixels, mut labels) = (Vec::new(), Vec::new());
-    let keep = |chunk: &Tensor, classes: &Tensor| {
+    let keep = |chunk: &Tensor, classes: Option<&Tensor>| {
         pixels.push(chunk.to_device(Device::Cpu));
-        labels.push(classes.shallow_clone());
+        labels.extend(classes.map(Tensor::shallow_clone));
     };
-    let look = |_| progress.tick("");
-    let score = score(trained, sampling, net, n, chapter.device, keep, look);
+    let images = ImageSampler::new(trained, *sampling)?;
+    let floor = net.distance_of_real(&test, n, 0);
+    let score = score(&images, net, n, floor, keep, |_| progress.tick(""));
     progress.finish(format_args!("{n} images"));
     println!("{score}");
     let (pixels, labels) = (Tensor::cat(&pixels, 0), Tensor::cat(&labels, 0));

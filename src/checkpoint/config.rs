@@ -29,13 +29,19 @@ pub(super) fn write<C: Serialize>(dir: &Path, config: &C) -> Result<(), Checkpoi
     super::write(&path, text.as_bytes())
 }
 
-/// Refuses a config that differs from the saved one, field by field.
-pub(super) fn check<C: Serialize>(dir: &Path, asked: &C) -> Result<(), CheckpointError> {
-    let (path, saved) = read(dir)?;
-    let asked = serde_json::to_string(asked).and_then(|text| serde_json::from_str::<Value>(&text));
-    let asked =
-        asked.map_err(|e| CheckpointError::Config { path: path.clone(), why: e.to_string() })?;
-    let diff = diff(&saved, &asked);
+/// Refuses a config that differs from the saved one, field by field. A field that an older version
+/// did not know has its default.
+pub(super) fn check<C: Serialize + DeserializeOwned>(
+    dir: &Path,
+    asked: &C,
+) -> Result<(), CheckpointError> {
+    let path = dir.join("config.json");
+    let value = |config: &C| {
+        let text = serde_json::to_string(config);
+        let value = text.and_then(|text| serde_json::from_str::<Value>(&text));
+        value.map_err(|e| CheckpointError::Config { path: path.clone(), why: e.to_string() })
+    };
+    let diff = diff(&value(&read_config(dir)?)?, &value(asked)?);
     if diff.is_empty() { Ok(()) } else { Err(CheckpointError::ConfigDiffers { path, diff }) }
 }
 

@@ -18,7 +18,7 @@
 //! # use from_noise::{checkpoint::Run, train::{TrainConfig, Trainer}};
 //! # let (out, resume) = ("runs/toy", false);
 //! # let build = |vs: &tch::nn::Path| tch::nn::linear(vs, 2, 2, Default::default());
-//! # let loss = |_: &tch::nn::Linear| tch::Tensor::from(0.0);
+//! # let loss = |_: &tch::nn::Linear, _batch: u64| tch::Tensor::from(0.0);
 //! let config = TrainConfig::default(); // or any struct that serde can write
 //! let mut trainer = Trainer::new(tch::Device::Cpu, config.clone(), build);
 //! let mut run = Run::create_or_resume(out, &config, resume, &mut trainer)?;

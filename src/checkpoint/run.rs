@@ -1,7 +1,7 @@
 use super::{CheckpointError, config, log::Log, weights};
 use crate::files::{sync_dir, write_through};
 use crate::train::Trainer;
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -33,9 +33,9 @@ impl Run {
     /// none, or with a config or network other than the saved one.
     ///
     /// [`TrainConfig`]: crate::train::TrainConfig
-    pub fn create_or_resume<M>(
+    pub fn create_or_resume<M, C: Serialize + DeserializeOwned>(
         dir: impl AsRef<Path>,
-        config: &impl Serialize,
+        config: &C,
         resume: bool,
         trainer: &mut Trainer<M>,
     ) -> Result<Self, CheckpointError> {
@@ -100,7 +100,10 @@ impl Run {
         }
     }
 
-    fn check_saved(dir: &Path, config: &impl Serialize) -> Result<Option<File>, CheckpointError> {
+    fn check_saved<C: Serialize + DeserializeOwned>(
+        dir: &Path,
+        config: &C,
+    ) -> Result<Option<File>, CheckpointError> {
         if !dir.join("config.json").exists() {
             return Err(CheckpointError::Missing { dir: dir.into() });
         }

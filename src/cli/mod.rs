@@ -2,7 +2,7 @@
 
 mod table;
 
-pub use table::{Share, TableArgs, fill_table};
+pub use table::{Share, TableArgs, fill_table, image_lines};
 
 use crate::device;
 use crate::results::Results;

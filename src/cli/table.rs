@@ -2,13 +2,12 @@
 
 use super::{Chapter, Cost, find, interrupted, stop_if_interrupted};
 use crate::data::{Source, Split, sample};
-use crate::evaluate::{Filling, Score, Shard, Sweep};
+use crate::evaluate::{Classes, Filling, ImageSampler, Line, SamplingError, Score, Shard, Sweep};
 use crate::metrics::FeatureNet;
 use crate::progress::Progress;
-use crate::results::{Results, row_seconds};
+use crate::results::{ReadError, Results, read_table, row_seconds};
 use crate::trained::Trained;
 use std::path::PathBuf;
-use tch::Device;
 
 /// The flags of a command that fills a table.
 #[derive(Debug, Clone, clap::Args)]
@@ -44,8 +43,13 @@ pub struct TableArgs {
 impl TableArgs {
     /// What all of `sweep` would cost.
     pub fn cost(&self, sweep: &Sweep) -> anyhow::Result<Cost> {
-        let net = Trained::config(find(&self.weights))?.network.cost()?;
-        let flops = sweep.evaluations() as f64 * net.flops as f64;
+        let config = Trained::config(find(&self.weights))?;
+        let net = config.network.cost()?;
+        let schedule = config.schedule.build();
+        for (sampling, _) in sweep.samplings() {
+            schedule.check_path(sampling.path, sampling.steps)?;
+        }
+        let flops = sweep.evaluations(&schedule) as f64 * net.flops as f64;
         Ok(Cost { parameters: net.params as u64, flops, memory: 500e6 })
     }
 
@@ -64,18 +68,34 @@ impl TableArgs {
             data => data.load(Split::Test, trained.config.format)?,
         };
         let dir = chapter.results.dir().to_path_buf();
-        let filling = Filling::new(sweep, &trained, &net, &test, dir)?;
-        let (share, results) = (&self.share, &mut chapter.results);
-        let mut rows = fill_table(&filling, share, results, chapter.device)?;
-        if share.shard.is_some() {
+        let lines = image_lines(sweep, &trained, Classes::InTurn)?;
+        let filling = Filling::new(lines, &net, &test, dir)?;
+        let mut rows = fill_table(&filling, &self.share, &mut chapter.results)?;
+        drop(filling); // it borrows the model
+        if self.share.shard.is_some() {
             rows.clear();
         }
         Ok((trained, net, rows))
     }
 }
 
-/// Draws what the sweep needs and writes `table.csv` into `results`; returns its lines that are
-/// complete. A line that is in the file already is not drawn again, and lines of other sweeps
+/// The lines of a sweep, drawn by `trained`; says on standard error which paths are unsound.
+pub fn image_lines<'a>(
+    sweep: &Sweep,
+    trained: &'a Trained,
+    classes: Classes,
+) -> Result<Vec<Line<'a>>, SamplingError> {
+    let mut said: Vec<String> = Vec::new();
+    for (sampling, _) in sweep.samplings() {
+        sampling.check(trained)?;
+        said.extend(sampling.warning(&trained.schedule).filter(|warning| !said.contains(warning)));
+    }
+    said.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    sweep.lines(|sampling| ImageSampler::new(trained, sampling)?.of(classes))
+}
+
+/// Draws what the table needs and writes `table.csv` into `results`; returns its lines that are
+/// complete. A line that is in the file already is not drawn again, and lines of other tables
 /// stay in it.
 ///
 /// With `share.shard` it only draws, with `share.collect` it only writes.
@@ -86,19 +106,18 @@ pub fn fill_table(
     filling: &Filling,
     share: &Share,
     results: &mut Results,
-    device: Device,
 ) -> anyhow::Result<Vec<Score>> {
     let lines = filling.lines();
-    let mut rows = known(results);
-    let place = |row: &Score| lines.iter().position(|line| filling.made(row, *line));
+    let mut rows = known(results)?;
+    let place = |row: &Score| lines.iter().position(|line| filling.made(row, line));
     let found: Vec<_> = rows.iter().filter_map(|(row, _)| place(row)).collect();
     let todo = lines.iter().enumerate().filter(|(i, _)| !found.contains(i));
-    let todo: Vec<_> = todo.map(|(_, line)| *line).collect();
+    let todo: Vec<&Line> = todo.map(|(_, line)| line).collect();
     if !share.collect {
         let shard = share.shard.unwrap_or(Shard::WHOLE);
         let (left, done) = filling.cost(&todo, shard);
         let mut progress = Progress::new("drawing", left + done).starting_at(done);
-        filling.draw(&todo, shard, device, |_| progress.tick(""), interrupted)?;
+        filling.draw(&todo, shard, |_| progress.tick(""), interrupted)?;
         progress.finish("");
     }
     if share.shard.is_none() {
@@ -106,9 +125,11 @@ pub fn fill_table(
             rows.extend(filling.score(line)?.map(|row| (row, None)));
         }
         rows.sort_by_key(|(row, _)| place(row).unwrap_or(usize::MAX));
-        for (row, seconds) in rows.iter_mut().filter(|(_, seconds)| seconds.is_none()) {
-            if let Some(place) = place(row) {
-                *seconds = filling.seconds(lines[place])?;
+        for (row, seconds) in &mut rows {
+            let Some(place) = place(row) else { continue };
+            row.floor = filling.floor(row.n); // of every row by the same real images
+            if seconds.is_none() {
+                *seconds = filling.seconds(&lines[place])?;
             }
         }
         let (rows, seconds): (Vec<&Score>, Vec<_>) = rows.iter().map(|(r, s)| (r, *s)).unzip();
@@ -121,10 +142,9 @@ pub fn fill_table(
 }
 
 /// The lines of a `table.csv` that an earlier run left behind, and what each took.
-fn known(results: &Results) -> Vec<(Score, Option<f64>)> {
+fn known(results: &Results) -> Result<Vec<(Score, Option<f64>)>, ReadError> {
     let path = results.dir().join("table.csv");
-    let Ok(mut reader) = csv::Reader::from_path(&path) else { return Vec::new() };
-    let seconds = row_seconds(&path);
-    let seconds = seconds.into_iter().chain(std::iter::repeat(None));
-    reader.deserialize().zip(seconds).filter_map(|(row, s)| Some((row.ok()?, s))).collect()
+    let rows = read_table(&path)?;
+    let seconds = row_seconds(&path)?.into_iter().chain(std::iter::repeat(None));
+    Ok(rows.into_iter().zip(seconds).collect())
 }

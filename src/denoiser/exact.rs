@@ -4,9 +4,10 @@
 //! rule gives `E[x0 | x_t]` exactly. No training, no network, no approximation.
 
 use super::{Denoised, Denoiser};
+use crate::device::on_cpu;
 use crate::forward::{posterior, transition};
 use crate::schedule::{Level, Schedule};
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 // ANCHOR: gaussian
 /// Data `x0 ~ N(mean, std^2 I)`, of any shape.
@@ -70,7 +71,7 @@ impl BestVariance {
 
 impl Denoiser for BestVariance {
     fn denoise(&self, x_t: &Tensor, at: Level) -> Denoised {
-        let nu = self.nu(at.t as usize);
+        let nu = self.nu(self.schedule.t_of(at) as usize);
         self.data.denoise(x_t, at).with_nu(Some(x_t.full_like(nu)))
     }
 }
@@ -102,7 +103,7 @@ impl Mixture {
         let row = |values: Vec<f64>| Tensor::from_slice(&values).view([1, k]);
         Self {
             log_weights: row(weights.iter().map(|w| (w / total).ln()).collect()),
-            means: means.to_kind(Kind::Double).view([k, -1]),
+            means: on_cpu(means).view([k, -1]),
             variances: row(stds.iter().map(|s| s * s).collect()),
         }
     }
@@ -116,12 +117,12 @@ impl Mixture {
 
     /// `ln p(x_t)`, `[B]`, of the noised data at level `at`.
     pub fn log_density(&self, x_t: &Tensor, at: Level) -> Tensor {
-        self.log_joint(&x_t.to_kind(Kind::Double), at).logsumexp([1], false)
+        self.log_joint(&on_cpu(x_t), at).logsumexp([1], false)
     }
 
     /// `p(k | x_t)`, `[B, K]`: which component the sample came from.
     pub fn responsibilities(&self, x_t: &Tensor, at: Level) -> Tensor {
-        self.log_joint(&x_t.to_kind(Kind::Double), at).softmax(1, Kind::Double)
+        self.log_joint(&on_cpu(x_t), at).softmax(1, None)
     }
 
     // ANCHOR: reverse
@@ -130,26 +131,26 @@ impl Mixture {
     /// are known.
     pub fn log_reverse(&self, x_s: &Tensor, x_t: &Tensor, t: Level, s: Level) -> Tensor {
         let step = transition(t, s);
-        let gap = (x_t - step.scale * x_s).to_kind(Kind::Double).square();
+        let gap = on_cpu(&(x_t - step.scale * x_s)).square();
         let dims = self.means.size()[1] as f64;
         let norm = dims * (std::f64::consts::TAU * step.var).ln();
-        let up = -0.5 * (gap.sum_dim_intlist(1, false, Kind::Double) / step.var + norm);
+        let up = -0.5 * (gap.sum_dim_intlist(1, false, None) / step.var + norm);
         up + self.log_density(x_s, s) - self.log_density(x_t, t)
     }
     // ANCHOR_END: reverse
 
     /// The exact per-coordinate doubt `Var[x0 | x_t]`, averaged over the coordinates: `[B]`.
     pub fn doubt(&self, x_t: &Tensor, at: Level) -> Tensor {
-        let x = x_t.to_kind(Kind::Double);
+        let x = on_cpu(x_t);
         let share = self.responsibilities(&x, at); // [B, K]
         let dims = self.means.size()[1] as f64;
         let gain = self.gain(at); // [1, K]
         let within = (1.0f64 - at.alpha * &gain) * &self.variances; // [1, K]
         // x0 given (x_t, k) has mean mu_k + gain_k (x_t - alpha mu_k).
         let mean = self.component_means(&x, at, &gain); // [B, K, D]
-        let overall = (share.unsqueeze(2) * &mean).sum_dim_intlist(1, true, Kind::Double);
-        let between = (mean - overall).square().sum_dim_intlist(2, false, Kind::Double) / dims;
-        (share * (within + between)).sum_dim_intlist(1, false, Kind::Double)
+        let overall = (share.unsqueeze(2) * &mean).sum_dim_intlist(1, true, None);
+        let between = (mean - overall).square().sum_dim_intlist(2, false, None) / dims;
+        (share * (within + between)).sum_dim_intlist(1, false, None)
     }
 
     /// `ln w_k + ln N(x_t; alpha mu_k, v_k I)`: `[B, D] -> [B, K]`.
@@ -158,7 +159,7 @@ impl Mixture {
         assert_eq!(x.size().get(1), Some(&dims), "x is {:?}, data are {dims}-D", x.size());
         let variance = self.variance_at(at);
         let gap = x.unsqueeze(1) - at.alpha * self.means.unsqueeze(0); // [B, K, D]
-        let distance = gap.square().sum_dim_intlist(2, false, Kind::Double); // [B, K]
+        let distance = gap.square().sum_dim_intlist(2, false, None); // [B, K]
         let norm: Tensor = (&variance * std::f64::consts::TAU).log() * dims as f64;
         &self.log_weights - 0.5 * (distance / &variance + norm)
     }
@@ -182,16 +183,16 @@ impl Mixture {
 
 // ANCHOR: mixture
 impl Denoiser for Mixture {
-    /// `E[x0 | x_t] = sum_k p(k | x_t) E[x0 | x_t, k]`, computed in f64 and returned in `x_t`'s
-    /// kind. Needs a noisy level (`sigma > 0`).
+    /// `E[x0 | x_t] = sum_k p(k | x_t) E[x0 | x_t, k]`, computed in f64 on the CPU and returned as
+    /// `x_t`'s kind on its device. Needs a noisy level (`sigma > 0`).
     fn denoise(&self, x_t: &Tensor, at: Level) -> Denoised {
-        let x = x_t.to_kind(Kind::Double);
+        let x = on_cpu(x_t);
         let share = self.responsibilities(&x, at); // [B, K]
         // Without a [B, K, D] table: sum_k p_k ((1 - alpha g_k) mu_k + g_k x_t).
         let gain = self.gain(at);
         let x0 = (&share * (1.0f64 - at.alpha * &gain)).matmul(&self.means) // [B, D]
-            + (share * gain).sum_dim_intlist(1, true, Kind::Double) * x;
-        Denoised::from_x0(x_t, at, x0.to_kind(x_t.kind()))
+            + (share * gain).sum_dim_intlist(1, true, None) * x;
+        Denoised::from_x0(x_t, at, x0.to_kind(x_t.kind()).to_device(x_t.device()))
     }
 }
 // ANCHOR_END: mixture

@@ -10,7 +10,7 @@ mod model;
 pub use exact::{BestVariance, Gaussian, Mixture};
 pub use model::{Clock, Given, Head, Meaning, Model, Preconditioning, Target};
 
-use crate::schedule::Level;
+use crate::schedule::{Coefficient, Level};
 use tch::Tensor;
 
 // ANCHOR: denoised
@@ -30,16 +30,21 @@ impl Denoised {
     ///
     /// # Panics
     /// When `alpha = 0`: pure noise says nothing about the sample through its noise.
-    pub fn from_eps(x_t: &Tensor, at: Level, eps: Tensor) -> Self {
-        assert!(at.alpha > 0.0, "eps-prediction is meaningless at alpha = 0 (t = {})", at.t);
+    pub fn from_eps<C: Coefficient>(x_t: &Tensor, at: Level<C>, eps: Tensor) -> Self {
+        let signal = at.alpha.number().is_none_or(|alpha| alpha > 0.0);
+        assert!(signal, "eps-prediction is meaningless at alpha = 0, where nothing is left of x0");
         same_shape("eps", &eps, x_t);
-        Self { x0: (x_t - at.sigma * &eps) / at.alpha, eps, nu: None }
+        let x0 = (x_t - at.sigma.tensor() * &eps) / at.alpha.tensor();
+        Self { x0, eps, nu: None }
     }
 
     /// From the clean sample. At a clean level there is no noise to speak of: `eps` is then zero.
-    pub fn from_x0(x_t: &Tensor, at: Level, x0: Tensor) -> Self {
+    pub fn from_x0<C: Coefficient>(x_t: &Tensor, at: Level<C>, x0: Tensor) -> Self {
         same_shape("x0", &x0, x_t);
-        let eps = if at.is_clean() { x_t.zeros_like() } else { (x_t - at.alpha * &x0) / at.sigma };
+        let eps = match at.sigma.number() {
+            Some(0.0) => x_t.zeros_like(),
+            _ => (x_t - at.alpha.tensor() * &x0) / at.sigma.tensor(),
+        };
         Self { x0, eps, nu: None }
     }
 
@@ -48,12 +53,15 @@ impl Denoised {
     ///
     /// # Panics
     /// When `alpha^2 + sigma^2` is not 1.
-    pub fn from_v(x_t: &Tensor, at: Level, v: Tensor) -> Self {
-        let total = at.alpha.powi(2) + at.sigma.powi(2);
-        assert!((total - 1.0).abs() < 1e-9, "v needs alpha^2 + sigma^2 = 1, found {total}");
+    pub fn from_v<C: Coefficient>(x_t: &Tensor, at: Level<C>, v: Tensor) -> Self {
+        if let (Some(alpha), Some(sigma)) = (at.alpha.number(), at.sigma.number()) {
+            let total = alpha.powi(2) + sigma.powi(2);
+            assert!((total - 1.0).abs() < 1e-9, "v needs alpha^2 + sigma^2 = 1, found {total}");
+        }
         same_shape("v", &v, x_t);
-        let x0 = at.alpha * x_t - at.sigma * &v;
-        Self { x0, eps: at.sigma * x_t + at.alpha * &v, nu: None }
+        let (alpha, sigma) = (at.alpha.tensor(), at.sigma.tensor());
+        let x0 = &alpha * x_t - &sigma * &v;
+        Self { x0, eps: sigma * x_t + alpha * &v, nu: None }
     }
     // ANCHOR_END: views
 

@@ -1,8 +1,9 @@
 //! A network plus what its numbers mean: that is a model, and given a condition it is a denoiser.
 
 use super::{Denoised, Denoiser};
+use crate::conditioning::Conditioning;
 use crate::network::Network;
-use crate::schedule::Level;
+use crate::schedule::{Level, Schedule, per_sample};
 use serde::{Deserialize, Serialize};
 use std::rc::Rc;
 use tch::Tensor;
@@ -47,43 +48,34 @@ impl Preconditioning {
 }
 
 impl Target {
-    /// The network's input is `x_t` times this.
+    /// The network's input is `x_t` times this (k-diffusion's `c_in`): 1 on variance-preserving
+    /// levels, and such that variance-exploding samples look the same to the network.
     pub fn input(self, at: Level) -> f64 {
         match self {
             Target::Edm { sigma_data } => Preconditioning::at(at, sigma_data).input,
-            _ => 1.0,
+            _ => 1.0 / (at.alpha.powi(2) + at.sigma.powi(2)).sqrt(),
         }
     }
 
-    /// The right answer, from the truth behind `x_t = alpha * x0 + sigma * eps`; `alpha` and
-    /// `sigma` are shaped to multiply `x0`.
-    pub fn truth(self, x0: &Tensor, eps: &Tensor, alpha: &Tensor, sigma: &Tensor) -> Tensor {
-        match self {
-            Target::Eps => eps.shallow_clone(),
-            Target::X0 => x0.shallow_clone(),
-            Target::V => alpha * eps - sigma * x0,
-            Target::Edm { sigma_data } => {
-                let total = (sigma.square() + (alpha * sigma_data).square()).sqrt();
-                (sigma * x0 / sigma_data - alpha * sigma_data * eps) / total
-            }
-        }
-    }
-
-    /// The belief behind an output.
-    pub fn read(self, x_t: &Tensor, at: Level, output: Tensor) -> Denoised {
+    /// The prediction behind an output for `x_t`; one level for the batch, or one per sample.
+    pub fn read(self, x_t: &Tensor, levels: &[Level], output: Tensor) -> Denoised {
+        let at = Level::of_batch(levels, x_t);
         match self {
             Target::Eps => Denoised::from_eps(x_t, at, output),
             Target::X0 => Denoised::from_x0(x_t, at, output),
             Target::V => Denoised::from_v(x_t, at, output),
             Target::Edm { sigma_data } => {
-                let Preconditioning { input, skip, out } = Preconditioning::at(at, sigma_data);
-                // Both views are the same belief; the better conditioned one defines the pair.
-                if at.sigma > at.alpha {
-                    Denoised::from_x0(x_t, at, skip * x_t + out * output)
-                } else {
-                    let (on_x, on_f) = (at.sigma * input.powi(2), at.alpha * sigma_data * input);
-                    Denoised::from_eps(x_t, at, on_x * x_t - on_f * output)
+                let c = |f: fn(Level, Preconditioning) -> f64| {
+                    per_sample(levels, x_t, |at| f(at, Preconditioning::at(at, sigma_data)))
+                };
+                // Both views are the same prediction; the better conditioned one defines the pair.
+                if levels.iter().all(|at| at.sigma > at.alpha) {
+                    let x0 = c(|_, c| c.skip) * x_t + c(|_, c| c.out) * output;
+                    return Denoised::from_x0(x_t, at, x0);
                 }
+                let on_x = c(|at, c| at.sigma * c.input.powi(2));
+                let on_f = c(|at, c| at.alpha * c.input) * sigma_data;
+                Denoised::from_eps(x_t, at, on_x * x_t - on_f * output)
             }
         }
     }
@@ -117,29 +109,37 @@ impl Head {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Clock {
-    /// The papers' `t` in `1..=T`.
+    /// The `t` in `1..=T` that the model's schedule calls the level (the papers' count).
     OneBased,
     /// `t - 1` in `0..T`: published weights.
     ZeroBased,
-    /// `t` times a number, for continuous time.
+    /// `t` times a number.
     Times(f64),
-    /// `ln(sigma / alpha) / 4`: EDM's `c_noise` (Karras et al. 2022, Table 1).
+    /// `ln(sigma / alpha) / 4`: EDM's `c_noise` (Karras et al. 2022, Table 1). It needs no
+    /// schedule: any level has it.
     QuarterLogSigma,
 }
 
 impl Clock {
-    /// The number for a level. The ladder begins at 1: a level below it is told as 1.
-    pub fn read(self, at: Level) -> f64 {
+    /// The number for a level. Schedules begin at `t = 1`: a level below it is told as 1.
+    ///
+    /// # Panics
+    /// When the clock counts a schedule's steps and there is no schedule.
+    pub fn read(self, at: Level, schedule: Option<&Schedule>) -> f64 {
+        let t = || schedule.expect(NO_SCHEDULE).t_of(at);
         match self {
-            Clock::OneBased => at.t.max(1.0),
-            Clock::ZeroBased => at.t.max(1.0) - 1.0,
-            Clock::Times(factor) => at.t * factor,
+            Clock::OneBased => t().max(1.0),
+            Clock::ZeroBased => t().max(1.0) - 1.0,
+            Clock::Times(factor) => t() * factor,
             Clock::QuarterLogSigma => (at.sigma / at.alpha).ln() / 4.0,
         }
     }
 }
 
-/// All that turns a network's numbers into a belief; saved in `config.json`.
+const NO_SCHEDULE: &str = "this model is told the t of its schedule: give Model::new a schedule, \
+                           or take Clock::QuarterLogSigma";
+
+/// All that turns a network's numbers into a prediction; saved in `config.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Meaning {
@@ -156,21 +156,57 @@ impl Default for Meaning {
 }
 
 // ANCHOR: model
-/// A network and the meaning of its output. Cloning shares the network.
+/// A network, the meaning of its output, and the schedule whose `t` it is told. Cloning shares the
+/// network.
 #[derive(Debug)]
 pub struct Model<N> {
     pub net: Rc<N>,
     pub meaning: Meaning,
+    schedule: Option<Schedule>,
 }
 
 impl<N: Network> Model<N> {
-    pub fn new(net: N, meaning: Meaning) -> Self {
-        Self { net: Rc::new(net), meaning }
+    /// `schedule` is the one that the network is trained on; `None` for a network that is told the
+    /// noise itself ([`Clock::QuarterLogSigma`]).
+    ///
+    /// # Panics
+    /// When a schedule is needed and there is none.
+    pub fn new(net: N, meaning: Meaning, schedule: impl Into<Option<Schedule>>) -> Self {
+        let schedule = schedule.into();
+        let needed = meaning.clock != Clock::QuarterLogSigma;
+        assert!(schedule.is_some() || !needed, "{NO_SCHEDULE}");
+        Self { net: Rc::new(net), meaning, schedule }
     }
 
-    /// Fixes the condition: from here on nobody knows there was one.
+    /// Fixes the condition and encodes it, once: from here on nobody knows there was one.
     pub fn given(&self, cond: N::Cond) -> Given<N> {
-        Given { model: self.clone(), cond }
+        let conditioning = tch::no_grad(|| self.net.encode(&cond, false));
+        Given { model: self.clone(), conditioning }
+    }
+
+    /// The network's output for `x_t`, and `nu` if the variance is learned: one level for the
+    /// batch, or one per sample. `x_t` is scaled and cast as the network wants it; the output is of
+    /// `x_t`'s kind, also where the network computes in half precision.
+    pub fn output(
+        &self,
+        x_t: &Tensor,
+        levels: &[Level],
+        conditioning: &Conditioning,
+        train: bool,
+    ) -> (Tensor, Option<Tensor>) {
+        let Meaning { target, head, clock } = self.meaning;
+        let read = |at: &Level| clock.read(*at, self.schedule.as_ref()) as f32;
+        let t: Vec<f32> = levels.iter().map(read).collect();
+        let t = Tensor::from_slice(&t).to_device(x_t.device()); // [1] or [B]
+        let input = per_sample(levels, x_t, |at| target.input(at)) * x_t;
+        let input = input.to_kind(self.net.kind().unwrap_or(x_t.kind()));
+        head.split(self.net.forward(&input, &t, conditioning, train).to_kind(x_t.kind()))
+    }
+
+    /// The least noisy level that the network knows: the schedule's first, or EDM's `sigma_min`.
+    fn first_level(&self) -> Level {
+        let edm = || Level::variance_exploding(0.002);
+        self.schedule.as_ref().map_or_else(edm, |schedule| schedule.level(1))
     }
 }
 
@@ -178,23 +214,26 @@ impl<N: Network> Model<N> {
 #[derive(Debug)]
 pub struct Given<N: Network> {
     model: Model<N>,
-    cond: N::Cond,
+    conditioning: Conditioning,
 }
 
 impl<N: Network> Denoiser for Given<N> {
-    /// The network may compute in half precision; the belief is of `x_t`'s kind.
     fn denoise(&self, x_t: &Tensor, at: Level) -> Denoised {
-        let Model { net, meaning: Meaning { target, head, clock } } = &self.model;
-        let t = Tensor::from_slice(&[clock.read(at) as f32]).to_device(x_t.device()); // [1]
-        let output = net.forward(&(target.input(at) * x_t), &t, &self.cond, false);
-        let (output, nu) = head.split(output.to_kind(x_t.kind()));
-        target.read(x_t, at, output).with_nu(nu)
+        if at.is_clean() {
+            // Inversion starts where there is no noise, and where no network was trained: the
+            // noise is the one that the network sees at its first level.
+            let eps = self.denoise(x_t, self.model.first_level()).eps().shallow_clone();
+            return Denoised::from_eps(x_t, at, eps);
+        }
+        let (output, nu) = self.model.output(x_t, &[at], &self.conditioning, false);
+        self.model.meaning.target.read(x_t, &[at], output).with_nu(nu)
     }
 }
 // ANCHOR_END: model
 
 impl<N> Clone for Model<N> {
     fn clone(&self) -> Self {
-        Self { net: Rc::clone(&self.net), meaning: self.meaning }
+        let schedule = self.schedule.clone();
+        Self { net: Rc::clone(&self.net), meaning: self.meaning, schedule }
     }
 }

@@ -1,27 +1,25 @@
 //! A sampler's name and settings, as they stand in a table or a configuration file.
 
-use crate::denoiser::{Denoiser, Head};
+use crate::denoiser::{Denoiser, Head, Target};
 use crate::forward::Variance;
-use crate::guide::Adapt;
-use crate::network::Inject;
-use crate::noise::{Noise, Seeded};
+use crate::noise::Noise;
 use crate::sample::{
     Churn, Slow, ddim, ddpm, dpm_solver, dpm_solver_2, dpm_solver_3, dpm_solver_sde, edm, heun,
     unipc,
 };
-use crate::schedule::{Level, Path, Schedule};
+use crate::schedule::{Level, Path, PathError, Schedule};
 use crate::trained::Trained;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use tch::{Device, Tensor};
+use tch::Tensor;
 
 /// Which sampler draws, along which levels, from which noise.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Sampling {
     pub sampler: Sampler,
     pub path: Path,
-    /// Noisy levels of the path; see [`Sampler::evaluations`] for what they cost.
+    /// Noisy levels of the path; see [`Sampling::evaluations`] for what they cost.
     pub steps: usize,
     pub seed: u64,
 }
@@ -69,6 +67,11 @@ impl Sampler {
     pub fn steps_within(self, evaluations: usize) -> Option<usize> {
         (1..=evaluations).rev().find(|steps| self.evaluations(*steps) <= evaluations)
     }
+
+    /// Whether it works with the log-SNR of levels, which must then be finite.
+    fn sees_log_snr(self) -> bool {
+        !matches!(self, Sampler::Ddim(_) | Sampler::Ddpm(_) | Sampler::Heun)
+    }
 }
 
 impl fmt::Display for Sampler {
@@ -95,26 +98,57 @@ impl fmt::Display for Sampler {
 /// What a sampling asks for and a model cannot give.
 #[derive(Debug, thiserror::Error)]
 pub enum SamplingError {
-    #[error("{steps} steps do not fit a schedule of {most}: take 1 to {most}")]
-    Steps { steps: usize, most: usize },
+    #[error(transparent)]
+    Path(#[from] PathError),
+    #[error(
+        "one step of the path {0} starts at t = 1, where there is no noise to remove, and returns \
+         its input: take trailing, or more steps"
+    )]
+    OneStep(Path),
+    #[error(
+        "this path starts where nothing is left of the image (alpha_bar_T = 0): {0} cannot, take \
+         {1}"
+    )]
+    NoSignal(String, &'static str),
     #[error("DDIM's eta is {0}: it lies in 0 (no fresh noise) to 1")]
     Eta(f64),
     #[error("these weights have learned no variance: take small or large")]
     NoVariance,
+    #[error("this model is unconditional: it cannot draw a class that is asked for")]
+    Unconditional,
+    #[error("there is no class {class}: this model knows the classes 0 to {}", known - 1)]
+    NoSuchClass { class: i64, known: i64 },
     #[error("EDM's churn takes numbers from 0 up, not {0:?}")]
     Churn(Churn),
 }
 
+/// A path should start where at most this share of the variance is the image's; at `t = 501` of
+/// DDPM's linear schedule, where `uniform` starts with 2 or with 501 steps, it is 0.079.
+const SIGNAL_AT_START: f64 = 0.05;
+
 impl Sampling {
     /// Refuses what would end in nonsense, or in a panic, on the way.
     pub fn check(&self, trained: &Trained) -> Result<(), SamplingError> {
-        let (steps, most) = (self.steps, trained.schedule.steps());
-        if !(1..=most).contains(&steps) {
-            return Err(SamplingError::Steps { steps, most });
+        let (schedule, meaning) = (&trained.schedule, trained.config.meaning);
+        schedule.check_path(self.path, self.steps)?;
+        if self.steps == 1 && schedule.steps() > 1 {
+            let from_below = matches!(self.path, Path::Uniform | Path::Quadratic | Path::Linspace);
+            if from_below {
+                return Err(SamplingError::OneStep(self.path));
+            }
+        }
+        if self.levels(schedule)[0].alpha == 0.0 {
+            if self.sampler.sees_log_snr() {
+                let sampler = self.sampler.to_string();
+                return Err(SamplingError::NoSignal(sampler, "DDIM, DDPM or Heun"));
+            } else if meaning.target == Target::Eps {
+                let what = "a network that predicts the noise".into();
+                return Err(SamplingError::NoSignal(what, "the path uniform"));
+            }
         }
         match self.sampler {
             Sampler::Ddim(eta) if !(0.0..=1.0).contains(&eta) => Err(SamplingError::Eta(eta)),
-            Sampler::Ddpm(Variance::Learned) if trained.config.meaning.head == Head::Mean => {
+            Sampler::Ddpm(Variance::Learned) if meaning.head == Head::Mean => {
                 Err(SamplingError::NoVariance)
             }
             Sampler::Edm(churn) if !churn.is_sound() => Err(SamplingError::Churn(churn)),
@@ -122,25 +156,46 @@ impl Sampling {
         }
     }
 
-    /// The images `first, first + 1, ...` of this sampling, clipped as they are predicted:
-    /// `[n, C, H, W]`. Image `i` is the same whatever `first` and `n` are. `look` sees the level
-    /// of every evaluation.
-    #[allow(non_snake_case)]
-    pub fn draw(
-        &self,
-        trained: &Trained,
-        first: u64,
-        n: u64,
-        device: Device,
-        look: impl FnMut(Level),
-    ) -> Tensor {
-        let mut seeded = Seeded::new(self.seed, first);
-        let x_T = seeded.start(&trained.config.shape(n as i64)).to_device(device);
-        let model = trained.model.given(Inject::default()).clip(1.0).watched(look);
-        self.run(&model, &trained.schedule, x_T, &mut |x| seeded.draw(x))
+    /// What a user should know of a path that starts too low: noise is taken for what is half an
+    /// image there. Published code does the same without a word.
+    pub fn warning(&self, schedule: &Schedule) -> Option<String> {
+        let signal = |steps| {
+            let path = Self { steps, ..*self }.levels(schedule);
+            path[0].alpha.powi(2)
+        };
+        let found = signal(self.steps);
+        if found <= SIGNAL_AT_START {
+            return None;
+        }
+        let sound = |steps: &usize| signal(*steps) <= SIGNAL_AT_START;
+        let nearest = (1..schedule.steps()).find_map(|off| {
+            let near = [self.steps.saturating_sub(off), self.steps + off];
+            near.into_iter().filter(|n| (1..=schedule.steps()).contains(n)).find(sound)
+        });
+        let or = nearest.map_or(String::new(), |steps| format!(", or {steps} steps"));
+        let start = schedule.t_of(self.levels(schedule)[0]);
+        Some(format!(
+            "the path {} of {} steps starts at t = {start:.0} of {}, where {:.0} % of the variance \
+             is still the image's: take trailing{or}",
+            self.path,
+            self.steps,
+            schedule.steps(),
+            100.0 * found
+        ))
     }
 
-    /// From `x_T`, along this sampling's path on `schedule`. Nothing climbs above its last level.
+    /// The levels that are visited, the clean one last.
+    pub fn levels(&self, schedule: &Schedule) -> Vec<Level> {
+        schedule.path(self.path, self.steps)
+    }
+
+    /// Evaluations of the network per image. A path may have fewer levels than steps were asked
+    /// for ([`Path::Quadratic`]).
+    pub fn evaluations(&self, schedule: &Schedule) -> usize {
+        self.sampler.evaluations(self.levels(schedule).len() - 1)
+    }
+
+    /// From `x_T`, along this sampling's path on `schedule`.
     #[allow(non_snake_case)]
     pub fn run(
         &self,
@@ -149,16 +204,14 @@ impl Sampling {
         x_T: Tensor,
         noise: Noise,
     ) -> Tensor {
-        let path = schedule.path(self.path, self.steps);
-        let top = schedule.level(schedule.steps()).log_snr();
-        let between = |log_snr: f64| schedule.at_log_snr(log_snr.max(top));
+        let path = self.levels(schedule);
         match self.sampler {
             Sampler::Ddim(eta) => ddim(model, &path, x_T, eta, noise),
             Sampler::Ddpm(variance) => ddpm(model, &path, x_T, variance, noise),
             Sampler::Heun => heun(model, &path, x_T),
-            Sampler::Edm(churn) => edm(model, &between, &path, x_T, churn, noise),
-            Sampler::DpmSolver2 => dpm_solver_2(model, &between, &path, x_T),
-            Sampler::DpmSolver3 => dpm_solver_3(model, &between, &path, x_T),
+            Sampler::Edm(churn) => edm(model, &path, x_T, churn, noise),
+            Sampler::DpmSolver2 => dpm_solver_2(model, &path, x_T),
+            Sampler::DpmSolver3 => dpm_solver_3(model, &path, x_T),
             Sampler::DpmSolver2M => dpm_solver(model, &path, x_T, Slow::Noise),
             Sampler::DpmSolverPlusPlus2M => dpm_solver(model, &path, x_T, Slow::Clean),
             Sampler::DpmSolverPlusPlus2MSde => dpm_solver_sde(model, &path, x_T, noise),

@@ -1,12 +1,11 @@
 //! One line of a table: a distance, and all that it depends on.
 
-use super::sampling::{Sampler, Sampling};
+use super::generator::{Generator, Recipe};
+use super::sampling::Sampler;
 use crate::data::to_u8;
-use crate::metrics::{FeatureNet, Groups, class_histogram, frechet_distance};
-use crate::nn::lenet::LeNet;
-use crate::schedule::Level;
+use crate::guide::Seen;
+use crate::metrics::{FeatureExtractor, Groups, class_histogram, frechet_distance};
 use crate::schedule::Path;
-use crate::trained::Trained;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use tch::{Device, Tensor};
@@ -17,25 +16,30 @@ pub const CHUNK: u64 = 500;
 
 /// One line of a table: a distance, and all that it depends on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Score {
     pub sampler: String,
     pub path: String,
     pub steps: usize,
-    /// Evaluations of the network a sample.
+    /// Evaluations of the network per image.
     pub nfe: usize,
     pub n: u64,
     pub fid_lenet: f64,
     /// The jackknife's standard error of the distance; none for fewer than 40 images.
     pub error: Option<f64>,
-    /// The distance of the test images from the training images.
+    /// The distance of as many real test images from the training images.
     pub floor: f64,
     /// Hash of the network whose features are compared.
     pub feature_net: String,
     pub seed: u64,
     /// Which weights drew, the averaged ones (`ema`), their step and their hash.
     pub weights: String,
-    /// Entropy of the classes found in the samples, in nats: ln 10 = 2.303 if all are as frequent.
+    /// Entropy of the classes found in the samples, in nats: ln 10 = 2.303 if all of ten are as
+    /// frequent; 0 if the network does not classify.
     pub class_entropy: f64,
+    /// What the images were conditioned on and how they were guided; empty if they were not.
+    #[serde(default)]
+    pub condition: String,
 }
 
 impl Score {
@@ -55,9 +59,13 @@ impl fmt::Display for Score {
     /// The distance is never printed without what it depends on.
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let error = self.error.map_or(String::new(), |error| format!(" +- {error:.2}"));
+        let condition = match self.condition.as_str() {
+            "" => String::new(),
+            condition => format!("{condition}, "),
+        };
         write!(
             f,
-            "FID-LeNet {:.2}{error} (n = {}, {}, path {}, {} evaluations, seed {}, {}, \
+            "FID-LeNet {:.2}{error} (n = {}, {}, path {}, {} evaluations, {condition}seed {}, {}, \
              feature net {}; floor {:.2})",
             self.fid_lenet,
             self.n,
@@ -72,21 +80,21 @@ impl fmt::Display for Score {
     }
 }
 
-/// A classifier that cannot read what the weights draw.
+/// A feature extractor that cannot read what a generator draws.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the weights draw images of {drawn:?} (channels, height, width), the classifier reads \
      {read:?}: name one that fits (cargo run --example classifier -- --help)"
 )]
-pub struct RulerError {
+pub struct ShapeError {
     drawn: [i64; 3],
     read: [i64; 3],
 }
 
-/// Whether `net` can read what `trained` draws.
-pub fn check_ruler(trained: &Trained, net: &FeatureNet) -> Result<(), RulerError> {
-    let [drawn, read] = [trained.config.format, net.config.format].map(|format| format.shape());
-    if drawn == read { Ok(()) } else { Err(RulerError { drawn, read }) }
+/// Whether `extractor` can read images of this shape, `[C, H, W]`.
+pub fn check_shape(drawn: [i64; 3], extractor: &dyn FeatureExtractor) -> Result<(), ShapeError> {
+    let read = extractor.shape();
+    if drawn == read { Ok(()) } else { Err(ShapeError { drawn, read }) }
 }
 
 /// What a score is computed from, image by image.
@@ -97,75 +105,73 @@ pub struct Tally {
     n: u64,
 }
 
-impl Default for Tally {
-    fn default() -> Self {
-        Self { groups: Groups::new(LeNet::FEATURES), labels: Vec::new(), n: 0 }
-    }
-}
-
 impl Tally {
-    /// Adds the next images by their features, `[B, 128]`; returns their classes, `[B]`.
-    pub fn add(&mut self, net: &FeatureNet, features: &Tensor) -> Tensor {
-        let labels = net.classes(features).to_device(Device::Cpu);
+    /// Nothing counted yet, of feature vectors of length `dim`.
+    pub fn new(dim: i64) -> Self {
+        Self { groups: Groups::new(dim), labels: Vec::new(), n: 0 }
+    }
+
+    /// Adds the next images by their features, `[B, dim]`; returns their classes, `[B]`, if the
+    /// network classifies.
+    pub fn add(&mut self, net: &dyn FeatureExtractor, features: &Tensor) -> Option<Tensor> {
+        let labels = net.classify(features).map(|labels| labels.to_device(Device::Cpu));
         self.groups.add(features);
-        self.labels.push(labels.shallow_clone());
+        self.labels.extend(labels.as_ref().map(Tensor::shallow_clone));
         self.n += features.size()[0] as u64;
         labels
     }
 
     /// How far all that was added is from the training images, and the jackknife's standard error.
-    pub fn distance(&self, net: &FeatureNet) -> (f64, Option<f64>) {
-        let distance = |moments: &_| frechet_distance(moments, &net.reference);
+    pub fn distance(&self, net: &dyn FeatureExtractor) -> (f64, Option<f64>) {
+        let distance = |moments: &_| frechet_distance(moments, net.reference());
         (distance(&self.groups.total()), self.groups.standard_error(distance))
     }
 
-    /// The score of all that was added. `floor` is the distance of test images from the training
-    /// images; fewer samples stand beside [`FeatureNet::floor_of`] as many test images.
-    pub fn score(
-        &self,
-        trained: &Trained,
-        sampling: &Sampling,
-        net: &FeatureNet,
-        floor: f64,
-    ) -> Score {
+    /// The score of all that was added, which `recipe` drew. `floor` is the distance of as many
+    /// test images: see `distance_of_real` of [`FeatureExtractor`].
+    pub fn score(&self, recipe: Recipe, net: &dyn FeatureExtractor, floor: f64) -> Score {
         let (fid_lenet, error) = self.distance(net);
+        let entropy = |labels: &[Tensor]| class_histogram(&Tensor::cat(labels, 0), net.classes());
+        let Recipe { sampler, path, steps, nfe, seed, weights, hash: _, condition } = recipe;
         Score {
-            sampler: sampling.sampler.to_string(),
-            path: sampling.path.to_string(),
-            steps: sampling.steps,
-            nfe: sampling.sampler.evaluations(sampling.steps),
+            sampler,
+            path,
+            steps,
+            nfe,
             n: self.n,
             fid_lenet,
             error,
             floor,
-            feature_net: net.hash.clone(),
-            seed: sampling.seed,
-            weights: trained.weights(),
-            class_entropy: class_histogram(&Tensor::cat(&self.labels, 0), net.config.classes)
-                .entropy,
+            feature_net: net.hash().to_owned(),
+            seed,
+            weights,
+            class_entropy: match self.labels.is_empty() {
+                true => 0.0,
+                false => entropy(&self.labels).entropy,
+            },
+            condition,
         }
     }
 }
 
 // ANCHOR: score
-/// Draws `n` images, [`CHUNK`] at a time, and measures them; `each` is handed the pixels (u8) and
-/// the classes of every chunk, `look` the level of every evaluation.
+/// Draws `n` images, [`CHUNK`] at a time, and measures them; `each` is handed the pixels (u8) of
+/// every chunk, and their classes if the network classifies; `look` every evaluation.
 pub fn score(
-    trained: &Trained,
-    sampling: &Sampling,
-    net: &FeatureNet,
+    generator: &dyn Generator,
+    net: &dyn FeatureExtractor,
     n: u64,
-    device: Device,
-    mut each: impl FnMut(&Tensor, &Tensor),
-    mut look: impl FnMut(Level),
+    floor: f64,
+    mut each: impl FnMut(&Tensor, Option<&Tensor>),
+    mut look: impl FnMut(&Seen),
 ) -> Score {
-    let mut tally = Tally::default();
+    let mut tally = Tally::new(net.dim());
     for first in (0..n).step_by(CHUNK as usize) {
-        let x0 = sampling.draw(trained, first, CHUNK.min(n - first), device, &mut look);
+        let x0 = generator.draw(first, CHUNK.min(n - first), &mut look);
         let pixels = to_u8(&x0);
         let labels = tally.add(net, &net.features(&pixels));
-        each(&pixels, &labels);
+        each(&pixels, labels.as_ref());
     }
-    tally.score(trained, sampling, net, net.floor)
+    tally.score(generator.recipe(), net, floor)
 }
 // ANCHOR_END: score

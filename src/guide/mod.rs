@@ -12,7 +12,6 @@ pub use record::{Record, Seen};
 pub use watch::Watch;
 
 use crate::denoiser::Denoiser;
-use crate::schedule::Level;
 
 /// The chaining methods, for every denoiser.
 pub trait Adapt: Denoiser + Sized {
@@ -26,8 +25,8 @@ pub trait Adapt: Denoiser + Sized {
         Record::new(self)
     }
 
-    /// Calls `look` with the level of every evaluation.
-    fn watched<F: FnMut(Level)>(self, look: F) -> Watch<Self, F> {
+    /// Shows every evaluation to `look`.
+    fn watched<F: FnMut(&Seen)>(self, look: F) -> Watch<Self, F> {
         Watch::new(self, look)
     }
 }

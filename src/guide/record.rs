@@ -5,12 +5,18 @@ use crate::schedule::Level;
 use std::cell::RefCell;
 use tch::Tensor;
 
-/// One evaluation: where the sampler stood, and what it believed.
+/// One evaluation: where the sampler stood, and what was predicted there.
 #[derive(Debug)]
 pub struct Seen {
     pub at: Level,
     pub x_t: Tensor,
     pub x0: Tensor,
+}
+
+impl Seen {
+    pub(super) fn new(at: Level, x_t: &Tensor, prediction: &Denoised) -> Self {
+        Self { at, x_t: x_t.shallow_clone(), x0: prediction.x0().shallow_clone() }
+    }
 }
 
 // ANCHOR: record
@@ -24,10 +30,9 @@ pub struct Record<D> {
 
 impl<D: Denoiser> Denoiser for Record<D> {
     fn denoise(&self, x_t: &Tensor, at: Level) -> Denoised {
-        let belief = self.inner.denoise(x_t, at);
-        let (x_t, x0) = (x_t.shallow_clone(), belief.x0().shallow_clone());
-        self.seen.borrow_mut().push(Seen { at, x_t, x0 });
-        belief
+        let prediction = self.inner.denoise(x_t, at);
+        self.seen.borrow_mut().push(Seen::new(at, x_t, &prediction));
+        prediction
     }
 }
 // ANCHOR_END: record

@@ -1,26 +1,27 @@
 //! Following a sampler's progress.
 
+use super::Seen;
 use crate::denoiser::{Denoised, Denoiser};
 use crate::schedule::Level;
 use std::cell::RefCell;
 use std::fmt;
 use tch::Tensor;
 
-/// Calls `look` with the level of every evaluation, for a progress bar.
+/// Shows every evaluation to `look`, for a progress bar or a picture.
 pub struct Watch<D, F> {
     inner: D,
     look: RefCell<F>,
 }
 
-impl<D: Denoiser, F: FnMut(Level)> Denoiser for Watch<D, F> {
+impl<D: Denoiser, F: FnMut(&Seen)> Denoiser for Watch<D, F> {
     fn denoise(&self, x_t: &Tensor, at: Level) -> Denoised {
-        let belief = self.inner.denoise(x_t, at);
-        (self.look.borrow_mut())(at);
-        belief
+        let prediction = self.inner.denoise(x_t, at);
+        (self.look.borrow_mut())(&Seen::new(at, x_t, &prediction));
+        prediction
     }
 }
 
-impl<D, F: FnMut(Level)> Watch<D, F> {
+impl<D, F: FnMut(&Seen)> Watch<D, F> {
     pub fn new(inner: D, look: F) -> Self {
         Self { inner, look: RefCell::new(look) }
     }

@@ -1,14 +1,16 @@
-//! What training minimises: the simple loss, and the variational bound it stands for.
+//! What training minimises: the simple loss and its kin, and the variational bound they stand for.
 
 mod simple;
 mod vlb;
 
-pub use simple::{Weighting, l_simple};
-pub use vlb::{Decoder, Vlb, discretised_log_likelihood, kl, l_0, l_T, l_t, l_vlb};
+pub use simple::{Weighting, draw_lognormal, l_edm, l_simple, l_v, l_x0};
+pub use vlb::{
+    Decoder, Vlb, discretised_log_likelihood, kl, kl_term, l_0, l_T, l_t, l_vlb, nll_term,
+};
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 /// The mean over all but the batch: `[B, ...] -> [B]`.
 fn per_image(x: &Tensor) -> Tensor {
-    x.flatten(1, -1).mean_dim(1, false, Kind::Double)
+    x.flatten(1, -1).mean_dim(1, false, None)
 }

@@ -1,46 +1,110 @@
-//! The loss that trains: predict the noise (or what is equivalent) at a random level.
+//! The losses that train: predict the noise, the velocity or EDM's target at a random level.
+//!
+//! They differ in one line, what the network should have said. Each returns one term per sample:
+//! the mean of the batch is the loss. `eps` and the levels are arguments: the caller draws them, a
+//! test pins them. The levels may be a schedule's (`schedule.levels(&schedule.draw_t(batch))`) or
+//! any others, as EDM's lognormal ones.
 
 use crate::denoiser::{Model, Preconditioning, Target};
+use crate::forward::q_sample;
 use crate::network::Network;
-use crate::schedule::{Level, Schedule};
+use crate::noise::gaussian;
+use crate::schedule::{Level, per_sample};
 use serde::{Deserialize, Serialize};
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 // ANCHOR: l_simple
-/// `L_simple`, the squared error of the prediction, averaged over batch and pixels (DDPM eq. 14;
-/// the body of Algorithm 1).
-///
-/// `t` and `eps` are arguments: the caller draws them, a test pins them.
+/// `L_simple`, the squared error of the predicted noise (DDPM eq. 14; the body of Algorithm 1).
 ///
 /// # Shapes
-/// `x0`, `eps`: `[B, ...]`; `t`: `[B]`, int64, in `1..=T`. The result is a scalar with gradient.
+/// `x0`, `eps`: `[B, ...]`; one of the `levels` per sample. The result is `[B]`, with gradient.
+///
+/// # Panics
+/// When the model predicts something else.
 pub fn l_simple<N: Network>(
     model: &Model<N>,
-    schedule: &Schedule,
-    weighting: Weighting,
+    levels: &[Level],
     x0: &Tensor,
     cond: &N::Cond,
-    t: &Tensor,
     eps: &Tensor,
 ) -> Tensor {
-    let meaning = model.meaning;
-    let alpha = schedule.per_sample(t, x0, |at| at.alpha);
-    let sigma = schedule.per_sample(t, x0, |at| at.sigma);
-    let x_t = &alpha * x0 + &sigma * eps;
-    let told = schedule.per_sample(t, &t.to_kind(Kind::Float), |at| meaning.clock.read(at));
-    let input = &x_t * schedule.per_sample(t, x0, |at| meaning.target.input(at));
-    let output = model.net.forward(&input, &told.to_device(x0.device()), cond, true);
-    let (output, _nu) = meaning.head.split(output);
-    let error = (output - meaning.target.truth(x0, eps, &alpha, &sigma)).square();
-    match weighting {
-        Weighting::Flat => error.mean(Kind::Float),
-        _ => {
-            let weight = schedule.per_sample(t, x0, |at| weighting.at(at, meaning.target));
-            (weight * error).mean(Kind::Float)
-        }
-    }
+    assert_eq!(model.meaning.target, Target::Eps, "l_simple trains the prediction of noise");
+    let x_t = q_sample(x0, eps, Level::of_batch(levels, x0));
+    squared_error(&predict(model, &x_t, levels, cond), eps)
 }
 // ANCHOR_END: l_simple
+
+// ANCHOR: other_losses
+/// The squared error of the predicted clean sample.
+pub fn l_x0<N: Network>(
+    model: &Model<N>,
+    levels: &[Level],
+    x0: &Tensor,
+    cond: &N::Cond,
+    eps: &Tensor,
+) -> Tensor {
+    assert_eq!(model.meaning.target, Target::X0, "l_x0 trains the prediction of clean samples");
+    let x_t = q_sample(x0, eps, Level::of_batch(levels, x0));
+    squared_error(&predict(model, &x_t, levels, cond), x0)
+}
+
+/// The squared error of the predicted velocity `v = alpha eps - sigma x0` (Salimans & Ho 2022,
+/// section 4 and appendix D).
+pub fn l_v<N: Network>(
+    model: &Model<N>,
+    levels: &[Level],
+    x0: &Tensor,
+    cond: &N::Cond,
+    eps: &Tensor,
+) -> Tensor {
+    assert_eq!(model.meaning.target, Target::V, "l_v trains the prediction of the velocity");
+    let Level { alpha, sigma } = Level::of_batch(levels, x0);
+    let x_t = &alpha * x0 + &sigma * eps;
+    squared_error(&predict(model, &x_t, levels, cond), &(alpha * eps - sigma * x0))
+}
+
+/// EDM's loss (Karras et al. 2022, eq. 8): the squared error of `F`, which is the denoiser's with
+/// the paper's weight `1 / out^2`.
+pub fn l_edm<N: Network>(
+    model: &Model<N>,
+    levels: &[Level],
+    x0: &Tensor,
+    cond: &N::Cond,
+    eps: &Tensor,
+) -> Tensor {
+    let Target::Edm { sigma_data } = model.meaning.target else {
+        panic!("l_edm trains Target::Edm, not {:?}", model.meaning.target)
+    };
+    let c_in = |at| Preconditioning::at(at, sigma_data).input;
+    let on_x0 = per_sample(levels, x0, |at| at.sigma * c_in(at) / sigma_data);
+    let on_eps = per_sample(levels, x0, |at| at.alpha * c_in(at) * sigma_data);
+    let x_t = q_sample(x0, eps, Level::of_batch(levels, x0));
+    let f = on_x0 * x0 - on_eps * eps; // (x0 - skip x_t) / out, without its cancellation
+    squared_error(&predict(model, &x_t, levels, cond), &f)
+}
+// ANCHOR_END: other_losses
+
+/// What the network says of `x_t`, in training.
+fn predict<N: Network>(model: &Model<N>, x_t: &Tensor, levels: &[Level], cond: &N::Cond) -> Tensor {
+    let conditioning = model.net.encode(cond, true);
+    model.output(x_t, levels, &conditioning, true).0
+}
+
+/// Averaged over all but the batch: `[B, ...] -> [B]`.
+fn squared_error(output: &Tensor, target: &Tensor) -> Tensor {
+    super::per_image(&(output - target).square())
+}
+
+// ANCHOR: lognormal
+/// EDM's distribution of training levels (Karras et al. 2022, Table 1): variance exploding,
+/// `ln sigma ~ N(mean, std^2)`, published as `(-1.2, 1.2)`. One per sample, from libtorch's
+/// generator.
+pub fn draw_lognormal(batch: i64, mean: f64, std: f64) -> Vec<Level> {
+    let z = gaussian(&Tensor::empty([batch], tch::kind::DOUBLE_CPU));
+    let z = Vec::<f64>::try_from(z).expect("a vector of doubles");
+    z.into_iter().map(|z| Level::variance_exploding((mean + std * z).exp())).collect()
+}
+// ANCHOR_END: lognormal
 
 /// How much each level counts in the loss.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -69,4 +133,9 @@ impl Weighting {
         }
     }
     // ANCHOR_END: min_snr
+
+    /// The weights that multiply a batch's losses `like`: `[B]`.
+    pub fn of(self, levels: &[Level], target: Target, like: &Tensor) -> Tensor {
+        per_sample(levels, like, |at| self.at(at, target))
+    }
 }

@@ -1,19 +1,21 @@
 //! The variational bound on `-log p(x0)`, term by term, in nats a dimension.
 //!
 //! `L_vlb = L_0 + sum_{t>1} L_{t-1} + L_T` (DDPM eq. 5). It is measured here, for any denoiser;
-//! divide by `ln 2` for bits.
+//! divide by `ln 2` for bits. Each term is a function of a prediction and a
+//! [`Posterior`], of one step for the batch (to measure) or of one per sample (to train with).
 #![allow(non_snake_case)]
 
 use super::per_image;
-use crate::denoiser::Denoiser;
+use crate::denoiser::{Denoised, Denoiser};
+use crate::device::widest_float;
 use crate::forward::{Posterior, Variance, posterior, q_sample};
-use crate::schedule::{Level, Schedule};
-use tch::{Kind, Tensor};
+use crate::schedule::{Coefficient, Level, Schedule};
+use tch::Tensor;
 
 // ANCHOR: kl
 /// `KL(N(mean_q, var_q) || N(mean_p, var_p))`, element by element, in nats (DDPM eq. 8 is its
 /// value for fixed variances, up to a constant).
-pub fn kl(mean_q: &Tensor, var_q: f64, mean_p: &Tensor, var_p: &Tensor) -> Tensor {
+pub fn kl(mean_q: &Tensor, var_q: &Tensor, mean_p: &Tensor, var_p: &Tensor) -> Tensor {
     let distance = (mean_q - mean_p).square();
     0.5 * ((var_q + distance) / var_p - 1.0 + (var_p / var_q).log())
 }
@@ -23,8 +25,9 @@ pub fn kl(mean_q: &Tensor, var_q: f64, mean_p: &Tensor, var_p: &Tensor) -> Tenso
 /// `L_T = KL(q(x_T | x0) || N(0, I))`: `[B]`. It holds no parameter: it only says whether the
 /// schedule is long enough.
 pub fn l_T(last: Level, x0: &Tensor) -> Tensor {
-    let mean = last.alpha * x0.to_kind(Kind::Double);
-    per_image(&kl(&mean, last.sigma.powi(2), &mean.zeros_like(), &Tensor::from(1f64)))
+    let mean = last.alpha * wide(x0);
+    let var = Tensor::from(last.sigma.powi(2));
+    per_image(&kl(&mean, &var, &mean.zeros_like(), &Tensor::from(1f64)))
 }
 // ANCHOR_END: l_T
 
@@ -40,11 +43,22 @@ pub fn l_t(
     variance: Variance,
 ) -> Tensor {
     let x_t = q_sample(x0, eps, t);
-    let belief = model.denoise(&x_t, t);
-    let q = posterior(t, s);
-    let std = q.std(variance, belief.nu()).to_kind(Kind::Double);
-    let (truth, ours) = (q.mean(x0, &x_t), q.mean(belief.x0(), &x_t));
-    per_image(&kl(&truth, q.var_small, &ours, &std.square()))
+    kl_term(&posterior(t, s), &model.denoise(&x_t, t), x0, &x_t, variance)
+}
+
+/// The same of a prediction that was made.
+pub fn kl_term<C: Coefficient>(
+    q: &Posterior<C>,
+    prediction: &Denoised,
+    x0: &Tensor,
+    x_t: &Tensor,
+    variance: Variance,
+) -> Tensor {
+    let (x0, x_t, predicted, nu) =
+        (wide(x0), wide(x_t), wide(prediction.x0()), prediction.nu().map(wide));
+    let var = q.std(variance, nu.as_ref()).square();
+    let (truth, ours) = (q.mean(&x0, &x_t), q.mean(&predicted, &x_t));
+    per_image(&kl(&truth, &q.var_small.tensor(), &ours, &var))
 }
 // ANCHOR_END: l_t
 
@@ -71,12 +85,22 @@ pub fn l_0(
     variance: Variance,
     decoder: Decoder,
 ) -> Tensor {
-    let clean = Level { t: 0.0, alpha: 1.0, sigma: 0.0 };
     let x_1 = q_sample(x0, eps, first);
-    let belief = model.denoise(&x_1, first);
-    let q = Posterior { var_small: floor, ..posterior(first, clean) };
-    let std = q.std(variance, belief.nu()).to_kind(Kind::Double);
-    let mean = q.mean(belief.x0(), &x_1);
+    let q = Posterior { var_small: floor, ..posterior(first, Level::CLEAN) };
+    nll_term(&q, &model.denoise(&x_1, first), x0, &x_1, variance, decoder)
+}
+
+/// The same of a prediction that was made.
+pub fn nll_term<C: Coefficient>(
+    q: &Posterior<C>,
+    prediction: &Denoised,
+    x0: &Tensor,
+    x_1: &Tensor,
+    variance: Variance,
+    decoder: Decoder,
+) -> Tensor {
+    let std = q.std(variance, prediction.nu());
+    let mean = q.mean(prediction.x0(), x_1);
     let log_p = match decoder {
         Decoder::Discretised => discretised_log_likelihood(x0, &mean, &std),
         Decoder::Continuous => {
@@ -95,7 +119,7 @@ pub fn l_0(
 /// # Panics
 /// When `x0` is not made of 8-bit levels: on any other data the bins mean nothing.
 pub fn discretised_log_likelihood(x0: &Tensor, mean: &Tensor, std: &Tensor) -> Tensor {
-    let x = x0.to_kind(Kind::Double);
+    let x = wide(x0);
     let level = (&x + 1.0) * 127.5;
     let off = (&level - level.round()).abs().max().double_value(&[]);
     assert!(off < 1e-3, "the discretised decoder needs 8-bit data in [-1, 1], off by {off} levels");
@@ -115,6 +139,11 @@ pub fn discretised_log_likelihood(x0: &Tensor, mean: &Tensor, std: &Tensor) -> T
     (below(b) - below(a)).clamp_min(1e-12).log()
 }
 // ANCHOR_END: discretised
+
+/// In f64 where the device has it: the terms are small differences.
+fn wide(x: &Tensor) -> Tensor {
+    x.to_kind(widest_float(x.device()))
+}
 
 /// The bound, term by term: each `[B]`, in nats a dimension.
 #[derive(Debug)]

@@ -58,9 +58,9 @@ pub fn classifier_step(
     data: &Dataset,
     device: Device,
 ) -> Result<f64, TrainError> {
-    let chosen = batch_indices(config.train.seed, trainer.step, config.batch, data.len());
-    let batch = data.batch(&chosen, device);
-    trainer.step(|net| {
+    trainer.step(|net, batch| {
+        let chosen = batch_indices(config.train.seed, batch, config.batch, data.len());
+        let batch = data.batch(&chosen, device);
         let logits = net.forward(&jitter(&batch.x0), true);
         logits.cross_entropy_for_logits(&batch.cond)
     })

@@ -1,6 +1,7 @@
 //! A distance between two clouds of points that is zero only for equal distributions.
 
-use tch::{Kind, Tensor};
+use crate::device::on_cpu;
+use tch::Tensor;
 
 /// The energy distance `2 E|x - y| - E|x - x'| - E|y - y'|` (Szekely & Rizzo 2013), estimated
 /// without bias: pairs of a point with itself are left out, so two clouds from one distribution
@@ -9,9 +10,9 @@ use tch::{Kind, Tensor};
 /// # Shapes
 /// `x: [N, D]`, `y: [M, D]`, at least two points each.
 pub fn energy_distance(x: &Tensor, y: &Tensor) -> f64 {
-    let (x, y) = (x.to_kind(Kind::Double), y.to_kind(Kind::Double));
+    let (x, y) = (on_cpu(x), on_cpu(y));
     let mean = |a: &Tensor, b: &Tensor, pairs: i64| {
-        let total = Tensor::cdist(a, b, 2.0, None::<i64>).sum(Kind::Double);
+        let total = Tensor::cdist(a, b, 2.0, None::<i64>).sum(None);
         total.double_value(&[]) / pairs as f64
     };
     let (n, m) = (x.size()[0], y.size()[0]);

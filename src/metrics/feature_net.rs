@@ -1,25 +1,68 @@
-//! The network behind FID-LeNet: a classifier whose penultimate layer is the ruler.
+//! Feature extractors, whose features a Frechet distance compares; among them the classifier behind
+//! FID-LeNet.
 
-use super::{ClassifierConfig, Moments};
+use super::{ClassifierConfig, Moments, frechet_distance};
 use crate::checkpoint::{CheckpointError, fingerprint, load_weights, read_config};
-use crate::data::{Dataset, from_u8};
+use crate::data::{Dataset, batch_indices, from_u8};
 use crate::nn::lenet::LeNet;
 use std::path::Path;
 use tch::{Device, Kind, Tensor, nn};
 
-/// A trained classifier, and the moments of its features over the training images.
+// ANCHOR: extractor
+/// A network whose features are compared, and the features of real data: all that a Frechet
+/// distance needs.
+pub trait FeatureExtractor {
+    /// The hash of its weights: distances measured by another network are other numbers.
+    fn hash(&self) -> &str;
+
+    /// `[C, H, W]` of the images that it reads.
+    fn shape(&self) -> [i64; 3];
+
+    /// Length of a feature vector.
+    fn dim(&self) -> i64;
+
+    /// `[B, dim]` of pictures `[B, C, H, W]`. They are u8, so that what is scored is what a saved
+    /// picture holds.
+    fn features(&self, pixels: &Tensor) -> Tensor;
+
+    /// The moments of the features of the training images, with which samples are compared.
+    fn reference(&self) -> &Moments;
+
+    /// The classes `[B]` (i64, below [`classes`](Self::classes)) of pictures with these features;
+    /// none if the network does not classify.
+    fn classify(&self, _features: &Tensor) -> Option<Tensor> {
+        None
+    }
+
+    /// How many classes [`classify`](Self::classify) knows.
+    fn classes(&self) -> usize {
+        0
+    }
+
+    /// The distance from the training images that `n` images can hope for: that of `n` of the
+    /// `test` images, drawn at random by `seed`. A distance grows as its images get fewer, and the
+    /// first images of a test set need not be like the rest (MNIST's are cleaner).
+    fn distance_of_real(&self, test: &Dataset, n: u64, seed: u64) -> f64 {
+        let n = (n as usize).min(test.len());
+        let chosen = batch_indices(seed, 0, n, test.len()).to_device(test.images.device());
+        let pixels = test.images.index_select(0, &chosen);
+        let moments = Moments::of(self.dim(), &pixels, |pixels| self.features(pixels));
+        frechet_distance(&moments, self.reference())
+    }
+}
+// ANCHOR_END: extractor
+
+/// The network behind FID-LeNet: a trained classifier, and the moments of its penultimate layer
+/// over the training images.
 #[derive(Debug)]
 pub struct FeatureNet {
     net: LeNet,
     /// What it reads and was taught.
     pub config: ClassifierConfig,
     device: Device,
-    /// The first twelve hexadecimal digits of the weights' SHA-256: distances measured by another
-    /// network are other numbers.
-    pub hash: String,
-    /// Of all training images: what samples are compared with.
-    pub reference: Moments,
-    /// The Frechet distance between the test and the training images: no model does better.
+    hash: String,
+    reference: Moments,
+    /// The Frechet distance between all test images and the training images.
     pub floor: f64,
 }
 
@@ -37,43 +80,40 @@ impl FeatureNet {
         let hash = fingerprint(&weights)?;
         let reference = Moments::load(dir.join("train-moments.safetensors"))?;
         let test = Moments::load(dir.join("test-moments.safetensors"))?;
-        let floor = super::frechet_distance(&test, &reference);
+        let floor = frechet_distance(&test, &reference);
         Ok(Self { net, config, device, hash, reference, floor })
     }
+}
 
-    /// `[B, 128]` of pictures `[B, C, H, W]`. They are u8, so that what is scored is what a
-    /// saved picture holds.
-    pub fn features(&self, pixels: &Tensor) -> Tensor {
+impl FeatureExtractor for FeatureNet {
+    fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    fn shape(&self) -> [i64; 3] {
+        self.config.format.shape()
+    }
+
+    fn dim(&self) -> i64 {
+        LeNet::FEATURES
+    }
+
+    fn features(&self, pixels: &Tensor) -> Tensor {
         assert_eq!(pixels.kind(), Kind::Uint8, "scores are of u8 pictures: see data::to_u8");
         let _guard = tch::no_grad_guard();
         self.net.features(&from_u8(&pixels.to_device(self.device)))
     }
 
-    /// The distance of the first `n` images of `test` from the training images: what samples of
-    /// that number can hope for, since a distance grows as its samples get fewer.
-    pub fn floor_of(&self, test: &Dataset, n: u64) -> f64 {
-        let few = test.first((n as usize).min(test.len()));
-        super::frechet_distance(&feature_moments(&self.net, &few, self.device), &self.reference)
+    fn reference(&self) -> &Moments {
+        &self.reference
     }
 
-    /// The classes `[B]` (i64) of pictures `[B, C, H, W]`, u8.
-    pub fn classify(&self, pixels: &Tensor) -> Tensor {
-        self.classes(&self.features(pixels))
-    }
-
-    /// The classes `[B]` (i64) of pictures with these [`features`](Self::features).
-    pub fn classes(&self, features: &Tensor) -> Tensor {
+    fn classify(&self, features: &Tensor) -> Option<Tensor> {
         let _guard = tch::no_grad_guard();
-        self.net.logits(features).argmax(-1, false)
+        Some(self.net.logits(features).argmax(-1, false))
     }
-}
 
-/// The moments of a classifier's features over all of `data`, 500 images at a time.
-pub fn feature_moments(net: &LeNet, data: &Dataset, device: Device) -> Moments {
-    let _guard = tch::no_grad_guard();
-    let mut moments = Moments::new(LeNet::FEATURES);
-    for pixels in data.images.split(500, 0) {
-        moments.add(&net.features(&from_u8(&pixels.to_device(device))));
+    fn classes(&self) -> usize {
+        self.config.classes
     }
-    moments
 }

@@ -2,6 +2,7 @@
 //! features are Inception's.
 
 use crate::checkpoint::{CheckpointError, load_tensors, save_tensors};
+use crate::device::on_cpu;
 use std::path::Path;
 use tch::{Kind, Tensor};
 
@@ -18,18 +19,25 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// Of nothing yet, in `dim` dimensions.
+    /// The moments of no sample, in `dim` dimensions.
     pub fn new(dim: i64) -> Self {
         let zeros = |shape: &[i64]| Tensor::zeros(shape, tch::kind::DOUBLE_CPU);
         Self { sum: zeros(&[dim]), outer: zeros(&[dim, dim]), n: 0 }
     }
 
+    /// The moments of `features` of pictures `[N, C, H, W]`, 500 at a time.
+    pub fn of(dim: i64, pixels: &Tensor, features: impl Fn(&Tensor) -> Tensor) -> Self {
+        let mut moments = Self::new(dim);
+        pixels.split(500, 0).iter().for_each(|some| moments.add(&features(some)));
+        moments
+    }
+
     /// Adds `features: [B, D]`, of any float kind and device.
     pub fn add(&mut self, features: &Tensor) {
-        let x = features.to_device(tch::Device::Cpu).to_kind(Kind::Double);
+        let x = on_cpu(features);
         let (shape, dim) = (x.size(), self.sum.size()[0]);
         assert!(shape.len() == 2 && shape[1] == dim, "moments of [B, {dim}] got {shape:?}");
-        self.sum += x.sum_dim_intlist(0, false, Kind::Double);
+        self.sum += x.sum_dim_intlist(0, false, None);
         self.outer += x.tr().matmul(&x);
         self.n += shape[0] as u64;
     }
@@ -124,7 +132,7 @@ pub fn frechet_of_gaussians(mu1: &Tensor, sigma1: &Tensor, mu2: &Tensor, sigma2:
     let root1 = (&vectors * root(&values)).matmul(&vectors.tr());
     let inner = root1.matmul(sigma2).matmul(&root1);
     let cross = root(&((&inner + inner.tr()) / 2.0).linalg_eigvalsh("L"));
-    let sum = |x: Tensor| x.sum(Kind::Double).double_value(&[]);
+    let sum = |x: Tensor| x.sum(None).double_value(&[]);
     let traces = sum(sigma1.diagonal(0, 0, 1) + sigma2.diagonal(0, 0, 1));
     sum((mu1 - mu2).square()) + traces - 2.0 * sum(cross)
 }

@@ -12,7 +12,7 @@ pub use classes::{
     classifier_step,
 };
 pub use energy::energy_distance;
-pub use feature_net::{FeatureNet, feature_moments};
+pub use feature_net::{FeatureExtractor, FeatureNet};
 pub use frechet::{Moments, frechet_distance, frechet_of_gaussians};
 pub use jackknife::{GROUPS, Groups};
 pub use spectrum::{Band, radial_spectrum};

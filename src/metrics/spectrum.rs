@@ -1,6 +1,7 @@
 //! Power by spatial frequency: what noise drowns first.
 
-use tch::{Kind, Tensor};
+use crate::device::on_cpu;
+use tch::Tensor;
 
 /// The mean power of the Fourier coefficients whose frequency lies in one ring.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
@@ -24,9 +25,9 @@ pub fn radial_spectrum(images: &Tensor, bands: usize) -> Vec<Band> {
     let size = images.size();
     let [_, _, height, side] = size[..] else { panic!("images are {size:?}, not [N, C, H, W]") };
     assert!(height == side && side >= 8, "images are {size:?}: square and at least 8 wide, please");
-    let spectrum = images.to_kind(Kind::Double).fft_fft2(None::<&[i64]>, [-2, -1], "ortho");
-    let power = spectrum.abs().square().mean_dim([0, 1].as_slice(), false, Kind::Double); // [H, W]
-    let axis = Tensor::fft_fftfreq(side, 1.0, (Kind::Double, images.device()));
+    let spectrum = on_cpu(images).fft_fft2(None::<&[i64]>, [-2, -1], "ortho");
+    let power = spectrum.abs().square().mean_dim([0, 1].as_slice(), false, None); // [H, W]
+    let axis = Tensor::fft_fftfreq(side, 1.0, tch::kind::DOUBLE_CPU);
     let radius = (axis.square().unsqueeze(0) + axis.square().unsqueeze(1)).sqrt(); // [H, W]
     let lowest = 0.5 / side as f64;
     let width = (0.5 - lowest) / bands as f64;
@@ -35,7 +36,7 @@ pub fn radial_spectrum(images: &Tensor, bands: usize) -> Vec<Band> {
             let from = lowest + width * band as f64;
             let ring = radius.ge(from).logical_and(&radius.lt(from + width));
             assert!(ring.any().int64_value(&[]) == 1, "{bands} rings are too many for {side} px");
-            let power = power.masked_select(&ring).mean(Kind::Double).double_value(&[]);
+            let power = power.masked_select(&ring).mean(None).double_value(&[]);
             Band { frequency: from + width / 2.0, power }
         })
         .collect()
@@ -45,7 +46,6 @@ pub fn radial_spectrum(images: &Tensor, bands: usize) -> Vec<Band> {
 mod tests {
     use super::*;
     use crate::noise::Seeded;
-    use tch::Device;
 
     #[test]
     fn white_noise_is_flat_and_a_wave_is_one_ring() {
@@ -53,7 +53,7 @@ mod tests {
         for band in radial_spectrum(&noise, 10) {
             assert!((band.power - 1.0).abs() < 0.05, "{band:?}");
         }
-        let x = Tensor::arange(28, (Kind::Double, Device::Cpu));
+        let x = Tensor::arange(28, tch::kind::DOUBLE_CPU);
         let wave = (x * (std::f64::consts::TAU * 7.0 / 28.0)).cos(); // 0.25 cycles a pixel
         let image = wave.view([1, 1, 1, 28]).expand([1, 1, 28, 28], false);
         let bands = radial_spectrum(&image, 10);

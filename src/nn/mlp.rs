@@ -1,11 +1,12 @@
 //! A small residual network for points in the plane.
 
 use serde::{Deserialize, Serialize};
-use tch::{Tensor, nn};
+use tch::{Kind, Tensor, nn};
 
 use super::cost::Cost;
 use super::embedding::{Layout, sinusoidal};
 use super::layers::{Start, linear};
+use crate::conditioning::Conditioning;
 use crate::network::Network;
 
 /// Whether a network is told how noisy its input is.
@@ -132,24 +133,49 @@ impl Mlp {
 impl Network for Mlp {
     type Cond = ();
 
+    fn encode(&self, (): &(), _train: bool) -> Conditioning {
+        Conditioning::none()
+    }
+
     /// # Shapes
     /// `x: [B, data_dim]`, `t: [B]` or `[1]` -> `[B, out_dim]`. `train` changes nothing.
-    fn forward(&self, x: &Tensor, t: &Tensor, (): &(), _train: bool) -> Tensor {
+    ///
+    /// # Panics
+    /// On other shapes, and on a conditioning that has no place here: an embedding where the time
+    /// is ignored, tokens, planes.
+    fn forward(&self, x: &Tensor, t: &Tensor, conditioning: &Conditioning, _train: bool) -> Tensor {
         assert!(
             x.dim() == 2 && x.size()[1] == self.config.data_dim,
             "this Mlp takes points of shape [B, {}], not {:?}",
             self.config.data_dim,
             x.size()
         );
+        let Conditioning { emb: more, tokens, planes } = conditioning;
+        assert!(tokens.is_none() && planes.is_none(), "an Mlp takes no tokens and no planes");
+        let told = self.time_embedding.is_some() || more.is_none();
+        assert!(told, "an Mlp without time has no place for an embedding of the condition");
         let emb = self.time_embedding.as_ref().map(|layer| {
             let waves = sinusoidal(t, self.config.embed, self.config.layout);
-            waves.to_kind(x.kind()).apply(layer).silu() // [B or 1, width]
+            let emb = waves.to_kind(x.kind()).apply(layer); // [B or 1, width]
+            match more {
+                Some(more) => {
+                    let (found, width) = (more.size(), self.config.width);
+                    let fits = found.len() == 2 && found[1] == width;
+                    assert!(fits, "an embedding of shape {found:?}, added to [B, {width}]");
+                    (&emb + more.to_kind(emb.kind())).silu() // [B, width]
+                }
+                None => emb.silu(),
+            }
         });
         let h = self
             .blocks
             .iter()
             .fold(x.apply(&self.input), |h, block| block.forward(&h, emb.as_ref()));
         h.silu().apply(&self.output)
+    }
+
+    fn kind(&self) -> Option<Kind> {
+        Some(self.input.ws.kind())
     }
 }
 
@@ -183,7 +209,7 @@ mod tests {
     #[test]
     fn an_untrained_mlp_predicts_zero_so_the_first_loss_is_one() {
         let (_vs, net) = mlp(&MlpConfig::default());
-        let out = net.forward(&points(4096), &times(4096), &(), true);
+        let out = net.forward(&points(4096), &times(4096), &Conditioning::none(), true);
         assert_eq!(out.abs().max().double_value(&[]), 0.0);
         let loss = out.mse_loss(&points(4096), Reduction::Mean).double_value(&[]);
         assert!((loss - 1.0).abs() < 0.05, "first loss {loss}");
@@ -208,7 +234,8 @@ mod tests {
             h += part(&inner.silu(), "linear_2");
         }
         let want = layer(&h.silu(), "output");
-        let diff = (net.forward(&x, &t, &(), true) - want).abs().max().double_value(&[]);
+        let diff =
+            (net.forward(&x, &t, &Conditioning::none(), true) - want).abs().max().double_value(&[]);
         assert!(diff < 1e-12, "off by {diff:e}");
     }
 
@@ -218,8 +245,8 @@ mod tests {
         wake(&vs);
         let x = points(8);
         let t = Tensor::from_slice(&[321f32]);
-        let one = net.forward(&x, &t, &(), false);
-        let each = net.forward(&x, &t.expand([8], false), &(), false);
+        let one = net.forward(&x, &t, &Conditioning::none(), false);
+        let each = net.forward(&x, &t.expand([8], false), &Conditioning::none(), false);
         assert!((one - each).abs().max().double_value(&[]) < 1e-6);
     }
 
@@ -229,7 +256,8 @@ mod tests {
             let (vs, net) = mlp(&MlpConfig { time, ..MlpConfig::default() });
             wake(&vs);
             let x = points(8);
-            let at = |t: f32| net.forward(&x, &Tensor::from_slice(&[t]), &(), false);
+            let at =
+                |t: f32| net.forward(&x, &Tensor::from_slice(&[t]), &Conditioning::none(), false);
             let change = (at(1.0) - at(900.0)).abs().max().double_value(&[]);
             assert_eq!(change > 1e-3, reaches, "{time:?}: the output changed by {change:e}");
         }

@@ -1,9 +1,12 @@
 //! The networks and the layers they are made of.
 //!
 //! [`mlp`] is for points in the plane, [`unet`] for images. Both implement
-//! [`Network`](crate::network::Network) and can say what they cost before they are built.
+//! [`Network`](crate::network::Network) and can say what they cost before they are built; a
+//! [`conditioned`] network has an encoder before it, such as [`class_embedding`].
 
 pub mod attention;
+pub mod class_embedding;
+pub mod conditioned;
 pub mod cost;
 pub mod embedding;
 mod layers;
@@ -13,5 +16,7 @@ pub mod resample;
 pub mod resblock;
 pub mod unet;
 
+pub use class_embedding::{ClassEmbedding, ClassLabels};
+pub use conditioned::{Conditioned, Encode};
 pub use mlp::{Mlp, MlpConfig, Time};
 pub use unet::{Unet, UnetConfig};

@@ -1,6 +1,7 @@
 //! Numbers out of tensors, with the shapes that a picture can show.
 
-use tch::{Device, Kind, Tensor};
+use crate::device::on_cpu;
+use tch::Tensor;
 
 use super::polyline::Point;
 
@@ -14,7 +15,7 @@ pub(super) fn points(what: &str, tensor: &Tensor) -> Vec<Point> {
 /// All elements, row by row.
 pub(super) fn values(tensor: &Tensor) -> Vec<f64> {
     let mut values = vec![0.0; tensor.numel()];
-    let tensor = tensor.detach().to_device(Device::Cpu).to_kind(Kind::Double).contiguous();
+    let tensor = on_cpu(&tensor.detach()).contiguous();
     tensor.copy_data(&mut values, tensor.numel());
     values
 }
@@ -22,6 +23,7 @@ pub(super) fn values(tensor: &Tensor) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tch::{Device, Kind};
 
     #[test]
     fn rows_become_points_whatever_the_layout_and_the_kind() {

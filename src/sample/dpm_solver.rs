@@ -4,7 +4,6 @@
 //! levels. These solvers estimate how it changes in `lambda = ln(alpha / sigma)`, half the log SNR:
 //! from evaluations before (multistep) or on the way (singlestep).
 
-use super::Between;
 use super::ddim::{ddim_step, ode_step};
 use crate::denoiser::{Denoised, Denoiser};
 use crate::noise::Noise;
@@ -107,7 +106,7 @@ fn multistep(
 /// # Shapes
 /// `x_T` and the result: `[B, ...]`. `path` falls from the level of `x_T` to the clean one.
 #[allow(non_snake_case)]
-pub fn dpm_solver_2(model: &dyn Denoiser, between: Between, path: &[Level], x_T: Tensor) -> Tensor {
+pub fn dpm_solver_2(model: &dyn Denoiser, path: &[Level], x_T: Tensor) -> Tensor {
     let _guard = tch::no_grad_guard();
     path.windows(2).fold(x_T, |x_t, step| {
         let (t, s) = (step[0], step[1]);
@@ -115,7 +114,7 @@ pub fn dpm_solver_2(model: &dyn Denoiser, between: Between, path: &[Level], x_T:
         if s.is_clean() {
             return ode_step(&here, t, s);
         }
-        let u = part_of_the_way(between, t, s, 0.5);
+        let u = t.towards(s, 0.5);
         let there = model.denoise(&ode_step(&here, t, u), u);
         ode_step(&here.map_eps(&x_t, t, |_| there.eps().shallow_clone()), t, s)
     })
@@ -129,7 +128,7 @@ pub fn dpm_solver_2(model: &dyn Denoiser, between: Between, path: &[Level], x_T:
 /// # Shapes
 /// `x_T` and the result: `[B, ...]`. `path` falls from the level of `x_T` to the clean one.
 #[allow(non_snake_case)]
-pub fn dpm_solver_3(model: &dyn Denoiser, between: Between, path: &[Level], x_T: Tensor) -> Tensor {
+pub fn dpm_solver_3(model: &dyn Denoiser, path: &[Level], x_T: Tensor) -> Tensor {
     let _guard = tch::no_grad_guard();
     path.windows(2).fold(x_T, |x_t, step| {
         let (t, s) = (step[0], step[1]);
@@ -138,7 +137,7 @@ pub fn dpm_solver_3(model: &dyn Denoiser, between: Between, path: &[Level], x_T:
             return ode_step(&here, t, s);
         }
         let width = (s.log_snr() - t.log_snr()) / 2.0; // in lambda
-        let [a, b] = [1.0, 2.0].map(|third| part_of_the_way(between, t, s, third / 3.0));
+        let [a, b] = [1.0, 2.0].map(|third| t.towards(s, third / 3.0));
         // The noise runs along the line through two evaluations; its mean over a piece is its
         // value at the piece's centre of mass.
         let eps = here.eps().shallow_clone();
@@ -149,11 +148,6 @@ pub fn dpm_solver_3(model: &dyn Denoiser, between: Between, path: &[Level], x_T:
         let second = model.denoise(&step_with(along(&first, centre), b), b);
         step_with(along(&second, 1.5 * centre_of_mass(width)), s)
     })
-}
-
-/// The level a part of the way from `t` to `s` in lambda.
-fn part_of_the_way(between: Between, t: Level, s: Level, part: f64) -> Level {
-    between(t.log_snr() + part * (s.log_snr() - t.log_snr()))
 }
 
 /// Where in a step of `width` the mean of a linear noise is taken, as a fraction of the step: the

@@ -1,6 +1,5 @@
 //! Heun's second-order step, and EDM's sampler around it.
 
-use super::Between;
 use super::ddim::ode_step;
 use crate::denoiser::Denoiser;
 use crate::forward::transition;
@@ -78,7 +77,8 @@ impl fmt::Display for Churn {
 // ANCHOR: edm
 /// EDM's stochastic sampler (Karras et al. 2022, Algorithm 2): each step first climbs a little,
 /// by adding noise, and then descends from there by Heun's. The new noise covers errors made
-/// before, which DDIM's deterministic way would carry to the end.
+/// before, which DDIM's deterministic way would carry to the end. No step climbs above the level
+/// that the path starts from, the noisiest that the model is known to know.
 ///
 /// Evaluations as [`heun`]; noise only where it is added.
 ///
@@ -87,7 +87,6 @@ impl fmt::Display for Churn {
 #[allow(non_snake_case)]
 pub fn edm(
     model: &dyn Denoiser,
-    between: Between,
     path: &[Level],
     x_T: Tensor,
     churn: Churn,
@@ -95,6 +94,7 @@ pub fn edm(
 ) -> Tensor {
     let _guard = tch::no_grad_guard();
     let steps = path.len() as f64 - 1.0;
+    let highest = path[0].log_snr();
     path.windows(2).fold(x_T, |x_t, step| {
         let (t, s) = (step[0], step[1]);
         let churned = (churn.above..=churn.below).contains(&(t.sigma / t.alpha));
@@ -102,7 +102,8 @@ pub fn edm(
         if gamma == 0.0 {
             return heun_step(model, &x_t, t, s);
         }
-        let up = between(t.log_snr() - 2.0 * gamma.ln_1p()); // sigma / alpha grows by 1 + gamma
+        // sigma / alpha grows by 1 + gamma
+        let up = t.with_log_snr((t.log_snr() - 2.0 * gamma.ln_1p()).max(highest));
         let climb = transition(up, t);
         let x_up = climb.scale * &x_t + churn.scale * climb.var.sqrt() * noise(&x_t);
         heun_step(model, &x_up, up, s)

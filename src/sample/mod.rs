@@ -1,5 +1,5 @@
 //! Samplers: plain functions over a [`Denoiser`](crate::denoiser::Denoiser) and a path of
-//! [`Level`]s, from noise to the clean level.
+//! [`Level`](crate::schedule::Level)s, from noise to the clean level.
 //!
 //! Respacing is the choice of the path; clipping and guidance wrap the denoiser; watching is
 //! [`Record`](crate::guide::Record). So each sampler is only its own few lines.
@@ -21,10 +21,3 @@ pub use dpm_solver::{Slow, dpm_solver, dpm_solver_2, dpm_solver_3, dpm_solver_sd
 pub use heun::{Churn, edm, heun};
 pub use interpolate::slerp;
 pub use unipc::unipc;
-
-use crate::schedule::Level;
-
-/// The level of a given log SNR, for samplers that look between the levels of their path:
-/// [`Schedule::at_log_snr`](crate::schedule::Schedule::at_log_snr), or for a model without a
-/// ladder [`Level::variance_exploding`].
-pub type Between<'a> = &'a dyn Fn(f64) -> Level;

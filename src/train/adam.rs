@@ -26,7 +26,8 @@ impl Adam {
     /// `theta = (1 - lr weight_decay) theta - lr m_hat / (sqrt(v_hat) + eps)`,
     /// where `m_hat = m / (1 - beta1^t)` and `v_hat = v / (1 - beta2^t)`.
     ///
-    /// A parameter without a gradient (`None`) is left alone, moments and all.
+    /// A parameter without a gradient (`None`) is left alone, moments and all. With `lr = 0`, the
+    /// last step of a cooled run, the moments move and the parameters stay.
     pub fn step(
         &mut self,
         config: &TrainConfig,
@@ -47,6 +48,9 @@ impl Adam {
             let (m, v) = (&mut self.m[i], &mut self.v[i]);
             let _ = m.lerp_(g, 1.0 - beta1);
             let _ = v.lerp_(&g.square(), 1.0 - beta2);
+            if lr == 0.0 {
+                continue; // on_sqrt is infinite, and 0 times infinity no number
+            }
             let mut theta = theta.shallow_clone();
             if config.weight_decay > 0.0 {
                 let _ = theta.g_mul_scalar_(1.0 - lr * config.weight_decay);

@@ -28,6 +28,10 @@ pub struct TrainConfig {
     pub ema_decay: f64,
     /// Fixes the initial weights and the random numbers of every step.
     pub seed: u64,
+    /// Tells apart trainers of one seed: those of another stream draw unrelated numbers. The two
+    /// networks of a GAN, or of an autoencoder and its prior, need two streams; two networks that
+    /// are compared share one, and so see the same noise.
+    pub stream: u64,
 }
 
 impl Default for TrainConfig {
@@ -43,6 +47,7 @@ impl Default for TrainConfig {
             accumulate: 1,
             ema_decay: 0.9999,
             seed: 0,
+            stream: 0,
         }
     }
 }

@@ -8,7 +8,7 @@
 //! let build = |vs: &nn::Path| nn::linear(vs, 2, 2, Default::default());
 //! let mut trainer = Trainer::new(Device::Cpu, config, build);
 //! while trainer.step < 1000 {
-//!     let loss = trainer.step(|net| {
+//!     let loss = trainer.step(|net, _batch| {
 //!         let x = Tensor::randn([64, 2], (Kind::Float, Device::Cpu)); // [64, 2]
 //!         (x.apply(net) - x).square().mean(Kind::Float)
 //!     })?;

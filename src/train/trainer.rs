@@ -1,8 +1,9 @@
 use super::{Adam, Ema, TrainConfig, TrainError};
+use crate::device::on_cpu;
 use crate::noise::mix;
 use std::{collections::BTreeMap, fmt};
 use tch::nn::{self, VarStore};
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
 /// A model being trained: its weights, their moving average, Adam's moments and the step count.
 ///
@@ -24,9 +25,10 @@ pub struct Trainer<M> {
 }
 
 impl<M> Trainer<M> {
-    /// Builds the module twice (the second is the EMA's); `config.seed` fixes the initial weights.
+    /// Builds the module twice (the second is the EMA's); `config.seed` and `config.stream` fix the
+    /// initial weights.
     pub fn new(device: Device, config: TrainConfig, build: impl Fn(&nn::Path) -> M) -> Self {
-        seed_torch(config.seed, INIT, 0);
+        seed_torch(&config, INIT, 0);
         let vs = VarStore::new(device);
         let model = build(&vs.root());
         let ema = Ema::new(&vs, config.ema_decay, &build);
@@ -39,14 +41,18 @@ impl<M> Trainer<M> {
 
     /// One optimizer step on any loss; returns the loss, averaged over `config.accumulate` calls.
     ///
-    /// libtorch's generator is seeded from `(config.seed, step, call)` before each call of `loss`,
-    /// so that a resumed run draws what the uninterrupted one would have, whatever was sampled in
-    /// between. `loss` must return one number (shape `[]`).
+    /// `loss` is told which batch it is asked for, counted from 0 over all calls of the run: with
+    /// accumulation each call takes the next batch (see
+    /// [`batch_indices`](crate::data::batch_indices)). It must return one number (shape `[]`).
+    ///
+    /// libtorch's generator is seeded from `(config.seed, config.stream, step, call)` before each
+    /// call, so that a resumed run draws what the uninterrupted one would have, whatever was
+    /// sampled in between.
     ///
     /// # Errors
     /// A loss or gradient that is not finite stops here, names the step and the tensor, and leaves
     /// everything as it was.
-    pub fn step(&mut self, mut loss: impl FnMut(&M) -> Tensor) -> Result<f64, TrainError> {
+    pub fn step(&mut self, mut loss: impl FnMut(&M, u64) -> Tensor) -> Result<f64, TrainError> {
         self.config.check()?;
         let step = self.step + 1;
         let (value, mut grads) = self.gradients(step, &mut loss)?;
@@ -82,7 +88,7 @@ impl<M> Trainer<M> {
     fn gradients(
         &self,
         step: u64,
-        loss: &mut dyn FnMut(&M) -> Tensor,
+        loss: &mut dyn FnMut(&M, u64) -> Tensor,
     ) -> Result<(f64, Vec<Option<Tensor>>), TrainError> {
         let calls = self.config.accumulate;
         let live: Vec<usize> =
@@ -91,15 +97,15 @@ impl<M> Trainer<M> {
         let mut grads: Vec<Option<Tensor>> = self.params.iter().map(|_| None).collect();
         let mut sum = 0.0;
         for call in 0..calls {
-            seed_torch(self.config.seed, call, step);
-            let loss = loss(&self.model);
+            seed_torch(&self.config, call, step);
+            let loss = loss(&self.model, self.step * calls + call);
             let shape = loss.size();
             assert_eq!(
                 loss.numel(),
                 1,
                 "the loss has shape {shape:?}, but must be one number, shape []: take its mean"
             );
-            let value = loss.to_kind(Kind::Double).double_value(&[]);
+            let value = loss.double_value(&[]);
             if !value.is_finite() {
                 return Err(TrainError::Loss { step, loss: value });
             }
@@ -134,7 +140,7 @@ impl<M> Trainer<M> {
             .zip(grads)
             .filter_map(|(name, g)| Some((name, g.as_ref()?.norm())))
             .unzip();
-        let norms = Tensor::stack(&norms, 0).to_device(Device::Cpu).to_kind(Kind::Double); // [parameters]
+        let norms = on_cpu(&Tensor::stack(&norms, 0)); // [parameters]
         let norms = Vec::<f64>::try_from(norms).expect("a vector of doubles");
         match norms.iter().position(|norm| !norm.is_finite()) {
             Some(bad) => Err(TrainError::Gradient { step, name: names[bad].clone(), loss }),
@@ -146,7 +152,11 @@ impl<M> Trainer<M> {
 /// In the place of a loss call's index: the initial weights.
 const INIT: u64 = u64::MAX;
 
-fn seed_torch(seed: u64, call: u64, step: u64) {
+fn seed_torch(config: &TrainConfig, call: u64, step: u64) {
+    let seed = match config.stream {
+        0 => config.seed,
+        stream => mix(config.seed, stream, u64::MAX),
+    };
     // The shift keeps the value positive: libtorch takes an i64.
     tch::manual_seed((mix(seed, call, step) >> 1) as i64);
 }

@@ -2,6 +2,9 @@
 //!
 //! The names (A1, B3, ...) number the facts; the book quotes them.
 
+mod conditions;
+mod joints;
+mod levels;
 mod objectives;
 mod peers;
 mod samplers;

@@ -1,11 +1,14 @@
 //! B1-B10, J6: the posterior, the bound, what the network predicts.
 
-use crate::support::{Believes, F64, close, grid, max_diff, normal, relative, two_modes};
+use crate::support::{Believes, F64, close, grid, max_diff, normal, relative, truth, two_modes};
+use from_noise::conditioning::Conditioning;
 use from_noise::denoiser::{
     BestVariance, Denoised, Denoiser, Gaussian, Meaning, Model, Preconditioning, Target,
 };
 use from_noise::forward::{Variance, posterior, q_sample};
-use from_noise::loss::{Decoder, Weighting, discretised_log_likelihood, kl, l_simple, l_t, l_vlb};
+use from_noise::loss::{
+    Decoder, Weighting, discretised_log_likelihood, kl, l_edm, l_simple, l_t, l_v, l_vlb, l_x0,
+};
 use from_noise::network::Network;
 use from_noise::noise::quadrature;
 use from_noise::schedule::{Level, Schedule};
@@ -69,7 +72,7 @@ fn b2_the_true_reverse_step_is_gaussian_only_for_small_beta() {
     let mut modes = Vec::new();
     for beta in [0.9, 0.5, 0.2, 0.05, 0.01, 0.001] {
         let alpha_bar = s.alpha.powi(2) * (1.0 - beta);
-        let t = Level { t: 200.0, alpha: f64::sqrt(alpha_bar), sigma: f64::sqrt(1.0 - alpha_bar) };
+        let t = Level { alpha: f64::sqrt(alpha_bar), sigma: f64::sqrt(1.0 - alpha_bar) };
         let log_p = data.log_reverse(&x, &x_t, t, s);
         let p = log_p.exp();
         close(p.sum(Kind::Double).double_value(&[]) * dx, 1.0, 1e-6);
@@ -170,7 +173,8 @@ fn b6_kl_is_the_integral() {
         (q.exp() * (q - p)).sum(Kind::Double).double_value(&[]) * dx
     };
     let ours = |m: f64, v: f64, n: f64, w: f64| {
-        kl(&Tensor::from(m), v, &Tensor::from(n), &Tensor::from(w)).double_value(&[])
+        let [m, v, n, w] = [m, v, n, w].map(Tensor::from);
+        kl(&m, &v, &n, &w).double_value(&[])
     };
     for (m, v, n, w) in [(0.3, 0.5, -0.2, 0.8), (1.0, 2.0, 1.0, 0.7), (0.0, 0.1, 0.5, 0.1)] {
         close(ours(m, v, n, w), integral(m, v, n, w), 1e-8);
@@ -206,18 +210,27 @@ struct Echo;
 
 impl Network for Echo {
     type Cond = ();
-    fn forward(&self, x: &Tensor, t: &Tensor, _: &(), _: bool) -> Tensor {
+    fn encode(&self, _: &(), _: bool) -> Conditioning {
+        Conditioning::none()
+    }
+    fn forward(&self, x: &Tensor, t: &Tensor, _: &Conditioning, _: bool) -> Tensor {
         x * t.view([-1, 1]) / 1000.0
     }
 }
+
+fn echo(target: Target) -> Model<Echo> {
+    Model::new(Echo, Meaning { target, ..Meaning::default() }, linear())
+}
+
+type Loss = fn(&Model<Echo>, &[Level], &Tensor, &(), &Tensor) -> Tensor;
 
 #[test]
 fn b8_t_is_uniform_and_reaches_both_ends() {
     tch::manual_seed(5);
     let (schedule, n) = (Schedule::ddpm(10), 100_000);
-    let t = schedule.draw_t(n);
-    let counts = Vec::<i64>::try_from(t.bincount::<&Tensor>(None, 0)).unwrap();
-    assert_eq!((counts.len(), counts[0]), (11, 0), "t runs over 1..=10");
+    let mut counts = [0i64; 11];
+    schedule.draw_t(n).into_iter().for_each(|t| counts[t] += 1);
+    assert_eq!(counts[0], 0, "t runs over 1..=10");
     let chi2: f64 = counts[1..].iter().map(|&c| (c as f64 - 1e4).powi(2) / 1e4).sum();
     assert!(chi2 < 33.7, "chi-square {chi2} on 9 degrees of freedom (p = 1e-4)");
 }
@@ -226,24 +239,22 @@ fn b8_t_is_uniform_and_reaches_both_ends() {
 fn b8_the_loss_is_the_error_at_the_level_drawn() {
     let schedule = linear();
     let (x0, eps) = (normal(&[6, 2], 1), normal(&[6, 2], 2));
-    let t = Tensor::from_slice(&[1i64, 1000, 3, 500, 77, 999]);
-    for target in [Target::Eps, Target::X0, Target::V] {
-        let model = Model::new(Echo, Meaning { target, ..Meaning::default() });
-        let loss = l_simple(&model, &schedule, Weighting::Flat, &x0, &(), &t, &eps);
-        let mut expected = 0.0;
+    let t = [1, 1000, 3, 500, 77, 999];
+    let levels = schedule.levels(&t);
+    let losses: [(Target, Loss); 3] =
+        [(Target::Eps, l_simple), (Target::X0, l_x0), (Target::V, l_v)];
+    for (target, loss) in losses {
+        let model = echo(target);
+        let loss = loss(&model, &levels, &x0, &(), &eps);
+        assert_eq!(loss.size(), [6]);
         for i in 0..6 {
-            let at = schedule.level(t.int64_value(&[i]) as usize);
-            let x_t = q_sample(&x0.get(i), &eps.get(i), at);
-            let truth = match target {
-                Target::Eps => eps.get(i),
-                Target::X0 => x0.get(i),
-                Target::V => at.alpha * eps.get(i) - at.sigma * x0.get(i),
-                Target::Edm { .. } => unreachable!("its loss is the next test's"),
-            };
-            let error = (x_t * (at.t / 1000.0) - truth).square();
-            expected += error.mean(Kind::Double).double_value(&[]) / 6.0;
+            let (at, one) = (levels[i as usize], |x: &Tensor| x.narrow(0, i, 1));
+            let x_t = q_sample(&one(&x0), &one(&eps), at);
+            let truth = truth(target, &one(&x0), &one(&eps), at);
+            let error = (x_t * (t[i as usize] as f64 / 1000.0) - truth).square();
+            let expected = error.mean(Kind::Double).double_value(&[]);
+            relative(loss.double_value(&[i]), expected, 1e-6);
         }
-        relative(loss.double_value(&[]), expected, 1e-6);
     }
 }
 
@@ -251,12 +262,11 @@ fn b8_the_loss_is_the_error_at_the_level_drawn() {
 fn j1_the_loss_of_edm_is_the_error_of_its_denoiser() {
     // Karras et al. 2022, eq. 8: training sees F and its target, sampling sees D; the network's
     // input is scaled alike in both
-    let model =
-        Model::new(Echo, Meaning { target: Target::Edm { sigma_data: 0.5 }, ..Meaning::default() });
+    let model = echo(Target::Edm { sigma_data: 0.5 });
     let (x0, eps) = (0.5 * normal(&[6, 2], 1), normal(&[6, 2], 2));
     for t in [10, 300, 900] {
-        let (at, each) = (linear().level(t), Tensor::full([6], t as i64, tch::kind::INT64_CPU));
-        let loss = l_simple(&model, &linear(), Weighting::Flat, &x0, &(), &each, &eps);
+        let at = linear().level(t);
+        let loss = l_edm(&model, &[at; 6], &x0, &(), &eps).mean(Kind::Double);
         let belief = model.given(()).denoise(&q_sample(&x0, &eps, at), at);
         let error = (belief.x0() - &x0).square().mean(Kind::Double).double_value(&[]);
         let out = Preconditioning::at(at, 0.5).out;
@@ -292,11 +302,9 @@ fn b9_j6_the_three_errors_are_one_error() {
         let at = schedule.level(t);
         let x_t = q_sample(&x0, &eps, at);
         let guess = Denoised::from_x0(&x_t, at, &x0 + 0.1 * normal(&[16, 3], 3));
-        let (alpha, sigma) = (Tensor::from(at.alpha), Tensor::from(at.sigma));
         let error = |target: Target| {
-            let truth = target.truth(&x0, &eps, &alpha, &sigma);
-            let ours = target.truth(guess.x0(), guess.eps(), &alpha, &sigma);
-            (ours - truth).square().sum(Kind::Double).double_value(&[])
+            let ours = truth(target, guess.x0(), guess.eps(), at);
+            (ours - truth(target, &x0, &eps, at)).square().sum(Kind::Double).double_value(&[])
         };
         let snr = at.snr();
         relative(error(Target::V), (snr + 1.0) * error(Target::X0), 1e-9);
@@ -316,18 +324,12 @@ fn b9_j6_the_three_errors_are_one_error() {
 fn j6_the_weight_multiplies_each_sample_s_error() {
     let schedule = linear();
     let (x0, eps) = (normal(&[2, 2], 1), normal(&[2, 2], 2));
-    let model = Model::new(Echo, Meaning::default());
-    let loss = |weighting, i: i64, t: i64| {
-        let (x0, eps) = (x0.narrow(0, i, 1), eps.narrow(0, i, 1));
-        let t = Tensor::from_slice(&[t]);
-        l_simple(&model, &schedule, weighting, &x0, &(), &t, &eps).double_value(&[])
-    };
-    let t = Tensor::from_slice(&[3i64, 700]);
+    let levels = schedule.levels(&[3, 700]);
+    let loss = l_simple(&echo(Target::Eps), &levels, &x0, &(), &eps);
     let snr = Weighting::MinSnr(5.0);
-    let both = l_simple(&model, &schedule, snr, &x0, &(), &t, &eps).double_value(&[]);
+    let both = snr.of(&levels, Target::Eps, &loss) * &loss;
     let weight = |t| snr.at(schedule.level(t), Target::Eps);
-    let by_hand =
-        weight(3) * loss(Weighting::Flat, 0, 3) + weight(700) * loss(Weighting::Flat, 1, 700);
-    relative(both, by_hand / 2.0, 1e-6);
+    relative(both.double_value(&[0]), weight(3) * loss.double_value(&[0]), 1e-12);
+    relative(both.double_value(&[1]), weight(700) * loss.double_value(&[1]), 1e-12);
     assert!(weight(3) < 0.01 && weight(700) == 1.0);
 }

@@ -3,6 +3,7 @@
 //! step and empty reverse loops (C1), the discretised decoder on latents (B4).
 
 use crate::support::{max_diff, normal, two_modes};
+use from_noise::conditioning::Conditioning;
 use from_noise::denoiser::{Clock, Denoised, Denoiser, Gaussian, Head, Meaning, Model, Target};
 use from_noise::forward::{Variance, posterior};
 use from_noise::guide::Adapt;
@@ -83,7 +84,7 @@ fn pure_noise_accepts_v_prediction() {
 #[should_panic(expected = "v needs alpha^2 + sigma^2 = 1")]
 fn v_prediction_refuses_a_variance_exploding_level() {
     let x = normal(&[2, 2], 1);
-    Denoised::from_v(&x, Level { t: 1.0, alpha: 1.0, sigma: 5.0 }, x.zeros_like());
+    Denoised::from_v(&x, Level { alpha: 1.0, sigma: 5.0 }, x.zeros_like());
 }
 
 #[test]
@@ -103,7 +104,10 @@ struct Told {
 
 impl Network for Told {
     type Cond = ();
-    fn forward(&self, x: &Tensor, t: &Tensor, _: &(), train: bool) -> Tensor {
+    fn encode(&self, _: &(), _: bool) -> Conditioning {
+        Conditioning::none()
+    }
+    fn forward(&self, x: &Tensor, t: &Tensor, _: &Conditioning, train: bool) -> Tensor {
         assert!(!train, "sampling must switch dropout off");
         assert_eq!(t.size(), [1], "one level serves the whole batch");
         self.times.borrow_mut().push(t.double_value(&[0]));
@@ -113,7 +117,7 @@ impl Network for Told {
 
 fn told(clock: Clock, path: &[Level]) -> Vec<f64> {
     let net = Told { channels: 2, times: RefCell::default() };
-    let model = Model::new(net, Meaning { clock, ..Meaning::default() });
+    let model = Model::new(net, Meaning { clock, ..Meaning::default() }, Schedule::ddpm(1000));
     let _ = ddim(&model.given(()), path, normal(&[3, 2], 1), 0.0, &mut |_| unreachable!());
     model.net.times.take()
 }
@@ -127,17 +131,18 @@ fn the_network_is_told_the_original_t_and_not_the_step_s_index() {
     assert!((scaled[0] - 0.751).abs() < 1e-6);
     let noise = told(Clock::QuarterLogSigma, &path);
     assert!((noise[0] + path[0].log_snr() / 8.0).abs() < 1e-6);
-    // below the first rung a network knows nothing: it is told 1
-    let half = Schedule::ddpm(1000).at(0.5);
-    assert_eq!(Clock::OneBased.read(half), 1.0);
-    assert_eq!(Clock::ZeroBased.read(half), 0.0);
+    // below the first level a network knows nothing: it is told 1
+    let schedule = Schedule::ddpm(1000);
+    let half = schedule.at(0.5);
+    assert_eq!(Clock::OneBased.read(half, Some(&schedule)), 1.0);
+    assert_eq!(Clock::ZeroBased.read(half, Some(&schedule)), 0.0);
 }
 
 #[test]
 fn the_learned_fraction_is_the_second_half_and_survives_wrapping() {
     let net = Told { channels: 4, times: RefCell::default() };
     let meaning = Meaning { head: Head::MeanAndNu, target: Target::X0, ..Meaning::default() };
-    let model = Model::new(net, meaning);
+    let model = Model::new(net, meaning, Schedule::ddpm(1000));
     let (x, at) = (normal(&[3, 2], 1), Schedule::ddpm(1000).level(500));
     let belief = model.given(()).clip(0.25).denoise(&x, at);
     assert_eq!(belief.nu().unwrap().double_value(&[0, 0]), 0.75, "(0.5 + 1) / 2");

@@ -3,7 +3,7 @@
 use crate::support::{F64, close, normal, relative};
 use from_noise::forward::{posterior, q_sample, q_step, renoise, transition};
 use from_noise::loss::l_T;
-use from_noise::schedule::{Path, Schedule, ScheduleConfig};
+use from_noise::schedule::{Level, Path, Schedule, ScheduleConfig};
 use tch::{Kind, Tensor};
 
 fn all_kinds() -> Vec<(&'static str, Schedule)> {
@@ -53,13 +53,11 @@ fn a1_a_sampled_chain_has_the_closed_form_s_moments() {
 fn a2_a_batch_of_mixed_t_equals_one_t_at_a_time() {
     let schedule = Schedule::cosine(1000, 0.008);
     let (x0, eps) = (normal(&[5, 2, 3], 2), normal(&[5, 2, 3], 3));
-    let t = Tensor::from_slice(&[1i64, 1000, 17, 500, 999]);
-    let alpha = schedule.per_sample(&t, &x0, |at| at.alpha);
-    let sigma = schedule.per_sample(&t, &x0, |at| at.sigma);
-    assert_eq!(alpha.size(), [5, 1, 1]);
-    let together = alpha * &x0 + sigma * &eps;
-    for i in 0..5 {
-        let at = schedule.level(t.int64_value(&[i]) as usize);
+    let levels = schedule.levels(&[1, 1000, 17, 500, 999]);
+    let at = Level::of_batch(&levels, &x0);
+    assert_eq!(at.alpha.size(), [5, 1, 1]);
+    let together = q_sample(&x0, &eps, at);
+    for (i, at) in (0..).zip(levels) {
         let alone = q_sample(&x0.get(i), &eps.get(i), at);
         assert_eq!(together.get(i), alone, "sample {i} must not depend on its batch");
     }
@@ -161,7 +159,7 @@ fn snr_falls_strictly_and_levels_between_rungs_invert() {
         for t in [0.25, 1.0, 1.5, 333.3, 999.0, 999.75, 1000.0] {
             let at = schedule.at(t);
             let back = schedule.at_log_snr(at.log_snr());
-            relative(back.t, t, 1e-9);
+            relative(schedule.t_of(back), t, 1e-9);
             close(back.alpha, at.alpha, 1e-12);
             close(back.sigma, at.sigma, 1e-12);
         }
@@ -184,10 +182,11 @@ fn beta_tilde_constants() {
 }
 
 fn times(path: Path, n: usize) -> Vec<f64> {
-    let levels = Schedule::ddpm(1000).path(path, n);
+    let schedule = Schedule::ddpm(1000);
+    let levels = schedule.path(path, n);
     let (clean, noisy) = levels.split_last().unwrap();
-    assert_eq!((clean.t, clean.alpha, clean.sigma), (0.0, 1.0, 0.0));
-    noisy.iter().rev().map(|level| level.t).collect()
+    assert_eq!((schedule.t_of(*clean), *clean), (0.0, Level::CLEAN));
+    noisy.iter().rev().map(|level| schedule.t_of(*level)).collect()
 }
 
 #[test]

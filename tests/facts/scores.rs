@@ -2,14 +2,13 @@
 
 use crate::support::{F64, close, max_diff, normal};
 use from_noise::data::{Dataset, sample, to_u8};
-use from_noise::evaluate::{Sampler, Sampling};
+use from_noise::evaluate::{Generator, ImageSampler, Sampler, Sampling};
 use from_noise::forward::Variance;
 use from_noise::guide::Adapt;
 use from_noise::metrics::{
-    ClassifierConfig, FeatureNet, Moments, class_histogram, classification_accuracy_score,
-    frechet_distance, frechet_of_gaussians,
+    ClassifierConfig, FeatureExtractor, FeatureNet, Moments, class_histogram,
+    classification_accuracy_score, frechet_distance, frechet_of_gaussians,
 };
-use from_noise::network::Inject;
 use from_noise::noise::{Noise, Seeded};
 use from_noise::sample::{ddim, ddpm};
 use from_noise::schedule::Path;
@@ -93,9 +92,10 @@ fn an_image_does_not_depend_on_its_batch() {
     for sampler in [Sampler::Ddim(0.5), Sampler::Ddpm(Variance::Large)] {
         let sampling = Sampling { sampler, path: Path::Uniform, steps: 5, seed: 3 };
         let mut seen = 0;
-        let four = sampling.draw(&trained, 0, 4, Device::Cpu, |_| seen += 1);
+        let images = ImageSampler::new(&trained, sampling).unwrap();
+        let four = images.draw(0, 4, &mut |_| seen += 1);
         assert_eq!((four.size(), seen), (vec![4, 1, 28, 28], sampling.steps));
-        let last = sampling.draw(&trained, 3, 1, Device::Cpu, |_| {});
+        let last = images.draw(3, 1, &mut |_| {});
         assert!(max_diff(&four.narrow(0, 3, 1), &last) < 1e-3, "{sampler}");
         assert!(max_diff(&four.narrow(0, 0, 1), &last) > 0.5, "{sampler}: one image for all");
     }
@@ -105,7 +105,7 @@ fn an_image_does_not_depend_on_its_batch() {
 fn a_sampling_is_the_sampler_it_names() {
     let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/weights/mnist-ddpm");
     let trained = Trained::load(dir, Device::Cpu).unwrap();
-    let model = trained.model.given(Inject::default()).clip(1.0);
+    let model = trained.model.given(None).clip(1.0);
     let path = trained.schedule.path(Path::Trailing, 4);
     let direct = |sampler: &dyn Fn(Tensor, Noise) -> Tensor| {
         let mut noise = Seeded::new(7, 2);
@@ -120,7 +120,7 @@ fn a_sampling_is_the_sampler_it_names() {
         (Sampler::Ddpm(large), direct(&|x, z| ddpm(&model, &path, x, large, z))),
     ] {
         let sampling = Sampling { sampler, path: Path::Trailing, steps: 4, seed: 7 };
-        let found = sampling.draw(&trained, 2, 2, Device::Cpu, |_| {});
+        let found = ImageSampler::new(&trained, sampling).unwrap().draw(2, 2, &mut |_| {});
         assert!(max_diff(&found, &expected) < 1e-6, "{sampler} is another sampler");
     }
 }
@@ -148,7 +148,8 @@ fn e7_real_data_score_their_own_accuracy() {
 #[test]
 fn the_feature_net_knows_digits() {
     let digits = sample::dataset();
-    let right = feature_net().classify(&digits.images).eq_tensor(&digits.labels);
+    let net = feature_net();
+    let right = net.classify(&net.features(&digits.images)).unwrap().eq_tensor(&digits.labels);
     let share = right.to_kind(Kind::Double).mean(Kind::Double).double_value(&[]);
     assert!(share >= 0.99, "right on {share} of 256 test digits");
 }
@@ -163,10 +164,10 @@ fn feature_net() -> FeatureNet {
 fn e2_noise_and_blur_cost_more_the_more_there_is() {
     let net = feature_net();
     assert!((0.0..5.0).contains(&net.floor), "the floor is {}", net.floor);
-    assert_eq!(net.reference.n(), 60_000);
+    assert_eq!(net.reference().n(), 60_000);
     let digits = sample::digits();
     let distance =
-        |x: &Tensor| frechet_distance(&moments(&net.features(&to_u8(x))), &net.reference);
+        |x: &Tensor| frechet_distance(&moments(&net.features(&to_u8(x))), net.reference());
     let eps = normal(&[256, 1, 28, 28], 4).to_kind(Kind::Float);
     let noisy: Vec<f64> =
         [0.0, 0.2, 0.4, 0.8].iter().map(|sigma| distance(&(&digits + &eps * *sigma))).collect();

@@ -1,10 +1,12 @@
 //! J1-J5: the fast solvers on exact denoisers, EDM's preconditioning, paths between the rungs.
 
-use crate::support::{Believes, EVERY_SAMPLER, F64, close, max_diff, normal, relative, two_modes};
+use crate::support::{
+    Believes, EVERY_SAMPLER, F64, close, max_diff, normal, relative, truth, two_modes,
+};
 use from_noise::denoiser::{Denoised, Denoiser, Gaussian, Mixture, Preconditioning, Target};
 use from_noise::evaluate::{Sampler, Sampling};
 use from_noise::forward::{Variance, q_sample};
-use from_noise::guide::Adapt;
+use from_noise::guide::{Adapt, Seen};
 use from_noise::loss::Weighting;
 use from_noise::noise::{Tape, quadrature};
 use from_noise::sample::{
@@ -18,9 +20,9 @@ fn linear() -> Schedule {
     Schedule::linear(1000, 1e-4, 0.02)
 }
 
-/// The level of a log SNR, without any ladder.
-fn between(log_snr: f64) -> Level {
-    Level::variance_preserving(0.0, -(-log_snr).exp().ln_1p())
+/// The variance-preserving level of a log-SNR, without any schedule.
+fn at_log_snr(log_snr: f64) -> Level {
+    Level::variance_preserving(-(-log_snr).exp().ln_1p())
 }
 
 fn tape(draws: usize, shape: &[i64]) -> Tape {
@@ -47,11 +49,11 @@ fn orders_of(
     let (data, schedule) = (two_modes(), linear());
     let (top, bottom) = (schedule.level(1000).log_snr(), schedule.level(1).log_snr());
     let run = |n: usize, sampler: &dyn Fn(&Mixture, &[Level], Tensor) -> Tensor| {
-        let rung = |i: usize| between(top + (bottom - top) * i as f64 / n as f64);
+        let rung = |i: usize| at_log_snr(top + (bottom - top) * i as f64 / n as f64);
         let path: Vec<Level> = (0..=n).map(rung).collect();
         sampler(&data, &path, Tensor::linspace(-2.0, 2.0, 41, F64).view([41, 1]))
     };
-    let truth = run(3000, &|data, path, x| dpm_solver_3(data, &between, path, x));
+    let truth = run(3000, &|data, path, x| dpm_solver_3(data, path, x));
     let rms = |n| (run(n, sampler) - &truth).square().mean(Kind::Double).sqrt().double_value(&[]);
     let errors = counts.map(rms);
     [(errors[0] / errors[1]).log2(), (errors[1] / errors[2]).log2()]
@@ -64,8 +66,8 @@ fn j2_j3_the_solvers_converge_at_their_orders() {
     for (name, order, found) in [
         ("DDIM", 1.0, orders_of(many, &|m, path, x| ddim(m, path, x, 0.0, &mut |z| silent(z)))),
         ("Heun", 2.0, orders_of(many, &|m, path, x| heun(m, path, x))),
-        ("DPM-Solver-2", 2.0, orders_of(many, &|m, path, x| dpm_solver_2(m, &between, path, x))),
-        ("DPM-Solver-3", 3.0, orders_of(many, &|m, path, x| dpm_solver_3(m, &between, path, x))),
+        ("DPM-Solver-2", 2.0, orders_of(many, &|m, path, x| dpm_solver_2(m, path, x))),
+        ("DPM-Solver-3", 3.0, orders_of(many, &|m, path, x| dpm_solver_3(m, path, x))),
         ("DPM-Solver(2M)", 2.0, orders_of(many, &|m, path, x| dpm_solver(m, path, x, Slow::Noise))),
         (
             "DPM-Solver++(2M)",
@@ -152,14 +154,14 @@ fn j3_a_linear_noise_is_integrated_exactly() {
         (model.a + model.b * lambda + model.b) * (-lambda).exp()
     };
     let exact = s.alpha * (&x_t / t.alpha + area(s) - area(t));
-    let third = dpm_solver_3(&model, &between, &[t, s], x_t.shallow_clone());
+    let third = dpm_solver_3(&model, &[t, s], x_t.shallow_clone());
     assert!(max_diff(&third, &exact) < 1e-12);
-    let second = dpm_solver_2(&model, &between, &[t, s], x_t.shallow_clone());
+    let second = dpm_solver_2(&model, &[t, s], x_t.shallow_clone());
     assert!(max_diff(&second, &exact) > 1e-3, "the midpoint is not the centre of mass");
     // and a step so small that the centre of mass is computed from its series
-    let near = between(t.log_snr() + 1e-5);
+    let near = at_log_snr(t.log_snr() + 1e-5);
     let exact = near.alpha * (&x_t / t.alpha + area(near) - area(t));
-    let tiny = dpm_solver_3(&model, &between, &[t, near], x_t);
+    let tiny = dpm_solver_3(&model, &[t, near], x_t);
     assert!(max_diff(&tiny, &exact) < 1e-14);
 }
 
@@ -171,7 +173,7 @@ fn j3_third_order_is_algorithm_2_of_its_paper() {
     let lambda = |at: Level| at.log_snr() / 2.0;
     let h = lambda(s) - lambda(t);
     let (r1, r2) = (1.0 / 3.0, 2.0 / 3.0);
-    let [a, b] = [r1, r2].map(|r| between(2.0 * (lambda(t) + r * h)));
+    let [a, b] = [r1, r2].map(|r| at_log_snr(2.0 * (lambda(t) + r * h)));
     let eps = |x: &Tensor, at: Level| two_modes().denoise(x, at).eps().shallow_clone();
     let here = eps(&x, t);
     let u1 = a.alpha / t.alpha * &x - a.sigma * (r1 * h).exp_m1() * &here;
@@ -183,7 +185,7 @@ fn j3_third_order_is_algorithm_2_of_its_paper() {
     let end = s.alpha / t.alpha * &x
         - s.sigma * h.exp_m1() * here
         - s.sigma / r2 * (h.exp_m1() / h - 1.0) * d2;
-    let ours = dpm_solver_3(&two_modes(), &between, &[t, s], x);
+    let ours = dpm_solver_3(&two_modes(), &[t, s], x);
     assert!(max_diff(&ours, &end) < 1e-12);
 }
 
@@ -230,7 +232,7 @@ fn j5_ancestral_euler_is_ddim_with_eta_1() {
 fn j1_edm_without_churn_is_heun_and_draws_nothing() {
     let path = linear().path(Path::Karras, 9);
     let start = || normal(&[6, 1], 4);
-    let still = edm(&two_modes(), &between, &path, start(), STILL, &mut |_| panic!("no noise"));
+    let still = edm(&two_modes(), &path, start(), STILL, &mut |_| panic!("no noise"));
     assert_eq!(still, heun(&two_modes(), &path, start()));
 }
 
@@ -247,7 +249,7 @@ fn edm_is_algorithm_2(amount: f64) {
     let path = linear().path(Path::Karras, steps);
     let start = normal(&[6, 1], 8);
     let (mut a, mut b) = (tape(steps, &[6, 1]), tape(steps, &[6, 1]));
-    let ours = edm(&two_modes(), &between, &path, start.shallow_clone(), churn, &mut |x| a.draw(x));
+    let ours = edm(&two_modes(), &path, start.shallow_clone(), churn, &mut |x| a.draw(x));
     let sigmas: Vec<f64> = path.iter().map(|at| at.sigma / at.alpha).collect();
     let slope = |y: &Tensor, sigma: f64| {
         let at = Level::variance_exploding(sigma);
@@ -276,7 +278,7 @@ fn j1_edm_climbs_no_higher_than_the_schedule() {
     let sampling = Sampling { sampler: Sampler::Edm(churn), path: Path::Karras, steps: 9, seed: 0 };
     let (schedule, top) = (linear(), linear().level(1000).sigma);
     let seen = std::cell::RefCell::new(Vec::new());
-    let model = two_modes().watched(|at: Level| seen.borrow_mut().push(at.sigma));
+    let model = two_modes().watched(|now: &Seen| seen.borrow_mut().push(now.at.sigma));
     let x = sampling.run(&model, &schedule, normal(&[6, 1], 3), &mut |x| x.randn_like());
     assert!(x.isfinite().all().int64_value(&[]) == 1);
     let highest = seen.borrow().iter().copied().fold(0.0, f64::max);
@@ -310,13 +312,12 @@ fn j1_input_and_target_of_edm_have_unit_variance() {
         let (x0, eps, weight) = quadrature();
         let x0 = std * x0;
         let mean = |x: Tensor| (x.view([9]) * &weight).sum(Kind::Double).double_value(&[]);
-        let number = |x: f64| Tensor::from(x);
-        let truth = target.truth(&x0, &eps, &number(at.alpha), &number(at.sigma));
+        let truth = truth(target, &x0, &eps, at);
         let x_t = q_sample(&x0, &eps, at);
         close(mean((target.input(at) * &x_t).square()), 1.0, 1e-12);
         close(mean(truth.square()), 1.0, 1e-12);
         // reading the truth back gives the truth, in both views
-        let belief = target.read(&x_t, at, truth);
+        let belief = target.read(&x_t, &[at], truth);
         assert!(max_diff(belief.x0(), &x0) < 1e-12 && max_diff(belief.eps(), &eps) < 1e-12);
     }
 }
@@ -327,7 +328,7 @@ fn j1_edm_with_unit_data_is_minus_v() {
     let (x_t, out) = (normal(&[6, 1], 1), normal(&[6, 1], 2));
     let edm = Target::Edm { sigma_data: 1.0 };
     relative(edm.input(at), 1.0, 1e-12);
-    let (a, b) = (edm.read(&x_t, at, -&out), Target::V.read(&x_t, at, out));
+    let (a, b) = (edm.read(&x_t, &[at], -&out), Target::V.read(&x_t, &[at], out));
     assert!(max_diff(a.x0(), b.x0()) < 1e-12 && max_diff(a.eps(), b.eps()) < 1e-12);
 }
 
@@ -352,10 +353,11 @@ fn paths_between_the_rungs_end_on_them() {
             for n in [2, 5, 30] {
                 let levels = schedule.path(path, n);
                 assert_eq!(levels.len(), n + 1);
-                relative(levels[0].t, schedule.steps() as f64, 1e-9);
-                close(levels[n - 1].t, 1.0, 1e-6);
+                relative(schedule.t_of(levels[0]), schedule.steps() as f64, 1e-9);
+                close(schedule.t_of(levels[n - 1]), 1.0, 1e-6);
                 assert!(levels[n].is_clean());
-                assert!(levels.windows(2).all(|w| w[1].t < w[0].t), "{path:?}, {n}");
+                let t: Vec<f64> = levels.iter().map(|at| schedule.t_of(*at)).collect();
+                assert!(t.windows(2).all(|w| w[1] < w[0]), "{path:?}, {n}: {t:?}");
             }
         }
         let levels = schedule.path(Path::LogSnr, 6);

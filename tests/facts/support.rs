@@ -1,8 +1,8 @@
 //! What the facts share: exact comparison, quadrature, the fixtures.
 
-use from_noise::denoiser::{Denoised, Denoiser, Mixture};
+use from_noise::denoiser::{Denoised, Denoiser, Mixture, Preconditioning, Target};
 use from_noise::evaluate::Sampler;
-use from_noise::forward::Variance;
+use from_noise::forward::{Variance, q_sample};
 use from_noise::noise::Seeded;
 use from_noise::sample::Churn;
 use from_noise::schedule::Level;
@@ -68,3 +68,17 @@ pub const EVERY_SAMPLER: [Sampler; 11] = [
     Sampler::DpmSolverPlusPlus2MSde,
     Sampler::UniPc,
 ];
+
+/// What a network should say of `q_sample(x0, eps, at)`, by the papers' definitions.
+pub fn truth(target: Target, x0: &Tensor, eps: &Tensor, at: Level) -> Tensor {
+    match target {
+        Target::Eps => eps.shallow_clone(),
+        Target::X0 => x0.shallow_clone(),
+        Target::V => at.alpha * eps - at.sigma * x0,
+        // Karras et al. 2022, eq. 8
+        Target::Edm { sigma_data } => {
+            let c = Preconditioning::at(at, sigma_data);
+            (x0 - c.skip * q_sample(x0, eps, at)) / c.out
+        }
+    }
+}

@@ -2,11 +2,16 @@
 
 use crate::support::{F64, close, max_diff, normal, relative, two_modes};
 use from_noise::checkpoint::load_tensors;
-use from_noise::data::sample;
+use from_noise::data::{Dataset, sample};
 use from_noise::denoiser::Gaussian;
-use from_noise::evaluate::{Combine, Filling, Line, Sampler, Score, Shard, Sweep, score};
+use from_noise::evaluate::{
+    Combine, Filling, ImageSampler, Line, Sampler, Score, Shard, Sweep, score,
+};
 use from_noise::forward::Variance;
-use from_noise::metrics::{FeatureNet, GROUPS, Groups, Moments, frechet_distance};
+use from_noise::guide::Seen;
+use from_noise::metrics::{
+    FeatureExtractor, FeatureNet, GROUPS, Groups, Moments, frechet_distance,
+};
 use from_noise::sample::{ddim, ddim_invert, slerp};
 use from_noise::schedule::{Path, Schedule};
 use from_noise::trained::Trained;
@@ -148,34 +153,50 @@ fn small_sweep() -> Sweep {
     Sweep { seed: 4, combine }
 }
 
+/// What fills the table.
+struct Table {
+    trained: Trained,
+    net: FeatureNet,
+    test: Dataset,
+}
+
+impl Table {
+    fn new() -> Self {
+        Self {
+            trained: Trained::load("weights/mnist-ddpm", Device::Cpu).unwrap(),
+            net: FeatureNet::load("weights/mnist-classifier", Device::Cpu).unwrap(),
+            test: sample::dataset(),
+        }
+    }
+
+    fn filling(&self, dir: &std::path::Path) -> Filling<'_> {
+        let lines = small_sweep().lines(|sampling| ImageSampler::new(&self.trained, sampling));
+        Filling::new(lines.unwrap(), &self.net, &self.test, dir).unwrap()
+    }
+}
+
 /// All lines in `dir`, drawn by `shards` processes one after the other; and how many evaluations
 /// that took.
 fn filled(dir: &std::path::Path, shards: usize) -> (Vec<Score>, usize) {
-    let trained = Trained::load("weights/mnist-ddpm", Device::Cpu).unwrap();
-    let net = FeatureNet::load("weights/mnist-classifier", Device::Cpu).unwrap();
-    let test = sample::dataset();
-    let filling = Filling::new(&small_sweep(), &trained, &net, &test, dir).unwrap();
-    let lines = filling.lines();
+    let table = Table::new();
+    let filling = table.filling(dir);
+    let lines: Vec<&Line> = filling.lines().iter().collect();
     let looked = Cell::new(0);
-    let look = |_| looked.set(looked.get() + 1);
+    let look = |_: &Seen| looked.set(looked.get() + 1);
     for index in 1..=shards {
         assert!(filling.score(lines[4]).unwrap().is_none(), "not before all parts are there");
         let shard = Shard { index, count: shards };
-        let (left, _) = filling.cost(lines, shard);
+        let (left, _) = filling.cost(&lines, shard);
         let before = looked.get();
-        filling.draw(lines, shard, Device::Cpu, look, || false).unwrap();
+        filling.draw(&lines, shard, look, || false).unwrap();
         assert_eq!(left, (looked.get() - before) as u64, "the estimate is what was drawn");
     }
-    let scores = lines.iter().map(|line| filling.score(*line).unwrap().unwrap()).collect();
+    let scores = lines.iter().map(|line| filling.score(line).unwrap().unwrap()).collect();
     (scores, looked.get())
 }
 
 #[test]
 fn c9_a_table_is_the_same_however_it_was_shared_out_and_resumed() {
-    let lines = small_sweep().lines();
-    assert_eq!(lines.len(), 5);
-    let cost = |line: &(from_noise::evaluate::Sampling, u64)| line.0.steps as u64 * line.1;
-    assert!(lines.windows(2).all(|w| cost(&w[0]) <= cost(&w[1])), "cheap lines first");
     let [one, three] = [(); 2].map(|()| tempfile::tempdir().unwrap());
     let (alone, evaluations) = filled(one.path(), 1);
     // each of four lines has parts of 500 and 50 images; the fifth shares the first of one of them
@@ -183,25 +204,28 @@ fn c9_a_table_is_the_same_however_it_was_shared_out_and_resumed() {
     let (shared, again) = filled(three.path(), 3);
     assert_eq!((alone.clone(), evaluations), (shared, again));
     assert!(alone.iter().all(|score| score.error.unwrap() > 0.0 && score.fid_lenet > 0.0));
+    let table = Table::new();
+    let filling = table.filling(one.path());
+    let lines: Vec<&Line> = filling.lines().iter().collect();
+    assert_eq!(lines.len(), 5);
+    let cost = |line: &Line| line.generator.recipe().nfe as u64 * line.n;
+    assert!(lines.windows(2).all(|w| cost(w[0]) <= cost(w[1])), "cheap lines first");
     // the parts of a line are one stream of images
-    let trained = Trained::load("weights/mnist-ddpm", Device::Cpu).unwrap();
-    let net = FeatureNet::load("weights/mnist-classifier", Device::Cpu).unwrap();
-    let (sampling, n) = lines[0];
-    let stream = score(&trained, &sampling, &net, n, Device::Cpu, |_, _| {}, |_| {});
-    assert_eq!(Score { floor: stream.floor, ..alone[0].clone() }, stream);
+    let Line { generator, n } = lines[0];
+    let floor = alone[0].floor;
+    assert_eq!(alone[0], score(&**generator, &table.net, *n, floor, |_, _| {}, |_| {}));
     // beside it stands what as many real images score
-    let [few, all] = [100, n].map(|n| net.floor_of(&sample::dataset(), n));
-    assert!(alone[0].floor == all && few > all, "{} {few} {all}", alone[0].floor);
+    let [few, all] = [100, *n].map(|n| table.net.distance_of_real(&table.test, n, 0));
+    assert!(floor == all && few > all, "{floor} {few} {all}");
     // a lost part is drawn again, and nothing else
     let parts = walk(one.path());
     assert_eq!(parts.len(), 10);
     std::fs::remove_file(&parts[3]).unwrap();
     // what a line takes is judged by the parts that are there: here the first 500 images of 550
     let took = load_tensors(&parts[2]).unwrap()["seconds"].double_value(&[]);
-    let test = sample::dataset();
-    let filling = Filling::new(&small_sweep(), &trained, &net, &test, one.path()).unwrap();
-    let two_steps = |line: &&Line| line.0.sampler == Sampler::Ddim(0.0) && line.0.steps == 2;
-    let line = *lines.iter().find(two_steps).unwrap();
+    let recipe = |line: &Line| line.generator.recipe();
+    let two_steps = |line: &&Line| recipe(line).sampler == "DDIM eta 0" && recipe(line).steps == 2;
+    let line = lines.into_iter().find(two_steps).unwrap();
     relative(filling.seconds(line).unwrap().unwrap(), took / 500.0 * 550.0, 1e-12);
     let (resumed, few) = filled_again(one.path());
     assert_eq!(resumed, alone);
@@ -215,14 +239,13 @@ fn c9_a_table_is_the_same_however_it_was_shared_out_and_resumed() {
 
 /// As [`filled`] by one process, where some parts exist.
 fn filled_again(dir: &std::path::Path) -> (Vec<Score>, usize) {
-    let trained = Trained::load("weights/mnist-ddpm", Device::Cpu).unwrap();
-    let net = FeatureNet::load("weights/mnist-classifier", Device::Cpu).unwrap();
-    let test = sample::dataset();
-    let filling = Filling::new(&small_sweep(), &trained, &net, &test, dir).unwrap();
-    let (lines, looked) = (filling.lines(), Cell::new(0));
-    let look = |_| looked.set(looked.get() + 1);
-    filling.draw(lines, Shard::WHOLE, Device::Cpu, look, || false).unwrap();
-    let scored = |line: &_| match filling.score(*line) {
+    let table = Table::new();
+    let filling = table.filling(dir);
+    let lines: Vec<&Line> = filling.lines().iter().collect();
+    let looked = Cell::new(0);
+    let look = |_: &Seen| looked.set(looked.get() + 1);
+    filling.draw(&lines, Shard::WHOLE, look, || false).unwrap();
+    let scored = |line: &&Line| match filling.score(line) {
         Ok(score) => score.unwrap(),
         Err(error) => panic!("{error}"),
     };

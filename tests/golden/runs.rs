@@ -50,7 +50,7 @@ struct Run {
 
 impl Run {
     fn levels(&self) -> Vec<Level> {
-        self.levels.iter().map(|&[t, alpha, sigma]| Level { t, alpha, sigma }).collect()
+        self.levels.iter().map(|&[_, alpha, sigma]| Level { alpha, sigma }).collect()
     }
 
     /// Every state but the last was seen by the denoiser; the last is what the sampler returned.
@@ -71,8 +71,9 @@ fn whole_runs_of_ddpm_and_ddim_are_diffusers() {
     let golden: Trajectories = read("trajectories_ancestral.json");
     assert_eq!(golden.runs.len(), 35);
     for run in &golden.runs {
-        let path = schedule(&run.schedule).path(path(run.spacing.as_deref().unwrap()), run.S);
-        let numbers = |level: &Level| [level.t, level.alpha, level.sigma];
+        let schedule = schedule(&run.schedule);
+        let path = schedule.path(path(run.spacing.as_deref().unwrap()), run.S);
+        let numbers = |level: &Level| [schedule.t_of(*level), level.alpha, level.sigma];
         let ours: Vec<f64> = path.iter().flat_map(numbers).collect();
         assert_close("levels", &ours, &run.levels.concat(), EXACT);
 

@@ -105,8 +105,9 @@ fn paths_are_diffusers_and_the_ddim_codes() {
         let mut want: Vec<f64> = published.iter().map(|&i| i as f64 + 1.0).collect();
         want.dedup(); // squares that fall on the same rung are one visit
         want.push(0.0);
-        let ours = Schedule::linear(steps, 1e-4, 0.02).path(kind, n);
-        let got: Vec<f64> = ours.iter().map(|level| level.t).collect();
+        let schedule = Schedule::linear(steps, 1e-4, 0.02);
+        let ours = schedule.path(kind, n);
+        let got: Vec<f64> = ours.iter().map(|level| schedule.t_of(*level)).collect();
         assert_eq!(got, want, "{spacing}: {n} of {steps}");
         compared += 1;
     }

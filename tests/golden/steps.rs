@@ -1,6 +1,7 @@
 //! Single steps of DDPM and DDIM, through a model whose network repeats recorded outputs.
 
 use crate::{EXACT, assert_close, clipped_if, flat, read, schedule, variance};
+use from_noise::conditioning::Conditioning;
 use from_noise::denoiser::{Clock, Head, Meaning, Model, Target};
 use from_noise::guide::Adapt;
 use from_noise::network::Network;
@@ -37,7 +38,11 @@ struct Recorded {
 impl Network for Recorded {
     type Cond = ();
 
-    fn forward(&self, _x: &Tensor, t: &Tensor, _cond: &(), _train: bool) -> Tensor {
+    fn encode(&self, _: &(), _: bool) -> Conditioning {
+        Conditioning::none()
+    }
+
+    fn forward(&self, _x: &Tensor, t: &Tensor, _: &Conditioning, _train: bool) -> Tensor {
         assert_eq!(flat(t), [self.published], "what the network is told");
         self.output.shallow_clone()
     }
@@ -61,7 +66,7 @@ fn check_step(step: Step) {
         clock: Clock::ZeroBased,
     };
     let net = Recorded { output: rows(&step.output), published: step.t as f64 - 1.0 };
-    let model = clipped_if(step.clip, Model::new(net, meaning).given(())).recorded();
+    let model = clipped_if(step.clip, Model::new(net, meaning, schedule).given(())).recorded();
 
     let mut tape = Tape::new(vec![rows(&step.noise)]);
     let mut noise = |like: &Tensor| tape.draw(like);

@@ -1,16 +1,17 @@
 //! The three places where a condition enters.
 
 use super::{F32, awake, images, max_diff};
-use from_noise::network::{Inject, Network};
+use from_noise::conditioning::{Conditioning, Tokens};
+use from_noise::network::Network;
 use from_noise::nn::unet::{TimeInput, Unet, UnetConfig};
-use tch::Tensor;
+use tch::{Device, Kind, Tensor};
 
-fn with(net: &Unet, x: &Tensor, inject: Inject) -> Tensor {
+fn with(net: &Unet, x: &Tensor, inject: Conditioning) -> Tensor {
     net.forward(x, &Tensor::from_slice(&[300f32]), &inject, false)
 }
 
-fn emb(emb: Tensor) -> Inject {
-    Inject { emb: Some(emb), ..Inject::default() }
+fn emb(emb: Tensor) -> Conditioning {
+    Conditioning { emb: Some(emb), ..Conditioning::none() }
 }
 
 #[test]
@@ -19,7 +20,7 @@ fn an_embedding_is_added_to_the_time() {
         let config = UnetConfig { time, ..UnetConfig::tiny() };
         let (_vs, net) = awake(&config);
         let x = images(3, &config);
-        let none = with(&net, &x, Inject::default());
+        let none = with(&net, &x, Conditioning::none());
         let width = config.emb_dim();
         let zero = with(&net, &x, emb(Tensor::zeros([3, width], F32)));
         assert!(max_diff(&zero, &none) < 1e-5, "{time:?}: a zero embedding is heard");
@@ -49,7 +50,7 @@ fn an_embedding_acts_as_a_bias_of_the_time_embedding() {
         let added = with(&net, &x, emb(row.shallow_clone()));
         let mut bias = vs.variables()["time_embedding.linear_2.bias"].shallow_clone();
         let _ = tch::no_grad(|| bias.g_add_(&row.squeeze()));
-        let diff = max_diff(&with(&net, &x, Inject::default()), &added);
+        let diff = max_diff(&with(&net, &x, Conditioning::none()), &added);
         assert!(diff < 1e-5, "{time:?}: off by {diff:e}");
     }
 }
@@ -60,8 +61,8 @@ fn planes_are_channels_after_the_image() {
     let (_vs, net) = awake(&config);
     let all = images(2, &config);
     let planes = Some(all.narrow(1, 1, 2));
-    let split = with(&net, &all.narrow(1, 0, 1), Inject { planes, ..Inject::default() });
-    assert_eq!(split, with(&net, &all, Inject::default()));
+    let split = with(&net, &all.narrow(1, 0, 1), Conditioning { planes, ..Conditioning::none() });
+    assert_eq!(split, with(&net, &all, Conditioning::none()));
 }
 
 #[test]
@@ -69,7 +70,7 @@ fn planes_are_channels_after_the_image() {
 fn missing_planes_are_refused() {
     let config = UnetConfig { in_channels: 3, out_channels: 1, ..UnetConfig::tiny() };
     let (_vs, net) = awake(&config);
-    let _ = with(&net, &Tensor::zeros([1, 1, 28, 28], F32), Inject::default());
+    let _ = with(&net, &Tensor::zeros([1, 1, 28, 28], F32), Conditioning::none());
 }
 
 #[test]
@@ -81,7 +82,7 @@ fn an_embedding_of_another_width_is_refused() {
 }
 
 #[test]
-#[should_panic(expected = "Channel has no place for Inject.emb")]
+#[should_panic(expected = "Channel has no place for Conditioning.emb")]
 fn an_embedding_needs_blocks_that_listen() {
     let config = UnetConfig { time: TimeInput::Channel, ..UnetConfig::tiny() };
     let (_vs, net) = awake(&config);
@@ -93,6 +94,7 @@ fn an_embedding_needs_blocks_that_listen() {
 fn tokens_are_refused() {
     let config = UnetConfig::tiny();
     let (_vs, net) = awake(&config);
-    let tokens = Some((Tensor::zeros([1, 4, 8], F32), Tensor::ones([1, 4], F32)));
-    let _ = with(&net, &images(1, &config), Inject { tokens, ..Inject::default() });
+    let embeddings = Tensor::zeros([1, 4, 8], F32);
+    let tokens = Some(Tokens { embeddings, mask: Tensor::ones([1, 4], (Kind::Bool, Device::Cpu)) });
+    let _ = with(&net, &images(1, &config), Conditioning { tokens, ..Conditioning::none() });
 }

@@ -1,7 +1,8 @@
 //! Output and gradients of two tiny random UNet2DModels of diffusers (tests/golden/make_unet.py).
 
 use super::{F64, max_diff};
-use from_noise::network::{Inject, Network};
+use from_noise::conditioning::Conditioning;
+use from_noise::network::Network;
 use from_noise::nn::unet::{Dialect, TimeInput, Unet, UnetConfig};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tch::{Device, Kind, Tensor, nn};
@@ -60,7 +61,7 @@ fn agrees_with_diffusers(name: &str, config: &UnetConfig) {
     let (vs, net) = loaded(name, config);
     let io = tensors(&format!("{name}.io.safetensors"));
     let x = io["x"].set_requires_grad(true);
-    let out = net.forward(&x, &io["t"], &Inject::default(), true);
+    let out = net.forward(&x, &io["t"], &Conditioning::none(), true);
     let diff = max_diff(&out, &io["out"]);
     assert!(diff < 1e-9, "{name}: the output is off by {diff:e}");
 
@@ -109,7 +110,7 @@ fn in_f32_the_difference_stays_rounding() {
         vs.float();
         let io = tensors(&format!("{name}.io.safetensors"));
         let (x, t) = (io["x"].to_kind(Kind::Float), io["t"].to_kind(Kind::Float));
-        let diff = max_diff(&net.forward(&x, &t, &Inject::default(), false), &io["out"]);
+        let diff = max_diff(&net.forward(&x, &t, &Conditioning::none(), false), &io["out"]);
         assert!(diff < 1e-5, "{name}: f32 is off by {diff:e}");
     }
 }

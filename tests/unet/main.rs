@@ -6,7 +6,8 @@ mod golden;
 mod parts;
 mod whole;
 
-use from_noise::network::{Inject, Network};
+use from_noise::conditioning::Conditioning;
+use from_noise::network::Network;
 use from_noise::nn::unet::{Unet, UnetConfig};
 use std::collections::HashMap;
 use tch::{Device, Kind, Tensor, nn};
@@ -78,5 +79,5 @@ fn images(n: i64, config: &UnetConfig) -> Tensor {
 }
 
 fn plain(net: &Unet, x: &Tensor, t: &[f32]) -> Tensor {
-    net.forward(x, &Tensor::from_slice(t), &Inject::default(), false)
+    net.forward(x, &Tensor::from_slice(t), &Conditioning::none(), false)
 }

@@ -1,7 +1,8 @@
 //! Facts about the whole network.
 
 use super::{F32, awake, copy_shared, fresh, images, max_diff, plain, shake, zero};
-use from_noise::network::{Inject, Network};
+use from_noise::conditioning::Conditioning;
+use from_noise::network::Network;
 use from_noise::nn::unet::{Dialect, TimeInput, UnetConfig};
 use tch::{Device, Kind, Reduction, Tensor, nn, nn::OptimizerConfig};
 
@@ -118,10 +119,10 @@ fn after_three_steps_the_time_is_heard_in_every_block() {
         let (x, eps) = (images(4, &config), images(4, &config));
         let t = Tensor::from_slice(&[1f32, 200.0, 400.0, 900.0]);
         for _ in 0..3 {
-            let out = net.forward(&x, &t, &Inject::default(), true);
+            let out = net.forward(&x, &t, &Conditioning::none(), true);
             adam.backward_step(&out.mse_loss(&eps, Reduction::Mean));
         }
-        let out = net.forward(&x, &t, &Inject::default(), true);
+        let out = net.forward(&x, &t, &Conditioning::none(), true);
         adam.zero_grad();
         out.square().sum(Kind::Float).backward();
         let told: Vec<_> =
@@ -164,7 +165,7 @@ fn one_batch_can_be_learned_by_heart() {
     let t = Tensor::from_slice(&[100f32, 800.0]);
     let mut loss = f64::NAN;
     for _ in 0..300 {
-        let out = net.forward(&x, &t, &Inject::default(), true);
+        let out = net.forward(&x, &t, &Conditioning::none(), true);
         let error = out.mse_loss(&eps, Reduction::Mean);
         adam.backward_step(&error);
         loss = error.double_value(&[]);

@@ -5,6 +5,7 @@ use anyhow::Result;
 use from_noise::data::Color;
 use from_noise::denoiser::{Clock, Head, Meaning, Target};
 use from_noise::evaluate::Score;
+use from_noise::results::read_table;
 use from_noise::trained::{ImageConfig, Trained};
 use std::path::{Path, PathBuf};
 use tch::Device;
@@ -31,6 +32,7 @@ pub fn run(args: &Args) -> Result<()> {
         ("schedule", format!("{:?}", config.schedule)),
         ("predicts", predicts(config.meaning)),
         ("is told", is_told(config.meaning.clock)),
+        ("condition", condition(&config)),
         ("weights", weights(&dir)?),
         ("loss", log.unwrap_or_else(|| "no log.csv that tells it".into())),
     ];
@@ -76,6 +78,10 @@ fn predicts(meaning: Meaning) -> String {
     }
 }
 
+fn condition(config: &ImageConfig) -> String {
+    config.classes.map_or("none".into(), |classes| format!("a label of {classes} classes"))
+}
+
 fn is_told(clock: Clock) -> String {
     match clock {
         Clock::OneBased => "t in 1..=T".into(),
@@ -104,13 +110,14 @@ fn last_loss(log: &Path) -> Option<String> {
     Some(format!("{loss:.4} in step {}, of one batch (log.csv)", last.get(step)?))
 }
 
-/// The scores in the tables that commands of this crate leave behind.
+/// The scores in the tables that commands of this crate leave behind; what cannot be read is said.
 fn scores(dir: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for name in ["score.csv", "table.csv"] {
-        let Ok(mut reader) = csv::Reader::from_path(dir.join(name)) else { continue };
-        let rows = reader.deserialize::<Score>().filter_map(Result::ok);
-        found.extend(rows.map(|row| format!("{row} ({name})")));
+        match read_table::<Score>(&dir.join(name)) {
+            Ok(rows) => found.extend(rows.iter().map(|row| format!("{row} ({name})"))),
+            Err(why) => found.push(why.to_string()),
+        }
     }
     found
 }

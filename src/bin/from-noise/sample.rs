@@ -3,21 +3,17 @@
 use super::{arrays, command_line, model};
 use anyhow::{Result, bail, ensure};
 use from_noise::data::to_u8;
-use from_noise::denoiser::{Denoised, Denoiser};
 use from_noise::device;
-use from_noise::evaluate::{CHUNK, Sampler, Sampling};
+use from_noise::evaluate::{CHUNK, Classes, Generator, ImageSampler, Sampler, Sampling};
 use from_noise::forward::Variance;
-use from_noise::guide::{Adapt, Seen};
-use from_noise::network::Inject;
-use from_noise::noise::Seeded;
+use from_noise::guide::Seen;
 use from_noise::plot::{Figure, Gif, Grid};
 use from_noise::progress::Progress;
 use from_noise::results::Results;
 use from_noise::sample::Churn;
-use from_noise::schedule::{Level, Path};
+use from_noise::schedule::{Path, Schedule};
 use from_noise::trained::Trained;
 use serde::Serialize;
-use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use tch::{Device, Kind, Tensor};
 
@@ -80,6 +76,10 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = Path::Trailing)]
     path: Path,
 
+    /// Class of all images, of a class-conditional model [default: all classes in turn]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(i64).range(0..))]
+    class: Option<i64>,
+
     /// Seed of all noise: the same seed gives the same images
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -129,6 +129,7 @@ struct Drawing {
     run: PathBuf,
     weights: String,
     sampling: Sampling,
+    condition: String,
     clip: bool,
     noise: Option<PathBuf>,
 }
@@ -150,20 +151,37 @@ pub fn run(args: &Args) -> Result<()> {
     let device = device::pick(args.device)?;
     let trained = model::load(&args.weights, device)?;
     let sampling = Sampling { sampler, path: args.path, steps: args.steps, seed: args.seed };
-    sampling.check(&trained)?;
-    let start = args.noise.as_ref().map(|path| start(path, args.n, &trained)).transpose()?;
-    let n = start.as_ref().map_or(args.n.unwrap_or(64), |x| x.size()[0] as u64);
+    let classes = args.class.map_or(Classes::InTurn, Classes::Only);
+    let mut images = ImageSampler::new(&trained, sampling)?.of(classes)?;
+    let mut n = args.n.unwrap_or(64);
+    if let Some(path) = &args.noise {
+        let start = start(path, args.n, &trained)?;
+        n = start.size()[0] as u64;
+        images = images.from_noise(start);
+    }
+    if args.no_clip {
+        images = images.unclipped();
+    }
+    if let Some(warning) = sampling.warning(&trained.schedule) {
+        eprintln!("warning: {warning}");
+    }
 
     args.out.iter().try_for_each(|name| make_folder(name))?;
     let film = endings.contains(&Ending::Gif);
-    let drawn = draw(&sampling, &trained, start, n, !args.no_clip, film, device)?;
+    let drawn = draw(&images, &trained.schedule, n, film)?;
 
-    let (run, weights) = (args.weights.clone(), trained.weights());
-    let drawing =
-        Drawing { run, weights, sampling, clip: !args.no_clip, noise: args.noise.clone() };
+    let recipe = images.recipe();
+    let drawing = Drawing {
+        run: args.weights.clone(),
+        weights: recipe.weights,
+        sampling,
+        condition: recipe.condition,
+        clip: !args.no_clip,
+        noise: args.noise.clone(),
+    };
     let mut results = Results::create("", command_line(), &drawing, args.seed, device)?;
     for (name, ending) in args.out.iter().zip(endings) {
-        write(name, ending, &drawn, &mut results)?;
+        write(name, ending, &drawn, &trained.schedule, &mut results)?;
     }
     println!(
         "{n} images by {sampler} with {}, {} evaluations of the network an image",
@@ -255,72 +273,43 @@ fn all_finite(x: &Tensor) -> bool {
     x.isfinite().all().int64_value(&[]) == 1
 }
 
-/// Draws, as [`Sampling::draw`] does, in chunks of the size that scores use.
-#[allow(non_snake_case)]
-fn draw(
-    sampling: &Sampling,
-    trained: &Trained,
-    start: Option<Tensor>,
-    n: u64,
-    clip: bool,
-    film: bool,
-    device: Device,
-) -> Result<Drawn> {
-    let noisy = trained.schedule.path(sampling.path, sampling.steps).len() - 1;
-    let each = sampling.sampler.evaluations(noisy) as u64;
-    let mut progress = Progress::new("drawing", n.div_ceil(CHUNK) * each);
-    let made = Cell::new(0);
-    let (mut pixels, mut seen) = (Vec::new(), Vec::new());
+/// Draws in chunks of the size that scores use, and keeps what the movie shows.
+fn draw(images: &dyn Generator, schedule: &Schedule, n: u64, film: bool) -> Result<Drawn> {
+    let chunks = n.div_ceil(CHUNK);
+    let mut progress = Progress::new("drawing", chunks * images.recipe().nfe as u64);
+    let (mut pixels, mut seen, mut made) = (Vec::new(), Vec::new(), 0);
     for first in (0..n).step_by(CHUNK as usize) {
-        let count = CHUNK.min(n - first);
-        let mut seeded = Seeded::new(sampling.seed, first);
-        let drawn = seeded.start(&trained.config.shape(count as i64)); // whether it is used or not
-        let given = start.as_ref().map(|all| all.narrow(0, first as i64, count as i64));
-        let x_T = given.unwrap_or(drawn).to_device(device);
-        let model = trained.model.given(Inject::default());
-        let model: Box<dyn Denoiser> =
-            if clip { Box::new(model.clip(1.0)) } else { Box::new(model) };
-        let model = model.watched(|at| {
-            made.set(made.get() + 1);
-            progress.tick(format_args!("t = {:.0}", at.t));
-        });
-        let few = if film && first == 0 { FILMED } else { 0 };
-        let model = Filmed { inner: model, few, seen: RefCell::default() };
-        let x0 = sampling.run(&model, &trained.schedule, x_T, &mut |x| seeded.draw(x));
+        let mut look = |now: &Seen| {
+            made += 1;
+            progress.tick(format_args!("t = {:.0}", schedule.t_of(now.at)));
+            if film && first == 0 {
+                seen.push(few(now));
+            }
+        };
+        let x0 = images.draw(first, CHUNK.min(n - first), &mut look);
         ensure!(
             all_finite(&x0),
             "the sampler ran away, to infinite pixels: take more steps, or leave out --no-clip"
         );
-        seen.extend(model.seen.take());
         pixels.push(to_u8(&x0).to_device(Device::Cpu));
     }
     progress.finish("");
-    let evaluations = made.get() / n.div_ceil(CHUNK);
-    Ok(Drawn { pixels: Tensor::cat(&pixels, 0), seen, evaluations })
+    Ok(Drawn { pixels: Tensor::cat(&pixels, 0), seen, evaluations: made / chunks })
 }
 
-/// Remembers what a denoiser saw of the first `few` images, and what it believed.
-struct Filmed<D> {
-    inner: D,
-    few: i64,
-    seen: RefCell<Vec<Seen>>,
+/// The first images of an evaluation, on the CPU.
+fn few(seen: &Seen) -> Seen {
+    let few = |x: &Tensor| x.narrow(0, 0, FILMED.min(x.size()[0])).to_device(Device::Cpu).copy();
+    Seen { at: seen.at, x_t: few(&seen.x_t), x0: few(&seen.x0) }
 }
 
-impl<D: Denoiser> Denoiser for Filmed<D> {
-    fn denoise(&self, x_t: &Tensor, at: Level) -> Denoised {
-        let belief = self.inner.denoise(x_t, at);
-        if self.few > 0 {
-            let few = |x: &Tensor| {
-                x.narrow(0, 0, self.few.min(x.size()[0])).to_device(Device::Cpu).copy()
-            };
-            let seen = Seen { at, x_t: few(x_t), x0: few(belief.x0()) };
-            self.seen.borrow_mut().push(seen);
-        }
-        belief
-    }
-}
-
-fn write(name: &str, ending: Ending, drawn: &Drawn, results: &mut Results) -> Result<()> {
+fn write(
+    name: &str,
+    ending: Ending,
+    drawn: &Drawn,
+    schedule: &Schedule,
+    results: &mut Results,
+) -> Result<()> {
     let pixels = &drawn.pixels;
     let n = pixels.size()[0];
     let channels_last = || pixels.permute([0, 2, 3, 1]).contiguous(); // [N, H, W, C]
@@ -332,7 +321,7 @@ fn write(name: &str, ending: Ending, drawn: &Drawn, results: &mut Results) -> Re
     results.samples(shown as u64);
     match ending {
         Ending::Png => results.figure(name, &grid(&pixels.narrow(0, 0, shown)))?,
-        Ending::Gif => results.gif(name, &film(&drawn.seen))?,
+        Ending::Gif => results.gif(name, &film(&drawn.seen, schedule))?,
         Ending::Npy => results.bytes(name, &arrays::npy(&channels_last())?)?,
         Ending::Npz => results.bytes(name, &arrays::npz(&[("arr_0", &channels_last())])?)?,
     }
@@ -349,10 +338,10 @@ fn grid(pixels: &Tensor) -> Figure {
 }
 
 /// The first images on their way: what the sampler holds beside what it believes.
-fn film(seen: &[Seen]) -> Gif {
+fn film(seen: &[Seen], schedule: &Schedule) -> Gif {
     let frame = |seen: &Seen| {
         let panel = |title: String, x: &Tensor| Grid::new(x, 4).title(title).draw();
-        let now = panel(format!("x_t, t = {:.0}", seen.at.t), &seen.x_t);
+        let now = panel(format!("x_t, t = {:.0}", schedule.t_of(seen.at)), &seen.x_t);
         Figure::row(&[now, panel("predicted x0".into(), &seen.x0)])
     };
     let every = seen.len().div_ceil(FRAMES).max(1);

@@ -5,7 +5,7 @@ use super::{arrays, model};
 use anyhow::{Result, anyhow, ensure};
 use from_noise::device;
 use from_noise::files::write_atomically;
-use from_noise::metrics::frechet_of_gaussians;
+use from_noise::metrics::{FeatureExtractor, frechet_of_gaussians};
 use std::path::{Path, PathBuf};
 
 /// Frechet distance between A and B.
@@ -73,7 +73,7 @@ pub fn run(args: &Args) -> Result<()> {
     let distance = distance.max(0.0); // rounding may leave -1e-12
     let name = if net.is_some() { "FID-LeNet" } else { "Frechet distance" };
     let ruler = match &net {
-        Some(net) => format!("feature net {}", net.hash),
+        Some(net) => format!("feature net {}", net.hash()),
         None => "feature net not named in these files".into(),
     };
     println!(

@@ -4,9 +4,8 @@ use super::arrays;
 use anyhow::{Context, Result, bail, ensure};
 use from_noise::cli;
 use from_noise::data::{Color, Format, load_pictures};
-use from_noise::evaluate::CHUNK;
-use from_noise::metrics::{FeatureNet, Moments};
-use from_noise::nn::lenet::LeNet;
+use from_noise::device::on_cpu;
+use from_noise::metrics::{FeatureExtractor, FeatureNet, Moments};
 use std::path::{Path, PathBuf};
 use tch::{Kind, Tensor};
 
@@ -15,9 +14,9 @@ const ACCEPTED: &str = "a folder of pictures, a .npy or .npz of images, a .npz w
 
 /// One of the two that are compared.
 pub enum Side {
-    /// Of pictures.
+    /// A folder of pictures.
     Folder(PathBuf),
-    /// Of images, as a file holds them.
+    /// Images, as a file holds them.
     Array(Tensor),
     Moments(Moments),
     Gaussian(Stats),
@@ -62,8 +61,8 @@ impl Side {
             Side::Folder(_) | Side::Array(_) => {
                 let net = net.with_context(|| format!("{} needs a classifier", typed.display()))?;
                 let images = self.images(typed, net.config.format)?;
-                enough(typed, images.size()[0] as u64, LeNet::FEATURES, force)?;
-                moments_of(&images, net)
+                enough(typed, images.size()[0] as u64, net.dim(), force)?;
+                Moments::of(net.dim(), &images, |pixels| net.features(pixels))
             }
         };
         let (mu, sigma, n) = (moments.mean(), moments.covariance(), moments.n());
@@ -109,7 +108,7 @@ fn gaussian(typed: &Path, mu: Tensor, sigma: Tensor) -> Result<Side> {
         found.0,
         found.1
     );
-    let [mu, sigma] = [mu, sigma].map(|x| x.to_kind(Kind::Double));
+    let [mu, sigma] = [mu, sigma].map(|x| on_cpu(&x));
     let uneven = (&sigma - sigma.tr()).abs().max().double_value(&[]);
     let sound =
         finite(&mu) && finite(&sigma) && uneven <= 1e-6 * sigma.abs().max().double_value(&[]);
@@ -147,14 +146,6 @@ fn images(typed: &Path, found: &Tensor, format: Format) -> Result<Tensor> {
             )
         }
     }
-}
-
-fn moments_of(images: &Tensor, net: &FeatureNet) -> Moments {
-    let mut moments = Moments::new(LeNet::FEATURES);
-    for pixels in images.split(CHUNK as i64, 0) {
-        moments.add(&net.features(&pixels));
-    }
-    moments
 }
 
 fn enough(typed: &Path, n: u64, dim: i64, force: bool) -> Result<()> {

@@ -5,7 +5,7 @@ use anyhow::{Result, anyhow, bail};
 use from_noise::cli::{self, Share};
 use from_noise::data::Split;
 use from_noise::device;
-use from_noise::evaluate::{Combine, Filling, Score, Sweep};
+use from_noise::evaluate::{Classes, Combine, Filling, Score, Sweep, check_shape};
 use from_noise::results::Results;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 ///   weights = "weights/mnist-ddpm"             # the run directory that draws
 ///   classifier = "weights/mnist-classifier"    # whose features are compared; this is the default
 ///   seed = 0
+///   # class = 3                                # of a class-conditional model, one class alone
 ///
 ///   [[combine]]                                # every sampler with every path and steps
 ///   samplers = [{ ddim = 0.0 }, { ddpm = "large" }, "heun", "dpm-solver++2m"]
@@ -65,6 +66,9 @@ struct Asked {
     classifier: PathBuf,
     #[serde(default)]
     seed: u64,
+    /// Of a class-conditional model: all images of one class, instead of all classes in turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    class: Option<i64>,
     combine: Vec<Combine>,
 }
 
@@ -78,11 +82,14 @@ pub fn run(args: &Args) -> Result<()> {
     let net = model::classifier(&asked.classifier, device)?;
     let trained = model::load(&asked.weights, device)?;
     let sweep = Sweep { seed: asked.seed, combine: asked.combine.clone() };
+    let classes = asked.class.map_or(Classes::InTurn, Classes::Only);
+    let lines = cli::image_lines(&sweep, &trained, classes)?;
+    check_shape(trained.config.format.shape(), &net)?; // before the test images are needed
     let test = trained.config.data.load(Split::Test, trained.config.format)?;
-    let filling = Filling::new(&sweep, &trained, &net, &test, &args.out)?;
+    let filling = Filling::new(lines, &net, &test, &args.out)?;
     cli::listen_for_interrupts()?;
     let mut results = Results::create(&args.out, command_line(), &asked, asked.seed, device)?;
-    let filled = cli::fill_table(&filling, &args.share, &mut results, device);
+    let filled = cli::fill_table(&filling, &args.share, &mut results);
     if cli::interrupted() {
         bail!("interrupted; all that is drawn is saved: type the same command to go on");
     }

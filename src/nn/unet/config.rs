@@ -19,7 +19,7 @@ pub enum TimeInput {
     /// (Dhariwal & Nichol 2021, section 3.1).
     ScaleShift,
     /// One more input channel that holds t / 1000 at every pixel. No condition can enter by
-    /// [`Inject::emb`](crate::network::Inject).
+    /// [`Conditioning::emb`](crate::conditioning::Conditioning).
     Channel,
     /// Not at all: the network must guess the noise level from x_t.
     Ignored,
@@ -137,7 +137,7 @@ impl UnetConfig {
         }
     }
 
-    /// Width of the time embedding, and of what [`Inject::emb`](crate::network::Inject) adds to it.
+    /// Width of the time embedding, and of what [`Conditioning::emb`](crate::conditioning::Conditioning) adds to it.
     pub fn emb_dim(&self) -> i64 {
         4 * self.channels[0]
     }

@@ -4,7 +4,7 @@ use tch::{Device, Tensor, nn};
 
 use super::Unet;
 use super::config::TimeInput;
-use crate::network::Inject;
+use crate::conditioning::Conditioning;
 use crate::nn::embedding::{Layout, sinusoidal};
 use crate::nn::layers::{Start, linear};
 
@@ -40,26 +40,34 @@ impl TimeEmbedding {
 impl Unet {
     /// The time embedding plus the condition's, through the `silu` that every block starts with;
     /// none if no block is told the time.
-    pub(super) fn act(&self, x: &Tensor, t: &Tensor, inject: &Inject) -> Option<Tensor> {
+    pub(super) fn act(
+        &self,
+        x: &Tensor,
+        t: &Tensor,
+        conditioning: &Conditioning,
+    ) -> Option<Tensor> {
         let Some(layers) = &self.time_embedding else {
             let time = self.config.time;
-            assert!(inject.emb.is_none(), "a U-Net with time {time:?} has no place for Inject.emb");
+            assert!(
+                conditioning.emb.is_none(),
+                "a U-Net with time {time:?} has no place for Conditioning.emb"
+            );
             return None;
         };
         let emb = layers.forward(t, x); // [B or 1, E]
-        let Some(more) = &inject.emb else { return Some(emb.silu()) };
+        let Some(more) = &conditioning.emb else { return Some(emb.silu()) };
         let (shape, width) = (more.size(), self.config.emb_dim());
         assert!(
             shape.len() == 2 && shape[1] == width,
-            "Inject.emb has shape {shape:?}, this U-Net adds it to [B, {width}]"
+            "Conditioning.emb has shape {shape:?}, this U-Net adds it to [B, {width}]"
         );
-        Some((emb + more).silu())
+        Some((&emb + more.to_kind(emb.kind())).silu())
     }
 
     /// The image and the planes of the condition, folded, and the time channel: `[B, C', H', W']`.
-    pub(super) fn input(&self, x: &Tensor, t: &Tensor, inject: &Inject) -> Tensor {
-        let x = match &inject.planes {
-            Some(planes) => Tensor::cat(&[x, planes], 1), // [B, C + planes, H, W]
+    pub(super) fn input(&self, x: &Tensor, t: &Tensor, conditioning: &Conditioning) -> Tensor {
+        let x = match &conditioning.planes {
+            Some(planes) => Tensor::cat(&[x, &planes.to_kind(x.kind())], 1), // [B, C + planes, H, W]
             None => x.shallow_clone(),
         };
         let (channels, stride, shape) = (self.config.in_channels, self.config.stride(), x.size());

@@ -10,12 +10,13 @@ mod plan;
 
 pub use config::{Dialect, TimeInput, UnetConfig, UnetConfigError};
 
-use tch::{Tensor, nn};
+use tch::{Kind, Tensor, nn};
 
 use super::layers::{Start, conv, group_norm};
 use super::resample::{Downsample, Upsample};
 use super::resblock::Modulation;
-use crate::network::{Inject, Network};
+use crate::conditioning::Conditioning;
+use crate::network::Network;
 use entry::TimeEmbedding;
 use level::Level;
 use plan::Plan;
@@ -76,20 +77,30 @@ impl Unet {
 }
 
 impl Network for Unet {
-    type Cond = Inject;
+    /// Unconditional on its own; [`Conditioned`](crate::nn::Conditioned) puts an encoder before it.
+    type Cond = ();
+
+    fn encode(&self, (): &(), _train: bool) -> Conditioning {
+        Conditioning::none()
+    }
+
+    fn kind(&self) -> Option<Kind> {
+        Some(self.conv_in.ws.kind())
+    }
 
     /// # Shapes
     /// `x: [B, C, H, W]`, `t: [B]` or `[1]` -> `[B, out_channels, H, W]`. `C` and the channels of
-    /// `inject.planes` make `in_channels`; H and W are multiples of [`UnetConfig::stride`].
+    /// `conditioning.planes` make `in_channels`; H and W are multiples of [`UnetConfig::stride`].
     ///
     /// # Panics
-    /// On other shapes, and on [`Inject::tokens`], for which there is no cross-attention here.
-    fn forward(&self, x: &Tensor, t: &Tensor, inject: &Inject, train: bool) -> Tensor {
-        assert!(inject.tokens.is_none(), "this U-Net has no cross-attention for Inject.tokens");
+    /// On other shapes, and on a conditioning that has no place in this network.
+    fn forward(&self, x: &Tensor, t: &Tensor, conditioning: &Conditioning, train: bool) -> Tensor {
+        let tokens = &conditioning.tokens;
+        assert!(tokens.is_none(), "this U-Net has no cross-attention for Conditioning.tokens");
         // ANCHOR: unet
-        let act = self.act(x, t, inject);
+        let act = self.act(x, t, conditioning);
         let act = act.as_ref();
-        let mut h = self.input(x, t, inject).apply(&self.conv_in);
+        let mut h = self.input(x, t, conditioning).apply(&self.conv_in);
         let mut skips = vec![h.shallow_clone()];
         for (level, halve) in &self.down {
             for i in 0..level.len() {

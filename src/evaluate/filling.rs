@@ -1,0 +1,260 @@
+//! A whole table of scores, resumable and divisible among processes.
+//!
+//! The work is cut into parts of [`CHUNK`] images. A finished part is a file of features below
+//! `parts/`; a part that exists is not drawn again, whoever drew it, so a killed run resumes where
+//! it was and the processes of an array job share the work by their numbers alone. A score is
+//! computed from its parts in order, so it does not depend on who drew them.
+
+use super::generator::Generator;
+use super::sampling::SamplingError;
+use super::score::{CHUNK, Score, ShapeError, Tally, check_shape};
+use crate::checkpoint::{CheckpointError, load_tensors, save_tensors};
+use crate::data::{Dataset, to_u8};
+use crate::guide::Seen;
+use crate::metrics::FeatureExtractor;
+use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Instant;
+use tch::{Device, Kind, Tensor};
+
+/// This process draws every part whose number leaves `index - 1` when divided by `count`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shard {
+    /// From 1.
+    pub index: usize,
+    pub count: usize,
+}
+
+impl Shard {
+    /// The only one of one.
+    pub const WHOLE: Self = Self { index: 1, count: 1 };
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    /// `2/8`: the second of eight.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers = text.split_once('/').map(|(i, n)| (i.parse(), n.parse()));
+        match numbers {
+            Some((Ok(index), Ok(count))) if (1..=count).contains(&index) => {
+                Ok(Self { index, count })
+            }
+            _ => Err(format!("`{text}` is no shard: write 1/8 for the first of eight")),
+        }
+    }
+}
+
+/// A table could not be filled.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    #[error(transparent)]
+    Part(#[from] CheckpointError),
+    #[error("the table has no line: it needs samplers, paths, and steps or evaluations")]
+    Empty,
+    #[error(transparent)]
+    Sampling(#[from] SamplingError),
+    #[error("a line of {n} images has no covariance: score at least two")]
+    TooFew { n: u64 },
+    #[error("{n} test images have no covariance to compare with: provide at least two")]
+    NoTest { n: usize },
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+}
+
+/// A line of a table: what draws, and how many images are scored.
+pub struct Line<'a> {
+    pub generator: Box<dyn Generator + 'a>,
+    pub n: u64,
+}
+
+impl Line<'_> {
+    fn cost(&self) -> u64 {
+        self.generator.recipe().nfe as u64 * self.n
+    }
+}
+
+/// Images of one generator that are drawn together.
+#[derive(Clone)]
+struct Part<'a> {
+    generator: &'a dyn Generator,
+    first: u64,
+    n: u64,
+    /// Where their features lie: the path tells all that they depend on, so it names the part.
+    file: PathBuf,
+}
+
+/// A table at work: a folder, what draws, what measures.
+pub struct Filling<'a> {
+    net: &'a dyn FeatureExtractor,
+    test: &'a Dataset,
+    dir: PathBuf,
+    lines: Vec<Line<'a>>,
+    /// Distances of real images, by their number.
+    floors: RefCell<BTreeMap<u64, f64>>,
+}
+
+impl<'a> Filling<'a> {
+    /// The table of these lines, cheap ones first, with parts in `dir/parts`. Beside each line
+    /// stands the distance of as many `test` images.
+    ///
+    /// # Errors
+    /// No line, one that cannot be measured by `net`, one with fewer than two images.
+    pub fn new(
+        mut lines: Vec<Line<'a>>,
+        net: &'a dyn FeatureExtractor,
+        test: &'a Dataset,
+        dir: impl Into<PathBuf>,
+    ) -> Result<Self, SweepError> {
+        if test.len() < 2 {
+            return Err(SweepError::NoTest { n: test.len() });
+        }
+        if lines.is_empty() {
+            return Err(SweepError::Empty);
+        }
+        for line in &lines {
+            check_shape(line.generator.shape(), net)?;
+            if line.n < 2 {
+                return Err(SweepError::TooFew { n: line.n });
+            }
+        }
+        lines.sort_by_key(Line::cost);
+        Ok(Self { net, test, dir: dir.into(), lines, floors: RefCell::default() })
+    }
+
+    /// All lines, cheap ones first.
+    pub fn lines(&self) -> &[Line<'a>] {
+        &self.lines
+    }
+
+    fn parts_of<'b>(&self, line: &'b Line<'a>) -> Vec<Part<'b>> {
+        let recipe = line.generator.recipe();
+        let mut name =
+            format!("{} {} {} seed {}", recipe.sampler, recipe.path, recipe.steps, recipe.seed);
+        if !recipe.condition.is_empty() {
+            name = format!("{name} {}", recipe.condition);
+        }
+        let nets = format!("{}-{}", recipe.hash, self.net.hash());
+        let folder = self.dir.join("parts").join(nets).join(name.replace(' ', "-"));
+        let part = |first| {
+            let n = CHUNK.min(line.n - first);
+            let file = folder.join(format!("{first:06}-{n}.safetensors"));
+            Part { generator: &*line.generator, first, n, file }
+        };
+        (0..line.n).step_by(CHUNK as usize).map(part).collect()
+    }
+
+    /// The parts of all lines, each once: lines that differ in their number of images share some.
+    fn parts<'b>(&self, lines: impl Iterator<Item = &'b Line<'a>>) -> Vec<Part<'b>>
+    where
+        'a: 'b,
+    {
+        let mut parts: Vec<Part> = Vec::new();
+        for part in lines.flat_map(|line| self.parts_of(line)) {
+            if !parts.iter().any(|known| known.file == part.file) {
+                parts.push(part);
+            }
+        }
+        parts
+    }
+
+    /// The parts of `todo` that fall to `shard`. All processes share out the whole table alike,
+    /// whatever of it is done.
+    fn share(&self, todo: &[&Line<'a>], shard: Shard) -> Vec<Part<'_>> {
+        let wanted: Vec<PathBuf> =
+            self.parts(todo.iter().copied()).into_iter().map(|part| part.file).collect();
+        let all = self.parts(self.lines.iter()).into_iter();
+        let mine = all.skip(shard.index - 1).step_by(shard.count);
+        mine.filter(|part| wanted.contains(&part.file)).collect()
+    }
+
+    /// Evaluations of a batch that `todo` costs this process: those yet to be made, and those made
+    /// already.
+    pub fn cost(&self, todo: &[&Line<'a>], shard: Shard) -> (u64, u64) {
+        let parts = self.share(todo, shard);
+        let (done, left): (Vec<_>, Vec<_>) = parts.iter().partition(|part| part.file.exists());
+        let cost = |parts: &[&Part]| {
+            parts.iter().map(|part| part.generator.recipe().nfe as u64).sum::<u64>()
+        };
+        (cost(&left), cost(&done))
+    }
+
+    /// Draws what of `todo` falls to `shard` and is not there yet, showing `look` every
+    /// evaluation; stops between two parts when `stop` says so.
+    pub fn draw(
+        &self,
+        todo: &[&Line<'a>],
+        shard: Shard,
+        mut look: impl FnMut(&Seen),
+        stop: impl Fn() -> bool,
+    ) -> Result<(), SweepError> {
+        for Part { generator, first, n, file } in self.share(todo, shard) {
+            if file.exists() {
+                continue;
+            }
+            if stop() {
+                break;
+            }
+            let started = Instant::now();
+            let x0 = generator.draw(first, n, &mut look);
+            let features = self.net.features(&to_u8(&x0)).to_device(Device::Cpu);
+            let seconds = Tensor::from(started.elapsed().as_secs_f64());
+            let features = features.to_kind(Kind::Float);
+            save_tensors([("features", features), ("seconds", seconds)], &file)?;
+        }
+        Ok(())
+    }
+
+    /// Whether `row` is the score of `line` by this network.
+    pub fn made(&self, row: &Score, line: &Line) -> bool {
+        let recipe = line.generator.recipe();
+        let same = (row.n, row.seed, row.steps, row.feature_net.as_str())
+            == (line.n, recipe.seed, recipe.steps, self.net.hash());
+        same && (&row.sampler, &row.path, &row.weights, &row.condition)
+            == (&recipe.sampler, &recipe.path, &recipe.weights, &recipe.condition)
+    }
+
+    /// The score of a line whose parts are all there; `None` before.
+    pub fn score(&self, line: &Line<'a>) -> Result<Option<Score>, SweepError> {
+        let parts = self.parts_of(line);
+        if !parts.iter().all(|part| part.file.exists()) {
+            return Ok(None);
+        }
+        let mut tally = Tally::new(self.net.dim());
+        for part in &parts {
+            let _labels = tally.add(self.net, &features(part)?);
+        }
+        Ok(Some(tally.score(line.generator.recipe(), self.net, self.floor(line.n))))
+    }
+
+    /// The distance of `n` real test images.
+    pub fn floor(&self, n: u64) -> f64 {
+        let mut floors = self.floors.borrow_mut();
+        *floors.entry(n).or_insert_with(|| self.net.distance_of_real(self.test, n, 0))
+    }
+
+    /// How long one process takes to draw a line, in seconds, judged by the parts that are there;
+    /// `None` where none tells.
+    pub fn seconds(&self, line: &Line<'a>) -> Result<Option<f64>, SweepError> {
+        let (mut seconds, mut images) = (0.0, 0);
+        for part in self.parts_of(line).iter().filter(|part| part.file.exists()) {
+            if let Some(took) = load_tensors(&part.file)?.remove("seconds") {
+                seconds += took.double_value(&[]);
+                images += part.n;
+            }
+        }
+        Ok((images > 0).then(|| seconds / images as f64 * line.n as f64))
+    }
+}
+
+fn features(part: &Part) -> Result<Tensor, CheckpointError> {
+    let found = load_tensors(&part.file)?.remove("features");
+    let fits = |x: &Tensor| x.size().first() == Some(&(part.n as i64)) && x.dim() == 2;
+    found.filter(fits).ok_or_else(|| CheckpointError::Damaged {
+        path: part.file.clone(),
+        why: format!("no features of {} images in it; deleted, it is drawn again", part.n),
+    })
+}

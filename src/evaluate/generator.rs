@@ -1,0 +1,43 @@
+//! What draws images, whatever it is: the one thing that scores, tables and the tool know.
+
+use crate::guide::Seen;
+use tch::Tensor;
+
+// ANCHOR: generator
+/// Draws images by their numbers.
+///
+/// Image `i` is the same whatever batch it is drawn in, so that scores can be cut into parts and
+/// shared out among processes. A generator owns all that the images depend on: weights, sampler,
+/// noise, condition, guidance, clipping, decoding. A cascade is a generator that draws from
+/// another one; a latent model is one that decodes before it returns.
+pub trait Generator {
+    /// `[C, H, W]`.
+    fn shape(&self) -> [i64; 3];
+
+    /// What the images depend on.
+    fn recipe(&self) -> Recipe;
+
+    /// The images `first, first + 1, ...`: `[n, C, H, W]`, in `[-1, 1]`. `look` is shown every
+    /// evaluation of the network.
+    fn draw(&self, first: u64, n: u64, look: &mut dyn FnMut(&Seen)) -> Tensor;
+}
+// ANCHOR_END: generator
+
+/// What the images of a [`Generator`] depend on, as it stands in tables: generators of equal
+/// recipes draw equal images.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recipe {
+    pub sampler: String,
+    pub path: String,
+    /// Noisy levels of the path that were asked for.
+    pub steps: usize,
+    /// Evaluations of the network per image.
+    pub nfe: usize,
+    pub seed: u64,
+    /// Which weights draw, for people.
+    pub weights: String,
+    /// Hash of the weights.
+    pub hash: String,
+    /// What the images are conditioned on and how they are guided; empty if they are not.
+    pub condition: String,
+}

@@ -1,0 +1,188 @@
+//! What scores and tables know: a generator and a feature extractor, whatever they are.
+
+use crate::support::{close, max_diff, normal};
+use from_noise::data::{Dataset, from_u8, sample, to_u8};
+use from_noise::evaluate::{
+    Classes, Combine, Filling, Generator, ImageSampler, Line, Recipe, Sampler, Sampling, Score,
+    Shard, Sweep, score,
+};
+use from_noise::guide::Seen;
+use from_noise::metrics::{FeatureExtractor, Moments};
+use from_noise::nn::UnetConfig;
+use from_noise::schedule::Path;
+use from_noise::trained::{ImageConfig, Trained};
+use tch::{Device, Kind, Tensor, nn};
+
+/// Features without a network: the mean brightness of the four quarters of an image.
+#[derive(Debug)]
+struct Quarters {
+    reference: Moments,
+}
+
+fn quarters(pixels: &Tensor) -> Tensor {
+    from_u8(pixels).avg_pool2d([14, 14], [14, 14], [0, 0], false, true, None::<i64>).flatten(1, -1)
+}
+
+impl Quarters {
+    fn of(pixels: &Tensor) -> Self {
+        Self { reference: Moments::of(4, pixels, quarters) }
+    }
+}
+
+impl FeatureExtractor for Quarters {
+    fn hash(&self) -> &str {
+        "quarters"
+    }
+
+    fn shape(&self) -> [i64; 3] {
+        [1, 28, 28]
+    }
+
+    fn dim(&self) -> i64 {
+        4
+    }
+
+    fn features(&self, pixels: &Tensor) -> Tensor {
+        quarters(pixels)
+    }
+
+    fn reference(&self) -> &Moments {
+        &self.reference
+    }
+}
+
+/// An untrained class-conditional U-Net of three classes.
+fn labelled() -> Trained {
+    let config =
+        ImageConfig { network: UnetConfig::tiny(), classes: Some(3), ..ImageConfig::mnist() };
+    tch::manual_seed(1);
+    let vs = nn::VarStore::new(Device::Cpu);
+    let model = config.build(&vs.root());
+    for (_, mut weight) in vs.variables() {
+        let _ = tch::no_grad(|| weight.normal_(0.0, 0.1)); // so that every part is heard
+    }
+    let (schedule, hash) = (config.schedule.build(), "untrained".into());
+    Trained { config, schedule, model, device: Device::Cpu, step: 0, hash }
+}
+
+const SAMPLING: Sampling =
+    Sampling { sampler: Sampler::Ddim(1.0), path: Path::Trailing, steps: 2, seed: 5 };
+
+#[test]
+fn class_conditional_images_do_not_depend_on_their_batch() {
+    let trained = labelled();
+    let sampler = |classes| ImageSampler::new(&trained, SAMPLING).unwrap().of(classes).unwrap();
+    let images = sampler(Classes::InTurn);
+    assert_eq!(images.recipe().condition, "classes in turn");
+    let (six, last) = (images.draw(0, 6, &mut |_| {}), images.draw(4, 2, &mut |_| {}));
+    assert!(max_diff(&six.narrow(0, 4, 2), &last) < 1e-2);
+    // image 4 is of class 1, by its number
+    let ones = sampler(Classes::Only(1)).draw(4, 1, &mut |_| {});
+    assert!(max_diff(&ones, &last.narrow(0, 0, 1)) < 1e-2);
+    let twos = sampler(Classes::Only(2)).draw(4, 1, &mut |_| {});
+    assert!(max_diff(&twos, &ones) > 0.1, "the class is not heard");
+    let said = ImageSampler::new(&trained, SAMPLING).unwrap().of(Classes::Only(3)).unwrap_err();
+    assert!(said.to_string().contains("no class 3") && said.to_string().contains("0 to 2"));
+}
+
+#[test]
+fn any_feature_extractor_scores_any_generator() {
+    let trained = labelled();
+    let images = ImageSampler::new(&trained, SAMPLING).unwrap();
+    let net = Quarters::of(&sample::dataset().images);
+    let mut drawn = Vec::new();
+    let keep = |pixels: &Tensor, classes: Option<&Tensor>| {
+        assert!(classes.is_none(), "quarters know no classes");
+        drawn.push(pixels.shallow_clone());
+    };
+    let found = score(&images, &net, 60, 0.25, keep, |_| {});
+    let pixels = Tensor::cat(&drawn, 0);
+    assert_eq!(pixels.size(), [60, 1, 28, 28]);
+    let moments = Moments::of(4, &pixels, quarters);
+    let expected = from_noise::metrics::frechet_distance(&moments, net.reference());
+    close(found.fid_lenet, expected, 1e-12);
+    assert_eq!((found.class_entropy, found.floor), (0.0, 0.25));
+    assert_eq!(
+        (found.feature_net.as_str(), found.condition.as_str()),
+        ("quarters", "classes in turn")
+    );
+}
+
+/// Draws the real digits, and counts no evaluation: nothing of diffusion in it.
+struct Digits;
+
+impl Generator for Digits {
+    fn shape(&self) -> [i64; 3] {
+        [1, 28, 28]
+    }
+
+    fn recipe(&self) -> Recipe {
+        let empty = String::new;
+        Recipe {
+            sampler: "digits".into(),
+            path: empty(),
+            steps: 0,
+            nfe: 0,
+            seed: 0,
+            weights: empty(),
+            hash: "none".into(),
+            condition: empty(),
+        }
+    }
+
+    fn draw(&self, first: u64, n: u64, _look: &mut dyn FnMut(&Seen)) -> Tensor {
+        sample::digits().narrow(0, first as i64, n as i64)
+    }
+}
+
+#[test]
+fn a_table_takes_lines_of_all_kinds() {
+    let trained = labelled();
+    let combine = Combine {
+        samplers: vec![Sampler::Ddim(0.0), Sampler::Heun],
+        paths: vec![Path::Trailing],
+        steps: vec![2],
+        evaluations: Vec::new(),
+        n: 50,
+    };
+    let sweep = Sweep { seed: 2, combine: vec![combine] };
+    let one_class = |sampling| ImageSampler::new(&trained, sampling)?.of(Classes::Only(1));
+    let mut lines = sweep.lines(one_class).unwrap();
+    lines.extend(sweep.lines(|sampling| ImageSampler::new(&trained, sampling)).unwrap());
+    lines.push(Line { generator: Box::new(Digits), n: 256 });
+    let (data, dir) = (sample::dataset(), tempfile::tempdir().unwrap());
+    let net = Quarters::of(&data.images);
+    let filling = Filling::new(lines, &net, &data, dir.path()).unwrap();
+    let lines: Vec<&Line> = filling.lines().iter().collect();
+    filling.draw(&lines, Shard::WHOLE, |_| {}, || false).unwrap();
+    let rows: Vec<Score> = lines.iter().map(|line| filling.score(line).unwrap().unwrap()).collect();
+    assert_eq!(rows[0].sampler, "digits", "what costs nothing comes first");
+    close(rows[0].fid_lenet, 0.0, 1e-9);
+    for (i, row) in rows.iter().enumerate() {
+        for (j, line) in lines.iter().enumerate() {
+            assert_eq!(filling.made(row, line), i == j, "row {i} and line {j}");
+        }
+    }
+    let by = |sampler: &str, condition: &str| {
+        let fits = |row: &&Score| row.sampler == sampler && row.condition == condition;
+        rows.iter().find(fits).unwrap().fid_lenet
+    };
+    assert_ne!(by("Heun", "class 1"), by("Heun", "classes in turn"));
+}
+
+#[test]
+fn the_floor_is_that_of_a_random_subset() {
+    // Two kinds of real images, one after the other: the first half is not like the whole.
+    let dark = normal(&[300, 1, 28, 28], 1) * 0.05 - 0.8;
+    let light = normal(&[300, 1, 28, 28], 2) * 0.05 + 0.8;
+    let images = to_u8(&Tensor::cat(&[dark, light], 0));
+    let labels = Tensor::zeros([600], (Kind::Int64, Device::Cpu));
+    let test = Dataset::new("two kinds", images, labels, vec!["any".into()]);
+    let net = Quarters::of(&test.images);
+    let first = Moments::of(4, &test.images.narrow(0, 0, 300), quarters);
+    let cleaner = from_noise::metrics::frechet_distance(&first, net.reference());
+    let [a, b] = [0, 1].map(|seed| net.distance_of_real(&test, 300, seed));
+    assert!(a < cleaner / 20.0 && b < cleaner / 20.0, "{a} {b}, the first half {cleaner}");
+    assert!(a != b && a == net.distance_of_real(&test, 300, 0), "by the seed alone");
+    close(net.distance_of_real(&test, 600, 7), 0.0, 1e-9);
+}
