@@ -673,3 +673,102 @@ fn what_is_no_run_gets_a_sentence() {
     fs::create_dir(desk.path("empty")).unwrap();
     desk.fails("info empty", &["empty is no run directory", "no config.json"]);
 }
+
+/// A run directory of an untrained network of three classes.
+fn labelled_run(desk: &Desk) {
+    let network = UnetConfig::tiny();
+    let config = ImageConfig { network, classes: Some(3), ..ImageConfig::mnist() };
+    let saved = json!({"format": 1, "from_noise": "0.1.0", "config": config});
+    fs::create_dir_all(desk.path("labelled")).unwrap();
+    fs::write(desk.path("labelled/config.json"), saved.to_string()).unwrap();
+    let vs = tch::nn::VarStore::new(Device::Cpu);
+    let _model = config.build(&vs.root());
+    for (_, mut weight) in vs.variables() {
+        let _ = tch::no_grad(|| weight.uniform_(-0.1, 0.1));
+    }
+    save_weights(&vs, desk.path("labelled/ema.safetensors"), 0).unwrap();
+}
+
+#[test]
+fn a_class_conditional_run_draws_and_fills_tables() {
+    let desk = Desk::new();
+    labelled_run(&desk);
+    assert!(desk.succeeds("info labelled").contains("a label of 3 classes"));
+    let steps = "--steps 2 --n 4";
+    desk.succeeds(&format!("sample labelled {steps} --out turn.npz"));
+    desk.succeeds(&format!("sample labelled {steps} --class 1 --out ones.npz"));
+    let [turn, ones] = ["turn.npz", "ones.npz"].map(|name| array(&desk.path(name), "arr_0"));
+    assert_eq!(turn.get(1), ones.get(1), "image 1 is of class 1 in turn");
+    assert_ne!(turn.get(2), ones.get(2), "the class is not heard");
+    let sidecar: Value = serde_json::from_str(&desk.read("ones.npz.json")).unwrap();
+    assert_eq!(sidecar["config"]["condition"], "class 1");
+    desk.fails(&format!("sample labelled {steps} --class 3"), &["no class 3", "0 to 2"]);
+    desk.fails(&format!("sample {RUN} {steps} --class 1"), &["unconditional"]);
+
+    own_run(&desk); // for its folder of test pictures
+    let config = desk.read("labelled/config.json").replace("\"mnist\"", "\"./pets\"");
+    fs::write(desk.path("labelled/config.json"), config).unwrap();
+    let table = "weights = \"labelled\"\nclass = 2\n[[combine]]\nsamplers = [\"heun\"]\n\
+                 paths = [\"trailing\"]\nsteps = [2]\nn = 40\n";
+    fs::write(desk.path("sweep.toml"), table).unwrap();
+    let said = desk.succeeds("table sweep.toml --out t");
+    assert!(said.contains("class 2, seed 0"), "{said}");
+    assert!(desk.read("t/table.csv").lines().nth(1).unwrap().ends_with(",class 2"));
+}
+
+#[test]
+fn a_table_that_cannot_be_read_is_never_written_over() {
+    let desk = Desk::new();
+    fs::write(desk.path("sweep.toml"), small_table(&desk)).unwrap();
+    desk.succeeds("table sweep.toml --out t");
+    let (path, whole) = (desk.path("t/table.csv"), desk.read("t/table.csv"));
+    let lines: Vec<&str> = whole.lines().collect();
+    // a table of an older version, without the newest column, is read
+    let cut = |line: &&str| line.rsplit_once(',').unwrap().0.to_owned();
+    let older: Vec<String> = lines.iter().map(cut).collect();
+    fs::write(&path, older.join("\n") + "\n").unwrap();
+    let said = desk.succeeds("table sweep.toml --out t");
+    assert!(said.contains("drawing 0/0"), "read, not drawn again: {said}");
+    assert_eq!(desk.read("t/table.csv"), whole);
+    // a damaged line, a cut line, a column that only a newer version knows
+    let third = lines[3].replacen("trailing", "trailing,trailing", 1);
+    let short: String = lines[3].chars().take(20).collect();
+    let newer = whole.replacen("sampler,", "sampler,colour,", 1).replace("\nD", "\nred,D");
+    for (text, word) in [
+        (whole.replace(lines[3], &third), "line 4"),
+        (whole.replace(lines[3], &short), "line 4"),
+        (newer, "colour"),
+    ] {
+        fs::write(&path, &text).unwrap();
+        for flags in ["", "--collect"] {
+            desk.fails(
+                &format!("table sweep.toml --out t {flags}"),
+                &["table.csv", word, "mend it, or move it away"],
+            );
+            assert_eq!(desk.read("t/table.csv"), text, "written over");
+        }
+    }
+    fs::write(&path, &whole).unwrap();
+    fs::write(desk.path("t/table.csv.json"), "{").unwrap();
+    desk.fails("table sweep.toml --out t", &["table.csv.json", "mend it"]);
+    assert_eq!(desk.read("t/table.csv.json"), "{");
+}
+
+#[test]
+fn a_path_that_starts_too_low_is_refused_or_named() {
+    let desk = Desk::new();
+    for path in ["uniform", "quadratic", "linspace"] {
+        let line = format!("sample {RUN} --path {path} --steps 1");
+        desk.fails(&line, &["starts at t = 1", "take trailing"]);
+    }
+    let said = desk.run(&format!("sample {RUN} --n 1 --path uniform --steps 2 --out a.png"));
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.contains("warning: the path uniform of 2 steps starts at t = 501"), "{said}");
+    fs::write(
+        desk.path("t.toml"),
+        "weights = \"weights/mnist-ddpm\"\n[[combine]]\nsamplers = [\"heun\"]\n\
+         paths = [\"uniform\"]\nsteps = [1]\nn = 9\n",
+    )
+    .unwrap();
+    desk.fails("table t.toml --out t", &["one step of the path uniform"]);
+}
