@@ -6,7 +6,6 @@
 
 use tch::{Kind, Tensor};
 
-// ANCHOR: condition
 /// A condition that can be dropped sample by sample (Ho & Salimans 2021, Algorithm 1) and
 /// concatenated, so that training with dropped conditions and classifier-free guidance cannot
 /// disagree on "nothing".
@@ -19,7 +18,6 @@ pub trait Condition: Sized {
     /// `self` followed by `other` along the batch.
     fn cat(&self, other: &Self) -> Self;
 }
-// ANCHOR_END: condition
 
 impl Condition for () {
     fn null_where(&self, _mask: &Tensor) -> Self {}
@@ -47,7 +45,6 @@ impl<A: Condition> Condition for Option<A> {
     }
 }
 
-// ANCHOR: conditioning
 /// An encoded condition: what enters a network, and where.
 #[derive(Debug, Default)]
 pub struct Conditioning {
@@ -68,7 +65,6 @@ pub struct Tokens {
     /// over nothing is NaN.
     pub mask: Tensor,
 }
-// ANCHOR_END: conditioning
 
 impl Conditioning {
     /// No condition at all.

@@ -5,7 +5,6 @@
 use crate::conditioning::Conditioning;
 use tch::{Kind, Tensor};
 
-// ANCHOR: network
 /// A raw tensor program `(x, t, conditioning) -> output`.
 ///
 /// What a network is conditioned on (class labels, captions, images) is encoded once, by
@@ -31,4 +30,3 @@ pub trait Network: std::fmt::Debug {
         None
     }
 }
-// ANCHOR_END: network

@@ -77,7 +77,6 @@ impl<'a> ImageSampler<'a> {
     }
 }
 
-// ANCHOR: draw
 impl Generator for ImageSampler<'_> {
     fn shape(&self) -> [i64; 3] {
         self.trained.config.format.shape()
@@ -95,7 +94,6 @@ impl Generator for ImageSampler<'_> {
             if self.clip { Box::new(model.clip(1.0)) } else { Box::new(model) };
         self.sampling.run(&model.watched(look), schedule, x_T, &mut |x| noise.draw(x))
     }
-    // ANCHOR_END: draw
 
     fn recipe(&self) -> Recipe {
         let Sampling { sampler, path, steps, seed } = self.sampling;

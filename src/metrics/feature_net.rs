@@ -8,7 +8,6 @@ use crate::nn::lenet::LeNet;
 use std::path::Path;
 use tch::{Device, Kind, Tensor, nn};
 
-// ANCHOR: extractor
 /// A network whose features are compared, and the features of real data: all that a Frechet
 /// distance needs.
 pub trait FeatureExtractor {
@@ -50,7 +49,6 @@ pub trait FeatureExtractor {
         frechet_distance(&moments, self.reference())
     }
 }
-// ANCHOR_END: extractor
 
 /// The network behind FID-LeNet: a trained classifier, and the moments of its penultimate layer
 /// over the training images.

@@ -5,7 +5,6 @@ use crate::network::Network;
 use std::fmt::Debug;
 use tch::{Kind, Tensor};
 
-// ANCHOR: encode
 /// Turns a condition into what enters a network.
 ///
 /// Encoders compose: a pair encodes a pair of conditions, `Option` one that need not be there.
@@ -14,7 +13,6 @@ pub trait Encode: Debug {
 
     fn encode(&self, cond: &Self::Cond, train: bool) -> Conditioning;
 }
-// ANCHOR_END: encode
 
 impl<A: Encode, B: Encode> Encode for (A, B) {
     type Cond = (A::Cond, B::Cond);

@@ -67,7 +67,7 @@ impl Schedule {
     // ANCHOR: zero_terminal_snr
     /// Shifts and scales `sqrt(alpha_bar)` so that `alpha_bar_T = 0` and `alpha_bar_1` stays (Lin
     /// et al. 2023, Algorithm 1). At `T` the input is pure noise, so eps-prediction means nothing
-    /// there: use [`Target::V`](crate::denoiser::Target) and [`Path::Trailing`].
+    /// there: use [`Target::V`](crate::denoiser::Target) and [`Path::Trailing`](super::Path).
     pub fn zero_terminal_snr(&self) -> Self {
         let root = |t: usize| (0.5 * self.log_alpha_bar[t]).exp();
         let (first, last) = (root(1), root(self.steps()));

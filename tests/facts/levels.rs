@@ -205,7 +205,7 @@ fn j1_a_network_learns_from_lognormal_levels() {
     let left = x0.lt(-0.2).to_kind(Kind::Double).mean(Kind::Double).double_value(&[]);
     close(left, 0.3, 0.06);
     let mean = x0.mean(Kind::Double).double_value(&[]);
-    close(mean, 0.3 * -1.0 + 0.7 * 0.6, 0.08);
+    close(mean, -0.3 + 0.7 * 0.6, 0.08);
 }
 
 #[test]
