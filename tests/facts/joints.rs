@@ -11,6 +11,7 @@ use from_noise::metrics::{FeatureExtractor, Moments};
 use from_noise::nn::UnetConfig;
 use from_noise::schedule::Path;
 use from_noise::trained::{ImageConfig, Trained};
+use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor, nn};
 
 /// Features without a network: the mean brightness of the four quarters of an image.
@@ -55,11 +56,12 @@ impl FeatureExtractor for Quarters {
 fn labelled() -> Trained {
     let config =
         ImageConfig { network: UnetConfig::tiny(), classes: Some(3), ..ImageConfig::mnist() };
-    tch::manual_seed(1);
     let vs = nn::VarStore::new(Device::Cpu);
     let model = config.build(&vs.root());
-    for (_, mut weight) in vs.variables() {
-        let _ = tch::no_grad(|| weight.normal_(0.0, 0.1)); // so that every part is heard
+    let weights: BTreeMap<_, _> = vs.variables().into_iter().collect();
+    for (seed, (_, mut weight)) in weights.into_iter().enumerate() {
+        let noise = 0.1 * normal(&weight.size(), seed as u64); // so that every part is heard
+        tch::no_grad(|| weight.copy_(&noise));
     }
     let (schedule, hash) = (config.schedule.build(), "untrained".into());
     Trained { config, schedule, model, device: Device::Cpu, step: 0, hash }
