@@ -683,8 +683,9 @@ fn labelled_run(desk: &Desk) {
     fs::write(desk.path("labelled/config.json"), saved.to_string()).unwrap();
     let vs = tch::nn::VarStore::new(Device::Cpu);
     let _model = config.build(&vs.root());
-    for (_, mut weight) in vs.variables() {
-        let _ = tch::no_grad(|| weight.uniform_(-0.1, 0.1));
+    for (name, mut weight) in vs.variables() {
+        let bound = if name.contains("class_embedding") { 3.0 } else { 0.1 };
+        let _ = tch::no_grad(|| weight.uniform_(-bound, bound));
     }
     save_weights(&vs, desk.path("labelled/ema.safetensors"), 0).unwrap();
 }
