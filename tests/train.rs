@@ -403,6 +403,7 @@ fn one_batch_overfits() {
 
 #[test]
 fn a_parameter_that_was_never_used_survives_the_last_step_of_a_cooled_run() {
+    let _turn = turn();
     // lr = 0 and a second moment of 0: 0 times infinity
     let mut t = trainer(TrainConfig { cooldown: Some([1, 3]), ..TrainConfig::default() });
     for _ in 0..3 {
@@ -419,6 +420,7 @@ fn a_parameter_that_was_never_used_survives_the_last_step_of_a_cooled_run() {
 
 #[test]
 fn accumulation_takes_the_next_batch_in_every_call() {
+    let _turn = turn();
     let mut t = trainer(TrainConfig { accumulate: 3, ..TrainConfig::default() });
     let mut asked = Vec::new();
     for _ in 0..2 {
@@ -433,6 +435,7 @@ fn accumulation_takes_the_next_batch_in_every_call() {
 
 #[test]
 fn trainers_of_two_streams_share_no_random_number() {
+    let _turn = turn();
     let numbers = |stream: u64, seed: u64| {
         let mut t = trainer(TrainConfig { stream, seed, ..TrainConfig::default() });
         let start = t.vs.variables()["weight"].copy();
