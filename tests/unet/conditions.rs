@@ -6,8 +6,8 @@ use from_noise::network::Network;
 use from_noise::nn::unet::{TimeInput, Unet, UnetConfig};
 use tch::{Device, Kind, Tensor};
 
-fn with(net: &Unet, x: &Tensor, inject: Conditioning) -> Tensor {
-    net.forward(x, &Tensor::from_slice(&[300f32]), &inject, false)
+fn with(net: &Unet, x: &Tensor, conditioning: Conditioning) -> Tensor {
+    net.forward(x, &Tensor::from_slice(&[300f32]), &conditioning, false)
 }
 
 fn emb(emb: Tensor) -> Conditioning {
@@ -94,7 +94,7 @@ fn an_embedding_needs_blocks_that_listen() {
 fn tokens_are_refused() {
     let config = UnetConfig::tiny();
     let (_vs, net) = awake(&config);
-    let embeddings = Tensor::zeros([1, 4, 8], F32);
-    let tokens = Some(Tokens { embeddings, mask: Tensor::ones([1, 4], (Kind::Bool, Device::Cpu)) });
+    let mask = Tensor::ones([1, 4], (Kind::Bool, Device::Cpu));
+    let tokens = Some(Tokens { embeddings: Tensor::zeros([1, 4, 8], F32), mask });
     let _ = with(&net, &images(1, &config), Conditioning { tokens, ..Conditioning::none() });
 }
