@@ -10,7 +10,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from common import write_json
-from make_unet import ADAGN, DDPM
+from make_unet import ADAGN, DDPM, GLIDE, LDM, build
 
 CIFAR10 = dict(
     sample_size=32,
@@ -36,17 +36,30 @@ FOLDED = dict(
 )
 
 
-def count(config):
-    with torch.device("meta"):
-        net = UNet2DModel(**config)
-        x = torch.empty(1, config["in_channels"], config["sample_size"], config["sample_size"])
-        t = torch.empty(1)
+def forward_flops(net, config, tokens):
+    x = torch.empty(1, config["in_channels"], config["sample_size"], config["sample_size"], device="meta")
+    t = torch.empty(1, device="meta")
+    words = [torch.empty(1, tokens, config["cross_attention_dim"], device="meta")] if tokens else []
     # the fused kernels are not all known to the counter; the plain one is
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        net(x, t)
-    return {"params": sum(p.numel() for p in net.parameters()), "flops": counter.get_total_flops()}
+        net(x, t, *words)
+    return counter.get_total_flops()
+
+
+def count(config):
+    with torch.device("meta"):
+        net = build(config)
+    if "cross_attention_dim" in config:
+        # linear in the number of tokens; ours leaves out what grows with it
+        one, two, three = (forward_flops(net, config, tokens) for tokens in (1, 2, 3))
+        assert three - two == two - one
+        flops = 2 * one - two
+    else:
+        flops = forward_flops(net, config, 0)
+    return {"params": sum(p.numel() for p in net.parameters()), "flops": flops}
 
 
 if __name__ == "__main__":
     nets = {"unet_ddpm": DDPM, "unet_adagn": ADAGN, "folded": FOLDED, "cifar10": CIFAR10}
+    nets |= {"unet_glide": GLIDE, "unet_ldm": LDM}
     write_json("flops.json", {name: count(config) for name, config in nets.items()})

@@ -1,11 +1,12 @@
-"""Two tiny random UNet2DModels of diffusers: weights, inputs, outputs and gradients.
+"""Tiny random U-Nets of diffusers, two without and two with tokens: weights, inputs, outputs and gradients.
 
 Weights are f32, as in published checkpoints; everything computed from them is f64.
 """
 
 import torch
-from diffusers import UNet2DModel
+from diffusers import UNet2DConditionModel, UNet2DModel
 from diffusers.models.embeddings import get_timestep_embedding
+from diffusers.models.upsampling import Upsample2D
 
 from common import double_precision, write_json, write_tensors
 
@@ -44,6 +45,39 @@ ADAGN = dict(
     resnet_time_scale_shift="scale_shift",
 )
 
+TOKENS = dict(
+    sample_size=8,
+    in_channels=3,
+    out_channels=3,
+    block_out_channels=(8, 8),
+    layers_per_block=1,
+    norm_num_groups=4,
+    norm_eps=1e-5,
+    freq_shift=0,
+    flip_sin_to_cos=True,
+    cross_attention_dim=6,
+)
+
+# keys and values of the tokens beside those of the pixels
+GLIDE = TOKENS | dict(
+    down_block_types=("DownBlock2D", "SimpleCrossAttnDownBlock2D"),
+    mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+    up_block_types=("SimpleCrossAttnUpBlock2D", "UpBlock2D"),
+    attention_head_dim=4,
+    resnet_time_scale_shift="scale_shift",
+)
+
+# latent diffusion: a transformer block after each residual block
+LDM = TOKENS | dict(
+    down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+    mid_block_type="UNetMidBlock2DCrossAttn",
+    up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+    attention_head_dim=2,  # here diffusers means the number of heads
+)
+
+# the second caption is shorter
+MASK = [[True] * 5, [True, True, False, False, False]]
+
 GRADIENTS = [
     "conv_in.weight",
     "time_embedding.linear_1.weight",
@@ -56,21 +90,63 @@ GRADIENTS = [
     "conv_norm_out.bias",
 ]
 
+SHARED_GRADIENTS = [
+    "conv_in.weight",
+    "time_embedding.linear_1.weight",
+    "mid_block.resnets.0.time_emb_proj.weight",
+]
+
+GLIDE_GRADIENTS = SHARED_GRADIENTS + [
+    "down_blocks.1.attentions.0.to_k.weight",
+    "down_blocks.1.attentions.0.add_k_proj.weight",
+    "mid_block.attentions.0.group_norm.weight",
+    "mid_block.attentions.0.add_v_proj.weight",
+    "up_blocks.0.attentions.1.add_k_proj.bias",
+    "up_blocks.0.attentions.1.to_out.0.weight",
+]
+
+LDM_GRADIENTS = SHARED_GRADIENTS + [
+    "down_blocks.1.attentions.0.norm.weight",
+    "down_blocks.1.attentions.0.proj_in.weight",
+    "mid_block.attentions.0.transformer_blocks.0.attn1.to_q.weight",
+    "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight",
+    "up_blocks.0.attentions.1.transformer_blocks.0.attn2.to_v.weight",
+    "up_blocks.0.attentions.1.transformer_blocks.0.ff.net.0.proj.weight",
+]
+
+
+class Doubling(Upsample2D):
+    """diffusers' own doubling convolution in a place where the time is handed over, too."""
+
+    def forward(self, hidden_states, temb):
+        return super().forward(hidden_states)
+
+
+def build(config):
+    if "cross_attention_dim" not in config:
+        return UNet2DModel(**config)
+    net = UNet2DConditionModel(**config)
+    if "SimpleCrossAttn" in config["mid_block_type"]:
+        # these blocks double by a residual block, which our network does not have
+        channels = config["block_out_channels"][1]
+        net.up_blocks[0].upsamplers[0] = Doubling(channels, use_conv=True)
+    return net
+
 
 def random_net(config, seed):
     """Fresh weights in which every part shows: no bias at 0, no norm at 1, attention far from uniform."""
     torch.manual_seed(seed)
-    net = UNet2DModel(**config).eval()
+    net = build(config).eval()
     with torch.no_grad():
         for name, p in net.named_parameters():
             if p.dim() == 1:
                 p += 0.2 * torch.randn_like(p)
-            elif "to_q" in name or "to_k" in name:
+            elif any(part in name for part in ("to_q", "to_k", "add_k_proj")):
                 p *= 4.0
     return net
 
 
-def make(name, config, t, seed):
+def make(name, config, t, seed, gradients=GRADIENTS):
     net = random_net(config, seed)
     weights = {k: v.clone() for k, v in net.state_dict().items()}
     # the file of weights must be read back as what was computed with
@@ -84,14 +160,18 @@ def make(name, config, t, seed):
         w = torch.randn(shape)
         t = torch.tensor(t)
         emb = net.time_proj(t)
-        out = net(x, t).sample
+        tokens = random_tokens(config)
+        words = {"encoder_hidden_states": tokens.get("tokens"), "encoder_attention_mask": tokens.get("mask")}
+        out = net(x, t, **(words if tokens else {})).sample
         loss = (out * w).sum()
         loss.backward()
         grads = {k: p.grad for k, p in net.named_parameters()}
         write_tensors(
             f"{name}.io.safetensors",
             {"x": x, "t": t, "emb": emb, "temb": net.time_embedding(emb), "out": out, "w": w, "grad.x": x.grad}
-            | {f"grad.{k}": grads[k] for k in GRADIENTS},
+            | tokens
+            | {f"grad.{k}": v.grad for k, v in tokens.items() if v.requires_grad}
+            | {f"grad.{k}": grads[k] for k in gradients},
         )
         write_json(
             f"{name}.json",
@@ -102,6 +182,14 @@ def make(name, config, t, seed):
                 "grad_norms": {k: g.norm() for k, g in grads.items()},
             },
         )
+
+
+def random_tokens(config):
+    """Embeddings and the mask of two sequences, for a network that takes them."""
+    if "cross_attention_dim" not in config:
+        return {}
+    mask = torch.tensor(MASK)
+    return {"tokens": torch.randn(*mask.shape, config["cross_attention_dim"]).requires_grad_(), "mask": mask}
 
 
 def embeddings():
@@ -124,4 +212,6 @@ def embeddings():
 if __name__ == "__main__":
     make("unet_ddpm", DDPM, [3.0, 421.0], seed=1)
     make("unet_adagn", ADAGN, [730.0, 17.0], seed=2)
+    make("unet_glide", GLIDE, [613.0, 42.0], seed=3, gradients=GLIDE_GRADIENTS)
+    make("unet_ldm", LDM, [88.0, 901.0], seed=4, gradients=LDM_GRADIENTS)
     embeddings()
