@@ -5,7 +5,8 @@
 /// One multiply-add counts as two operations; matrix products, convolutions and attention are
 /// counted, as PyTorch's `FlopCounterMode` does, the rest is small. The time embedding is counted
 /// for every sample, as in training; a sampler computes it once a batch. A backward pass costs
-/// about twice the forward pass.
+/// about twice the forward pass. Of attention to tokens, what grows with their number is left out:
+/// projecting their keys and values, and the dot products with them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cost {
     pub params: i64,
@@ -16,6 +17,12 @@ impl Cost {
     /// A linear layer with bias, applied once.
     pub(crate) fn linear(&mut self, inputs: i64, outputs: i64) {
         self.conv(inputs, outputs, 1, 1);
+    }
+
+    /// A matrix without bias, applied `times` times.
+    pub(crate) fn matrix(&mut self, inputs: i64, outputs: i64, times: i64) {
+        self.params += inputs * outputs;
+        self.flops += 2 * inputs * outputs * times;
     }
 
     /// A convolution with bias and a square kernel, producing `pixels` pixels.

@@ -32,6 +32,13 @@ pub(crate) fn linear(vs: nn::Path, inputs: i64, outputs: i64, start: Start) -> n
     nn::linear(vs, inputs, outputs, config)
 }
 
+/// A matrix: a linear layer without bias.
+pub(crate) fn matrix(vs: nn::Path, inputs: i64, outputs: i64) -> nn::Linear {
+    let ws_init = Start::Scaled.weights(inputs, outputs);
+    let config = nn::LinearConfig { ws_init, bs_init: None, bias: false };
+    nn::linear(vs, inputs, outputs, config)
+}
+
 /// A square kernel, padded so that an odd kernel at stride 1 keeps the size.
 pub(crate) fn conv(
     vs: nn::Path,

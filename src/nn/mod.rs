@@ -14,6 +14,7 @@ pub mod lenet;
 pub mod mlp;
 pub mod resample;
 pub mod resblock;
+pub mod transformer;
 pub mod unet;
 
 pub use class_embedding::{ClassEmbedding, ClassLabels};

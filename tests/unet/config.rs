@@ -1,7 +1,7 @@
 //! Names, sizes and costs, and what is refused before anything is built.
 
 use super::fresh;
-use from_noise::nn::unet::{TimeInput, UnetConfig};
+use from_noise::nn::unet::{TimeInput, TokenAttention, TokenForm, UnetConfig};
 use std::collections::BTreeSet;
 
 #[test]
@@ -18,6 +18,10 @@ fn cifar10_has_the_tensors_of_google_ddpm_cifar10_32() {
     assert_eq!(UnetConfig::cifar10().cost().unwrap().params, 35_746_307);
 }
 
+fn tokens(form: TokenForm, dim: i64) -> Option<TokenAttention> {
+    Some(TokenAttention { form, dim })
+}
+
 #[test]
 fn the_cost_counts_every_parameter() {
     let tiny = UnetConfig::tiny();
@@ -26,6 +30,10 @@ fn the_cost_counts_every_parameter() {
         times.iter().map(|&time| UnetConfig { time, ..tiny.clone() }).collect();
     configs.push(UnetConfig::mnist());
     configs.push(UnetConfig { channels: vec![8, 24, 16], space_to_depth: 1, ..tiny.clone() });
+    for form in [TokenForm::Concatenated, TokenForm::CrossAttention] {
+        let tokens = tokens(form, 10);
+        configs.push(UnetConfig { tokens, attention: vec![0], layers: 2, ..tiny.clone() });
+    }
     configs.push(UnetConfig { attention: vec![0, 1], layers: 3, in_channels: 2, ..tiny });
     for config in configs {
         let (vs, _net) = fresh(&config);
@@ -45,6 +53,8 @@ fn the_cost_is_what_pytorch_counts() {
         ("unet_adagn", super::golden::adagn()),
         ("folded", folded),
         ("cifar10", UnetConfig::cifar10()),
+        ("unet_glide", super::golden::glide()),
+        ("unet_ldm", super::golden::ldm()),
     ];
     for (name, config) in configs {
         let cost = config.cost().unwrap();
@@ -55,13 +65,29 @@ fn the_cost_is_what_pytorch_counts() {
 
 #[test]
 fn configs_survive_json_and_refuse_misspellings() {
-    for config in [UnetConfig::tiny(), UnetConfig::mnist(), UnetConfig::cifar10()] {
+    let (tiny, form) = (UnetConfig::tiny(), TokenForm::CrossAttention);
+    let attentive = UnetConfig { tokens: tokens(form, 512), ..tiny.clone() };
+    let json = serde_json::to_string(&attentive).unwrap();
+    assert!(json.ends_with(r#","tokens":{"form":"cross-attention","dim":512}}"#), "{json}");
+    for config in [tiny, attentive, UnetConfig::mnist(), UnetConfig::cifar10()] {
         config.check().unwrap();
         let json = serde_json::to_string(&config).unwrap();
         assert_eq!(serde_json::from_str::<UnetConfig>(&json).unwrap(), config);
     }
     let error = serde_json::from_str::<UnetConfig>(r#"{"chanels": [8]}"#).unwrap_err().to_string();
     assert!(error.contains("chanels") && error.contains("channels"), "{error}");
+}
+
+/// The weights that come along were written before a U-Net could attend to tokens.
+#[test]
+fn an_older_config_is_read_and_written_to_the_same_bytes() {
+    let file = include_str!("../../weights/mnist-ddpm/config.json");
+    let all: serde_json::Value = serde_json::from_str(file).unwrap();
+    let network = all["config"]["network"].clone();
+    let config: UnetConfig = serde_json::from_value(network).unwrap();
+    assert_eq!(config.tokens, None);
+    let json = serde_json::to_string_pretty(&config).unwrap().replace('\n', "\n    ");
+    assert!(file.contains(&format!("\n    \"network\": {json},\n")), "{json}");
 }
 
 #[test]
@@ -97,6 +123,10 @@ fn what_cannot_be_built_is_refused_in_a_sentence() {
         (UnetConfig { dropout: 1.0, ..ok.clone() }, "no U-Net has dropout = 1: it lies in [0, 1)"),
         (UnetConfig { layers: 0, ..ok.clone() }, "no U-Net has layers = 0: it is at least 1"),
         (UnetConfig { groups: 0, ..ok.clone() }, "no U-Net has groups = 0: it is at least 1"),
+        (
+            UnetConfig { tokens: tokens(TokenForm::Concatenated, 0), ..ok.clone() },
+            "no U-Net has tokens.dim = 0: it is at least 1",
+        ),
         (
             UnetConfig { space_to_depth: 0, ..ok },
             "no U-Net has space_to_depth = 0: it is at least 1",

@@ -1,9 +1,9 @@
-//! Output and gradients of two tiny random UNet2DModels of diffusers (tests/golden/make_unet.py).
+//! Output and gradients of tiny random U-Nets of diffusers (tests/golden/make_unet.py).
 
 use super::{F64, max_diff};
-use from_noise::conditioning::Conditioning;
+use from_noise::conditioning::{Conditioning, Tokens};
 use from_noise::network::Network;
-use from_noise::nn::unet::{Dialect, TimeInput, Unet, UnetConfig};
+use from_noise::nn::unet::{Dialect, TimeInput, TokenAttention, TokenForm, Unet, UnetConfig};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tch::{Device, Kind, Tensor, nn};
 
@@ -23,6 +23,7 @@ pub fn ddpm() -> UnetConfig {
         time: TimeInput::Add,
         dropout: 0.0,
         dialect: Dialect::DDPM,
+        tokens: None,
     }
 }
 
@@ -38,6 +39,25 @@ pub fn adagn() -> UnetConfig {
         dialect: Dialect::OPENAI,
         ..ddpm()
     }
+}
+
+pub fn glide() -> UnetConfig {
+    let tokens = Some(TokenAttention { form: TokenForm::Concatenated, dim: 6 });
+    UnetConfig { image_size: 8, layers: 1, in_channels: 3, out_channels: 3, tokens, ..adagn() }
+}
+
+pub fn ldm() -> UnetConfig {
+    let tokens = Some(TokenAttention { form: TokenForm::CrossAttention, dim: 6 });
+    UnetConfig { time: TimeInput::Add, tokens, ..glide() }
+}
+
+/// What the network of the file is conditioned on.
+fn conditioning(io: &HashMap<String, Tensor>) -> Conditioning {
+    let tokens = io.get("tokens").map(|embeddings| Tokens {
+        embeddings: embeddings.set_requires_grad(true),
+        mask: io["mask"].shallow_clone(),
+    });
+    Conditioning { tokens, ..Conditioning::none() }
 }
 
 fn tensors(file: &str) -> HashMap<String, Tensor> {
@@ -61,7 +81,8 @@ fn agrees_with_diffusers(name: &str, config: &UnetConfig) {
     let (vs, net) = loaded(name, config);
     let io = tensors(&format!("{name}.io.safetensors"));
     let x = io["x"].set_requires_grad(true);
-    let out = net.forward(&x, &io["t"], &Conditioning::none(), true);
+    let conditioning = conditioning(&io);
+    let out = net.forward(&x, &io["t"], &conditioning, true);
     let diff = max_diff(&out, &io["out"]);
     assert!(diff < 1e-9, "{name}: the output is off by {diff:e}");
 
@@ -69,6 +90,10 @@ fn agrees_with_diffusers(name: &str, config: &UnetConfig) {
     loss.backward();
     let diff = max_diff(&x.grad(), &io["grad.x"]);
     assert!(diff < 1e-8, "{name}: the gradient of x is off by {diff:e}");
+    if let Some(tokens) = &conditioning.tokens {
+        let diff = max_diff(&tokens.embeddings.grad(), &io["grad.tokens"]);
+        assert!(diff < 1e-8, "{name}: the gradient of the tokens is off by {diff:e}");
+    }
     let variables = vs.variables();
     let mut compared = 0;
     for (parameter, want) in io.iter().filter_map(|(k, v)| Some((k.strip_prefix("grad.")?, v))) {
@@ -104,13 +129,29 @@ fn the_adagn_unet_is_diffusers() {
 }
 
 #[test]
+fn the_unet_with_concatenated_tokens_is_diffusers() {
+    agrees_with_diffusers("unet_glide", &glide());
+}
+
+#[test]
+fn the_unet_with_cross_attention_is_diffusers() {
+    agrees_with_diffusers("unet_ldm", &ldm());
+}
+
+#[test]
 fn in_f32_the_difference_stays_rounding() {
-    for (name, config) in [("unet_ddpm", ddpm()), ("unet_adagn", adagn())] {
+    let nets = [
+        ("unet_ddpm", ddpm()),
+        ("unet_adagn", adagn()),
+        ("unet_glide", glide()),
+        ("unet_ldm", ldm()),
+    ];
+    for (name, config) in nets {
         let (mut vs, net) = loaded(name, &config);
         vs.float();
         let io = tensors(&format!("{name}.io.safetensors"));
         let (x, t) = (io["x"].to_kind(Kind::Float), io["t"].to_kind(Kind::Float));
-        let diff = max_diff(&net.forward(&x, &t, &Conditioning::none(), false), &io["out"]);
+        let diff = max_diff(&net.forward(&x, &t, &conditioning(&io), false), &io["out"]);
         assert!(diff < 1e-5, "{name}: f32 is off by {diff:e}");
     }
 }

@@ -4,6 +4,7 @@ mod conditions;
 mod config;
 mod golden;
 mod parts;
+mod tokens;
 mod whole;
 
 use from_noise::conditioning::Conditioning;

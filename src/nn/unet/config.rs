@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;
+use super::tokens::TokenAttention;
 use crate::nn::cost::Cost;
 use crate::nn::embedding::Layout;
 use crate::nn::resample::Padding;
@@ -78,6 +79,9 @@ pub struct UnetConfig {
     pub time: TimeInput,
     pub dropout: f64,
     pub dialect: Dialect,
+    /// Attention to tokens, in every attention layer; none if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<TokenAttention>,
 }
 
 impl Default for UnetConfig {
@@ -116,6 +120,7 @@ impl UnetConfig {
             time: TimeInput::Add,
             dropout: 0.0,
             dialect: Dialect::DDPM,
+            tokens: None,
         }
     }
 
@@ -134,6 +139,7 @@ impl UnetConfig {
             time: TimeInput::Add,
             dropout: 0.1,
             dialect: Dialect::DDPM,
+            tokens: None,
         }
     }
 
@@ -147,7 +153,8 @@ impl UnetConfig {
         self.space_to_depth << (self.channels.len() - 1)
     }
 
-    /// Parameters and operations of the network this describes.
+    /// Parameters and operations of the network this describes; of attention to tokens, what grows
+    /// with their number is left out ([`Cost`]).
     ///
     /// # Errors
     /// As [`check`](Self::check).
@@ -169,6 +176,7 @@ impl UnetConfig {
             ("space_to_depth", self.space_to_depth),
             ("layers", self.layers),
             ("groups", self.groups),
+            ("tokens.dim", self.tokens.map_or(1, |tokens| tokens.dim)),
         ] {
             must(value >= 1, field, value.to_string(), "it is at least 1")?;
         }

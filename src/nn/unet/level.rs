@@ -4,13 +4,14 @@ use tch::{Tensor, nn};
 
 use super::config::UnetConfig;
 use super::plan::Stage;
-use crate::nn::attention::SelfAttention;
+use super::tokens::Attention;
+use crate::conditioning::Tokens;
 use crate::nn::resblock::ResBlock;
 
 #[derive(Debug)]
 pub(super) struct Level {
     resnets: Vec<ResBlock>,
-    attentions: Vec<SelfAttention>,
+    attentions: Vec<Attention>,
 }
 
 impl Level {
@@ -19,11 +20,8 @@ impl Level {
         let resnets = stage.resnets.iter().enumerate().map(|(i, &(inputs, outputs))| {
             ResBlock::new(&(vs / "resnets" / i), inputs, outputs, &block)
         });
-        let (heads, eps) = (config.heads(stage.channels()), config.dialect.norm_eps);
-        let attentions = (0..stage.attentions).map(|i| {
-            let vs = vs / "attentions" / i;
-            SelfAttention::new(&vs, stage.channels(), heads, config.groups, eps)
-        });
+        let attentions = (0..stage.attentions)
+            .map(|i| Attention::new(&(vs / "attentions" / i), stage.channels(), config));
         Self { resnets: resnets.collect(), attentions: attentions.collect() }
     }
 
@@ -33,10 +31,17 @@ impl Level {
     }
 
     /// Residual block `i`, and the attention after it if there is one.
-    pub fn block(&self, i: usize, h: &Tensor, act: Option<&Tensor>, train: bool) -> Tensor {
+    pub fn block(
+        &self,
+        i: usize,
+        h: &Tensor,
+        act: Option<&Tensor>,
+        tokens: Option<&Tokens>,
+        train: bool,
+    ) -> Tensor {
         let h = self.resnets[i].forward(h, act, train);
         match self.attentions.get(i) {
-            Some(attention) => attention.forward(&h),
+            Some(attention) => attention.forward(&h, tokens),
             None => h,
         }
     }

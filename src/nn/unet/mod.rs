@@ -1,14 +1,16 @@
 //! The U-Net: from a small network for digits to DDPM's 35.7 M for CIFAR-10, by configuration.
 //!
-//! Its parts and their names are those of diffusers' `UNet2DModel`, so published weights load
-//! without renaming.
+//! Its parts and their names are those of diffusers' `UNet2DModel`, and of `UNet2DConditionModel`
+//! where it attends to tokens, so published weights load without renaming.
 
 mod config;
 mod entry;
 mod level;
 mod plan;
+mod tokens;
 
 pub use config::{Dialect, TimeInput, UnetConfig, UnetConfigError};
+pub use tokens::{TokenAttention, TokenForm};
 
 use tch::{Kind, Tensor, nn};
 
@@ -95,16 +97,15 @@ impl Network for Unet {
     /// # Panics
     /// On other shapes, and on a conditioning that has no place in this network.
     fn forward(&self, x: &Tensor, t: &Tensor, conditioning: &Conditioning, train: bool) -> Tensor {
-        let tokens = &conditioning.tokens;
-        assert!(tokens.is_none(), "this U-Net has no cross-attention for Conditioning.tokens");
         // ANCHOR: unet
         let act = self.act(x, t, conditioning);
-        let act = act.as_ref();
+        let tokens = self.tokens(x, conditioning);
+        let (act, tokens) = (act.as_ref(), tokens.as_ref());
         let mut h = self.input(x, t, conditioning).apply(&self.conv_in);
         let mut skips = vec![h.shallow_clone()];
         for (level, halve) in &self.down {
             for i in 0..level.len() {
-                h = level.block(i, &h, act, train);
+                h = level.block(i, &h, act, tokens, train);
                 skips.push(h.shallow_clone());
             }
             if let Some(halve) = halve {
@@ -113,12 +114,12 @@ impl Network for Unet {
             }
         }
         for i in 0..self.mid.len() {
-            h = self.mid.block(i, &h, act, train);
+            h = self.mid.block(i, &h, act, tokens, train);
         }
         for (level, double) in &self.up {
             for i in 0..level.len() {
                 let skip = skips.pop().expect("one skip a block");
-                h = level.block(i, &Tensor::cat(&[h, skip], 1), act, train); // channels join
+                h = level.block(i, &Tensor::cat(&[h, skip], 1), act, tokens, train); // channels join
             }
             if let Some(double) = double {
                 h = double.forward(&h); // twice the side

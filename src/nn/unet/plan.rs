@@ -1,7 +1,7 @@
 //! The shape of a U-Net: which block has how many channels, worked out once.
 
 use super::config::{TimeInput, UnetConfig};
-use crate::nn::attention::SelfAttention;
+use super::tokens::Attention;
 use crate::nn::cost::Cost;
 use crate::nn::resblock::{Modulation, ResBlock};
 use std::mem::replace;
@@ -31,7 +31,7 @@ impl Stage {
             ResBlock::add_cost(cost, inputs, outputs, pixels, &config.block());
         }
         for _ in 0..self.attentions {
-            SelfAttention::add_cost(cost, self.channels(), pixels);
+            Attention::add_cost(cost, self.channels(), pixels, config);
         }
     }
 }
