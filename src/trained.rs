@@ -81,8 +81,8 @@ impl ImageConfig {
     }
 }
 
-/// A model to sample from.
-#[derive(Debug)]
+/// A model to sample from. Cloning shares the weights.
+#[derive(Debug, Clone)]
 pub struct Trained {
     pub config: ImageConfig,
     pub schedule: Schedule,

@@ -71,7 +71,7 @@ impl TableArgs {
         let lines = image_lines(sweep, &trained, Classes::InTurn)?;
         let filling = Filling::new(lines, &net, &test, dir)?;
         let mut rows = fill_table(&filling, &self.share, &mut chapter.results)?;
-        drop(filling); // it borrows the model
+        drop(filling); // it borrows the network
         if self.share.shard.is_some() {
             rows.clear();
         }
@@ -80,11 +80,11 @@ impl TableArgs {
 }
 
 /// The lines of a sweep, drawn by `trained`; says on standard error which paths are unsound.
-pub fn image_lines<'a>(
+pub fn image_lines(
     sweep: &Sweep,
-    trained: &'a Trained,
+    trained: &Trained,
     classes: Classes,
-) -> Result<Vec<Line<'a>>, SamplingError> {
+) -> Result<Vec<Line>, SamplingError> {
     let mut said: Vec<String> = Vec::new();
     for (sampling, _) in sweep.samplings() {
         sampling.check(trained)?;

@@ -66,12 +66,12 @@ pub enum SweepError {
 }
 
 /// A line of a table: what draws, and how many images are scored.
-pub struct Line<'a> {
-    pub generator: Box<dyn Generator + 'a>,
+pub struct Line {
+    pub generator: Box<dyn Generator>,
     pub n: u64,
 }
 
-impl Line<'_> {
+impl Line {
     fn cost(&self) -> u64 {
         self.generator.recipe().nfe as u64 * self.n
     }
@@ -92,7 +92,7 @@ pub struct Filling<'a> {
     net: &'a dyn FeatureExtractor,
     test: &'a Dataset,
     dir: PathBuf,
-    lines: Vec<Line<'a>>,
+    lines: Vec<Line>,
     /// Distances of real images, by their number.
     floors: RefCell<BTreeMap<u64, f64>>,
 }
@@ -104,7 +104,7 @@ impl<'a> Filling<'a> {
     /// # Errors
     /// No line, one that cannot be measured by `net`, one with fewer than two images.
     pub fn new(
-        mut lines: Vec<Line<'a>>,
+        mut lines: Vec<Line>,
         net: &'a dyn FeatureExtractor,
         test: &'a Dataset,
         dir: impl Into<PathBuf>,
@@ -126,11 +126,11 @@ impl<'a> Filling<'a> {
     }
 
     /// All lines, cheap ones first.
-    pub fn lines(&self) -> &[Line<'a>] {
+    pub fn lines(&self) -> &[Line] {
         &self.lines
     }
 
-    fn parts_of<'b>(&self, line: &'b Line<'a>) -> Vec<Part<'b>> {
+    fn parts_of<'b>(&self, line: &'b Line) -> Vec<Part<'b>> {
         let recipe = line.generator.recipe();
         let mut name =
             format!("{} {} {} seed {}", recipe.sampler, recipe.path, recipe.steps, recipe.seed);
@@ -148,10 +148,7 @@ impl<'a> Filling<'a> {
     }
 
     /// The parts of all lines, each once: lines that differ in their number of images share some.
-    fn parts<'b>(&self, lines: impl Iterator<Item = &'b Line<'a>>) -> Vec<Part<'b>>
-    where
-        'a: 'b,
-    {
+    fn parts<'b>(&self, lines: impl Iterator<Item = &'b Line>) -> Vec<Part<'b>> {
         let mut parts: Vec<Part> = Vec::new();
         for part in lines.flat_map(|line| self.parts_of(line)) {
             if !parts.iter().any(|known| known.file == part.file) {
@@ -163,7 +160,7 @@ impl<'a> Filling<'a> {
 
     /// The parts of `todo` that fall to `shard`. All processes share out the whole table alike,
     /// whatever of it is done.
-    fn share(&self, todo: &[&Line<'a>], shard: Shard) -> Vec<Part<'_>> {
+    fn share(&self, todo: &[&Line], shard: Shard) -> Vec<Part<'_>> {
         let wanted: Vec<PathBuf> =
             self.parts(todo.iter().copied()).into_iter().map(|part| part.file).collect();
         let all = self.parts(self.lines.iter()).into_iter();
@@ -173,7 +170,7 @@ impl<'a> Filling<'a> {
 
     /// Evaluations of a batch that `todo` costs this process: those yet to be made, and those made
     /// already.
-    pub fn cost(&self, todo: &[&Line<'a>], shard: Shard) -> (u64, u64) {
+    pub fn cost(&self, todo: &[&Line], shard: Shard) -> (u64, u64) {
         let parts = self.share(todo, shard);
         let (done, left): (Vec<_>, Vec<_>) = parts.iter().partition(|part| part.file.exists());
         let cost = |parts: &[&Part]| {
@@ -186,7 +183,7 @@ impl<'a> Filling<'a> {
     /// evaluation; stops between two parts when `stop` says so.
     pub fn draw(
         &self,
-        todo: &[&Line<'a>],
+        todo: &[&Line],
         shard: Shard,
         mut look: impl FnMut(&Seen),
         stop: impl Fn() -> bool,
@@ -218,7 +215,7 @@ impl<'a> Filling<'a> {
     }
 
     /// The score of a line whose parts are all there; `None` before.
-    pub fn score(&self, line: &Line<'a>) -> Result<Option<Score>, SweepError> {
+    pub fn score(&self, line: &Line) -> Result<Option<Score>, SweepError> {
         let parts = self.parts_of(line);
         if !parts.iter().all(|part| part.file.exists()) {
             return Ok(None);
@@ -238,7 +235,7 @@ impl<'a> Filling<'a> {
 
     /// How long one process takes to draw a line, in seconds, judged by the parts that are there;
     /// `None` where none tells.
-    pub fn seconds(&self, line: &Line<'a>) -> Result<Option<f64>, SweepError> {
+    pub fn seconds(&self, line: &Line) -> Result<Option<f64>, SweepError> {
         let (mut seconds, mut images) = (0.0, 0);
         for part in self.parts_of(line).iter().filter(|part| part.file.exists()) {
             if let Some(took) = load_tensors(&part.file)?.remove("seconds") {

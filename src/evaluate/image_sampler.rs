@@ -19,24 +19,26 @@ pub enum Classes {
     Only(i64),
 }
 
-/// A trained model and how it is sampled.
+/// A trained model and how it is sampled. It owns its model (the weights are shared), so a notebook
+/// can keep it.
 #[derive(Debug)]
-pub struct ImageSampler<'a> {
-    trained: &'a Trained,
+pub struct ImageSampler {
+    trained: Trained,
     sampling: Sampling,
     classes: Classes,
     clip: bool,
     start: Option<Tensor>,
 }
 
-impl<'a> ImageSampler<'a> {
+impl ImageSampler {
     /// Clips what is predicted to the range of pixels; of a class-conditional model it draws the
     /// classes in turn.
     ///
     /// # Errors
     /// A sampling that the model cannot give.
-    pub fn new(trained: &'a Trained, sampling: Sampling) -> Result<Self, SamplingError> {
+    pub fn new(trained: &Trained, sampling: Sampling) -> Result<Self, SamplingError> {
         sampling.check(trained)?;
+        let trained = trained.clone();
         Ok(Self { trained, sampling, classes: Classes::InTurn, clip: true, start: None })
     }
 
@@ -77,14 +79,14 @@ impl<'a> ImageSampler<'a> {
     }
 }
 
-impl Generator for ImageSampler<'_> {
+impl Generator for ImageSampler {
     fn shape(&self) -> [i64; 3] {
         self.trained.config.format.shape()
     }
 
     #[allow(non_snake_case)]
     fn draw(&self, first: u64, n: u64, look: &mut dyn FnMut(&Seen)) -> Tensor {
-        let Trained { config, schedule, model, device, .. } = self.trained;
+        let Trained { config, schedule, model, device, .. } = &self.trained;
         let mut noise = Seeded::new(self.sampling.seed, first);
         let seeded = noise.start(&config.shape(n as i64)); // drawn whether it is used or not
         let given = self.start.as_ref().map(|x| x.narrow(0, first as i64, n as i64));

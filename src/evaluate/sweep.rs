@@ -51,12 +51,12 @@ impl Sweep {
     }
 
     /// The table's lines, each drawn by what `generator` makes of its sampling.
-    pub fn lines<'a, G: Generator + 'a>(
+    pub fn lines<G: Generator + 'static>(
         &self,
         generator: impl Fn(Sampling) -> Result<G, SamplingError>,
-    ) -> Result<Vec<Line<'a>>, SamplingError> {
+    ) -> Result<Vec<Line>, SamplingError> {
         let line = |(sampling, n)| {
-            let generator: Box<dyn Generator + 'a> = Box::new(generator(sampling)?);
+            let generator: Box<dyn Generator> = Box::new(generator(sampling)?);
             Ok(Line { generator, n })
         };
         self.samplings().into_iter().map(line).collect()
