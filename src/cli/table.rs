@@ -85,13 +85,13 @@ pub fn image_lines(
     trained: &Trained,
     classes: Classes,
 ) -> Result<Vec<Line>, SamplingError> {
+    let lines = sweep.lines(|sampling| ImageSampler::new(trained, sampling)?.of(classes))?;
     let mut said: Vec<String> = Vec::new();
     for (sampling, _) in sweep.samplings() {
-        sampling.check(trained)?;
         said.extend(sampling.warning(&trained.schedule).filter(|warning| !said.contains(warning)));
     }
     said.iter().for_each(|warning| eprintln!("warning: {warning}"));
-    sweep.lines(|sampling| ImageSampler::new(trained, sampling)?.of(classes))
+    Ok(lines)
 }
 
 /// Draws what the table needs and writes `table.csv` into `results`; returns its lines that are

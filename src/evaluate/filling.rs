@@ -5,8 +5,7 @@
 //! it was and the processes of an array job share the work by their numbers alone. A score is
 //! computed from its parts in order, so it does not depend on who drew them.
 
-use super::generator::Generator;
-use super::sampling::SamplingError;
+use super::generator::{Generator, Recipe};
 use super::score::{CHUNK, Score, ShapeError, Tally, check_shape};
 use crate::checkpoint::{CheckpointError, load_tensors, save_tensors};
 use crate::data::{Dataset, to_u8};
@@ -55,8 +54,6 @@ pub enum SweepError {
     Part(#[from] CheckpointError),
     #[error("the table has no line: it needs samplers, paths, and steps or evaluations")]
     Empty,
-    #[error(transparent)]
-    Sampling(#[from] SamplingError),
     #[error("a line of {n} images has no covariance: score at least two")]
     TooFew { n: u64 },
     #[error("{n} test images have no covariance to compare with: provide at least two")]
@@ -68,19 +65,25 @@ pub enum SweepError {
 /// A line of a table: what draws, and how many images are scored.
 pub struct Line {
     pub generator: Box<dyn Generator>,
+    /// The generator's, asked for once.
+    pub recipe: Recipe,
     pub n: u64,
 }
 
 impl Line {
+    pub fn new(generator: impl Generator + 'static, n: u64) -> Self {
+        let recipe = generator.recipe();
+        Self { generator: Box::new(generator), recipe, n }
+    }
+
     fn cost(&self) -> u64 {
-        self.generator.recipe().nfe as u64 * self.n
+        self.recipe.nfe as u64 * self.n
     }
 }
 
-/// Images of one generator that are drawn together.
-#[derive(Clone)]
+/// Images of one line that are drawn together.
 struct Part<'a> {
-    generator: &'a dyn Generator,
+    line: &'a Line,
     first: u64,
     n: u64,
     /// Where their features lie: the path tells all that they depend on, so it names the part.
@@ -131,7 +134,7 @@ impl<'a> Filling<'a> {
     }
 
     fn parts_of<'b>(&self, line: &'b Line) -> Vec<Part<'b>> {
-        let recipe = line.generator.recipe();
+        let recipe = &line.recipe;
         let mut name =
             format!("{} {} {} seed {}", recipe.sampler, recipe.path, recipe.steps, recipe.seed);
         if !recipe.condition.is_empty() {
@@ -142,7 +145,7 @@ impl<'a> Filling<'a> {
         let part = |first| {
             let n = CHUNK.min(line.n - first);
             let file = folder.join(format!("{first:06}-{n}.safetensors"));
-            Part { generator: &*line.generator, first, n, file }
+            Part { line, first, n, file }
         };
         (0..line.n).step_by(CHUNK as usize).map(part).collect()
     }
@@ -173,9 +176,8 @@ impl<'a> Filling<'a> {
     pub fn cost(&self, todo: &[&Line], shard: Shard) -> (u64, u64) {
         let parts = self.share(todo, shard);
         let (done, left): (Vec<_>, Vec<_>) = parts.iter().partition(|part| part.file.exists());
-        let cost = |parts: &[&Part]| {
-            parts.iter().map(|part| part.generator.recipe().nfe as u64).sum::<u64>()
-        };
+        let cost =
+            |parts: &[&Part]| parts.iter().map(|part| part.line.recipe.nfe as u64).sum::<u64>();
         (cost(&left), cost(&done))
     }
 
@@ -188,7 +190,7 @@ impl<'a> Filling<'a> {
         mut look: impl FnMut(&Seen),
         stop: impl Fn() -> bool,
     ) -> Result<(), SweepError> {
-        for Part { generator, first, n, file } in self.share(todo, shard) {
+        for Part { line, first, n, file } in self.share(todo, shard) {
             if file.exists() {
                 continue;
             }
@@ -196,7 +198,7 @@ impl<'a> Filling<'a> {
                 break;
             }
             let started = Instant::now();
-            let x0 = generator.draw(first, n, &mut look);
+            let x0 = line.generator.draw(first, n, &mut look);
             let features = self.net.features(&to_u8(&x0)).to_device(Device::Cpu);
             let seconds = Tensor::from(started.elapsed().as_secs_f64());
             let features = features.to_kind(Kind::Float);
@@ -207,7 +209,7 @@ impl<'a> Filling<'a> {
 
     /// Whether `row` is the score of `line` by this network.
     pub fn made(&self, row: &Score, line: &Line) -> bool {
-        let recipe = line.generator.recipe();
+        let recipe = &line.recipe;
         let same = (row.n, row.seed, row.steps, row.feature_net.as_str())
             == (line.n, recipe.seed, recipe.steps, self.net.hash());
         same && (&row.sampler, &row.path, &row.weights, &row.condition)
@@ -224,7 +226,7 @@ impl<'a> Filling<'a> {
         for part in &parts {
             let _labels = tally.add(self.net, &features(part)?);
         }
-        Ok(Some(tally.score(line.generator.recipe(), self.net, self.floor(line.n))))
+        Ok(Some(tally.score(line.recipe.clone(), self.net, self.floor(line.n))))
     }
 
     /// The distance of `n` real test images.

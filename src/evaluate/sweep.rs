@@ -3,6 +3,7 @@
 use super::filling::Line;
 use super::generator::Generator;
 use super::sampling::{Sampler, Sampling, SamplingError};
+use super::score::CHUNK;
 use crate::schedule::{Path, Schedule};
 use serde::{Deserialize, Serialize};
 
@@ -55,23 +56,22 @@ impl Sweep {
         &self,
         generator: impl Fn(Sampling) -> Result<G, SamplingError>,
     ) -> Result<Vec<Line>, SamplingError> {
-        let line = |(sampling, n)| {
-            let generator: Box<dyn Generator> = Box::new(generator(sampling)?);
-            Ok(Line { generator, n })
-        };
+        let line = |(sampling, n)| Ok(Line::new(generator(sampling)?, n));
         self.samplings().into_iter().map(line).collect()
     }
 
-    /// Evaluations of the network on one image that the whole table takes. Lines that differ in
-    /// their number of images alone share the images of the shorter one.
+    /// Evaluations of the network on one image that the whole table takes, part by part: lines that
+    /// differ in their number of images alone share parts.
     pub fn evaluations(&self, schedule: &Schedule) -> u64 {
-        let mut most: Vec<(Sampling, u64)> = Vec::new();
+        let mut parts: Vec<(Sampling, u64, u64)> = Vec::new();
         for (sampling, n) in self.samplings() {
-            match most.iter_mut().find(|(known, _)| *known == sampling) {
-                Some((_, known)) => *known = n.max(*known),
-                None => most.push((sampling, n)),
+            for first in (0..n).step_by(CHUNK as usize) {
+                let part = (sampling, first, CHUNK.min(n - first));
+                if !parts.contains(&part) {
+                    parts.push(part);
+                }
             }
         }
-        most.iter().map(|(sampling, n)| sampling.evaluations(schedule) as u64 * n).sum()
+        parts.iter().map(|(sampling, _, n)| sampling.evaluations(schedule) as u64 * n).sum()
     }
 }

@@ -58,9 +58,10 @@ pub fn l_v<N: Network>(
     eps: &Tensor,
 ) -> Tensor {
     assert_eq!(model.meaning.target, Target::V, "l_v trains the prediction of the velocity");
-    let Level { alpha, sigma } = Level::of_batch(levels, x0);
-    let x_t = &alpha * x0 + &sigma * eps;
-    squared_error(&predict(model, &x_t, levels, cond), &(alpha * eps - sigma * x0))
+    let at = Level::of_batch(levels, x0);
+    let v = &at.alpha * eps - &at.sigma * x0;
+    let x_t = q_sample(x0, eps, at);
+    squared_error(&predict(model, &x_t, levels, cond), &v)
 }
 
 /// EDM's loss (Karras et al. 2022, eq. 8): the squared error of `F`, which is the denoiser's with

@@ -153,7 +153,7 @@ fn a_table_takes_lines_of_all_kinds() {
     let one_class = |sampling| ImageSampler::new(&trained, sampling)?.of(Classes::Only(1));
     let mut lines = sweep.lines(one_class).unwrap();
     lines.extend(sweep.lines(|sampling| ImageSampler::new(&trained, sampling)).unwrap());
-    lines.push(Line { generator: Box::new(Digits), n: 256 });
+    lines.push(Line::new(Digits, 256));
     let (data, dir) = (sample::dataset(), tempfile::tempdir().unwrap());
     let net = Quarters::of(&data.images);
     let filling = Filling::new(lines, &net, &data, dir.path()).unwrap();

@@ -208,10 +208,10 @@ fn c9_a_table_is_the_same_however_it_was_shared_out_and_resumed() {
     let filling = table.filling(one.path());
     let lines: Vec<&Line> = filling.lines().iter().collect();
     assert_eq!(lines.len(), 5);
-    let cost = |line: &Line| line.generator.recipe().nfe as u64 * line.n;
+    let cost = |line: &Line| line.recipe.nfe as u64 * line.n;
     assert!(lines.windows(2).all(|w| cost(w[0]) <= cost(w[1])), "cheap lines first");
     // the parts of a line are one stream of images
-    let Line { generator, n } = lines[0];
+    let Line { generator, n, .. } = lines[0];
     let floor = alone[0].floor;
     assert_eq!(alone[0], score(&**generator, &table.net, *n, floor, |_, _| {}, |_| {}));
     // beside it stands what as many real images score
@@ -223,8 +223,7 @@ fn c9_a_table_is_the_same_however_it_was_shared_out_and_resumed() {
     std::fs::remove_file(&parts[3]).unwrap();
     // what a line takes is judged by the parts that are there: here the first 500 images of 550
     let took = load_tensors(&parts[2]).unwrap()["seconds"].double_value(&[]);
-    let recipe = |line: &Line| line.generator.recipe();
-    let two_steps = |line: &&Line| recipe(line).sampler == "DDIM eta 0" && recipe(line).steps == 2;
+    let two_steps = |line: &&Line| line.recipe.sampler == "DDIM eta 0" && line.recipe.steps == 2;
     let line = lines.into_iter().find(two_steps).unwrap();
     relative(filling.seconds(line).unwrap().unwrap(), took / 500.0 * 550.0, 1e-12);
     let (resumed, few) = filled_again(one.path());
