@@ -1,15 +1,17 @@
 //! An image model as it lies on disk: what it was trained on, what its numbers mean, its weights.
 
 use crate::checkpoint::{CheckpointError, fingerprint, load_weights, read_config};
+use crate::conditioning::Condition;
 use crate::data::{Color, Format, Source};
 use crate::denoiser::{Meaning, Model};
+use crate::loss::Weighting;
 use crate::nn::unet::TimeInput;
-use crate::nn::{ClassEmbedding, Conditioned, Unet, UnetConfig};
+use crate::nn::{ClassEmbedding, ClassLabels, Conditioned, Unet, UnetConfig};
 use crate::schedule::{Schedule, ScheduleConfig};
 use crate::train::TrainConfig;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use tch::{Device, nn};
+use tch::{Device, Kind, Tensor, nn};
 
 /// A U-Net, with an embedding of class labels before it if it is class-conditional. An
 /// unconditional one is given `None`.
@@ -29,8 +31,18 @@ pub struct ImageConfig {
     /// How many classes the network is conditioned on; none if it is unconditional.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<i64>,
+    /// Probability with which a label is replaced by the null label in training, so that one
+    /// network learns both (Ho & Salimans 2021, Algorithm 1).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub label_dropout: f64,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub weighting: Weighting,
     pub batch: usize,
     pub train: TrainConfig,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl ImageConfig {
@@ -44,6 +56,8 @@ impl ImageConfig {
             network: UnetConfig::mnist(),
             meaning: Meaning::default(),
             classes: None,
+            label_dropout: 0.0,
+            weighting: Weighting::Flat,
             batch: 64,
             train: TrainConfig { lr: 1e-3, warmup: 500, ema_decay: 0.9995, ..Default::default() },
         }
@@ -58,10 +72,23 @@ impl ImageConfig {
         Model::new(net, self.meaning, self.schedule.build())
     }
 
+    /// The condition of samples with these labels in training (`[B]`, i64): labels of which some
+    /// are dropped, or `None` if the network is unconditional. It draws from libtorch's generator.
+    pub fn draw_condition(&self, labels: &Tensor) -> Option<ClassLabels> {
+        self.classes?;
+        let dropped = Tensor::rand(labels.size(), (Kind::Float, labels.device()));
+        Some(ClassLabels::new(labels).null_where(&dropped.lt(self.label_dropout)))
+    }
+
     /// Refuses what describes no network, in one sentence.
     pub fn check(&self) -> Result<(), String> {
         self.network.check().map_err(|error| error.to_string())?;
         let heard = matches!(self.network.time, TimeInput::Add | TimeInput::ScaleShift);
+        let dropout = self.label_dropout;
+        if !(0.0..=1.0).contains(&dropout) || (dropout > 0.0 && self.classes.is_none()) {
+            let must = "it is a probability, and 0 for a network without classes";
+            return Err(format!("label_dropout is {dropout}: {must}"));
+        }
         match self.classes {
             Some(classes) if classes < 1 => {
                 Err(format!("classes is {classes}: it is at least 1, or absent"))

@@ -1,6 +1,6 @@
 //! Adam against torch's, the EMA's recursion, accumulation, clipping, and refusals.
 
-use from_noise::train::{Adam, Ema, TrainConfig, TrainError, Trainer};
+use from_noise::train::{Adam, Ema, Flat, TrainConfig, TrainError, Trainer};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tch::nn::{self, Module, VarStore};
 use tch::{Device, Kind, Tensor};
@@ -36,10 +36,10 @@ fn weights<M>(trainer: &Trainer<M>) -> Vec<(String, Tensor)> {
         })
         .collect();
     all.extend(
-        trainer.names.iter().zip(&trainer.adam.m).map(|(n, m)| (format!("m.{n}"), m.copy())),
+        trainer.names.iter().zip(&trainer.adam.m.parts).map(|(n, m)| (format!("m.{n}"), m.copy())),
     );
     all.extend(
-        trainer.names.iter().zip(&trainer.adam.v).map(|(n, v)| (format!("v.{n}"), v.copy())),
+        trainer.names.iter().zip(&trainer.adam.v.parts).map(|(n, v)| (format!("v.{n}"), v.copy())),
     );
     all.sort_by(|a, b| a.0.cmp(&b.0));
     all
@@ -68,11 +68,11 @@ fn adam_is_torch_s_adamw() {
     for case in cases {
         let Golden { lr, betas, eps, weight_decay, .. } = case;
         let config = TrainConfig { lr, betas, eps, weight_decay, ..Default::default() };
-        let theta = [Tensor::from_slice(&case.start).set_requires_grad(true)];
+        let theta = Flat::of(&[Tensor::from_slice(&case.start).set_requires_grad(true)]);
         let mut adam = Adam::new(&theta);
         for (t, (g, expected)) in case.grads.iter().zip(&case.thetas).enumerate() {
-            adam.step(&config, lr, t as u64 + 1, &theta, &[Some(Tensor::from_slice(g))]);
-            let error = max_diff(&theta[0].detach(), &Tensor::from_slice(expected));
+            adam.step(&config, lr, t as u64 + 1, &theta, vec![Some(Tensor::from_slice(g))]);
+            let error = max_diff(&theta.parts[0].detach(), &Tensor::from_slice(expected));
             assert!(error < 1e-14, "step {}: {error}", t + 1);
         }
     }
@@ -132,8 +132,8 @@ fn clipping_shortens_the_gradient_as_one_vector() {
             .unwrap();
         assert_eq!(t.grad_norm(), 5.0);
         assert_eq!(t.names, ["bias", "weight"]);
-        assert!((t.adam.m[0].double_value(&[1]) - 4.0 * scale).abs() < 1e-6);
-        assert!((t.adam.m[1].double_value(&[0, 0]) - 3.0 * scale).abs() < 1e-6);
+        assert!((t.adam.m.parts[0].double_value(&[1]) - 4.0 * scale).abs() < 1e-6);
+        assert!((t.adam.m.parts[1].double_value(&[0, 0]) - 3.0 * scale).abs() < 1e-6);
     }
 }
 

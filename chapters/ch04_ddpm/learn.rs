@@ -4,17 +4,26 @@ use anyhow::Result;
 use from_noise::checkpoint::Run;
 use from_noise::cli::{self, Chapter, Common};
 use from_noise::data::{Source, Split, batch_indices, sample};
-use from_noise::evaluate::{Generator, ImageSampler, Sampler, Sampling};
-use from_noise::loss::l_simple;
+use from_noise::evaluate::{Generator, ImageSampler, Sampler, Sampling, score};
+use from_noise::loss::l_target;
+use from_noise::metrics::FeatureNet;
 use from_noise::plot::{Figure, Grid};
 use from_noise::progress::Progress;
 use from_noise::schedule::Path;
 use from_noise::train::Trainer;
 use from_noise::trained::{ImageConfig, ImageModel, Trained};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// Algorithm 1, resumable, with a grid of samples from fixed noise at every save.
-pub fn learn(config: &ImageConfig, steps: u64, common: &Common, chapter: &Chapter) -> Result<()> {
+///
+/// `judged_by` is how often the samples of the averaged weights are scored, and by whose features.
+pub fn learn(
+    config: &ImageConfig,
+    steps: u64,
+    judged_by: Option<(u64, &FeatureNet)>,
+    common: &Common,
+    chapter: &Chapter,
+) -> Result<()> {
     let data = match (&config.data, common.smoke) {
         (Source::Mnist, true) => sample::dataset(), // a smoke run downloads nothing
         (source, _) => source.load(Split::Train, config.format)?,
@@ -26,6 +35,7 @@ pub fn learn(config: &ImageConfig, steps: u64, common: &Common, chapter: &Chapte
     let mut run = Run::create_or_resume(dir, config, common.resume, &mut trainer)?;
     let every = if common.smoke { 2 } else { 1000 };
     let mut progress = Progress::new("training", steps).starting_at(trainer.step);
+    let labels = data.labels.to_device(Device::Cpu);
     // ANCHOR: train
     while trainer.step < steps && !cli::interrupted() {
         let loss = trainer.step(|model, batch| {
@@ -34,13 +44,19 @@ pub fn learn(config: &ImageConfig, steps: u64, common: &Common, chapter: &Chapte
             let x0 = if config.flip { mirror_half(&x0) } else { x0 };
             let levels = schedule.levels(&schedule.draw_t(config.batch as i64));
             let eps = x0.randn_like();
-            l_simple(model, &levels, &x0, &None, &eps).mean(Kind::Float) // unconditional: None
+            let cond = config.draw_condition(&labels.index_select(0, &chosen));
+            let loss = l_target(model, &levels, &x0, &cond, &eps); // L_simple if it predicts eps
+            (config.weighting.of(&levels, model.meaning.target, &loss) * loss).mean(Kind::Float)
         })?;
         // ANCHOR_END: train
         if trainer.step.is_multiple_of(10) {
             run.log(trainer.step, &[("loss", loss), ("grad_norm", trainer.grad_norm())])?;
         }
         progress.tick(format_args!("loss {loss:.4}"));
+        if let Some((_, net)) = judged_by.filter(|(every, _)| trainer.step.is_multiple_of(*every)) {
+            let [distance, error] = judge(config, &trainer, net, chapter);
+            run.score(trainer.step, &[("fid_lenet", distance), ("error", error)])?;
+        }
         if trainer.step.is_multiple_of(every) {
             run.save(&trainer)?;
             let grid = preview(config, &trainer, chapter);
@@ -64,15 +80,37 @@ fn mirror_half(x0: &Tensor) -> Tensor {
 /// The weights beside their average, from the same noise at every save.
 fn preview(config: &ImageConfig, trainer: &Trainer<ImageModel>, chapter: &Chapter) -> Figure {
     let (n, steps) = if config.batch < 16 { (4, 5) } else { (36, 50) };
-    let seed = chapter.seed;
-    let sampling = Sampling { sampler: Sampler::Ddim(0.0), path: Path::Trailing, steps, seed };
     let draw = |title: &str, model: &ImageModel| {
-        let (schedule, model) = (config.schedule.build(), model.clone());
-        let hash = "in training".into();
-        let (config, device, step) = (config.clone(), chapter.device, trainer.step);
-        let now = Trained { config, schedule, model, device, step, hash };
-        let images = ImageSampler::new(&now, sampling).expect("a sampling of any model");
+        let images = images(config, model, trainer.step, steps, chapter);
         Grid::new(&images.draw(0, n, &mut |_| {}), 6).title(title).draw()
     };
     Figure::row(&[draw("weights", &trainer.model), draw("their average", &trainer.ema.model)])
+}
+
+/// FID-LeNet of 2000 samples of the averaged weights, DDIM in 20 steps, and its standard error.
+fn judge(
+    config: &ImageConfig,
+    trainer: &Trainer<ImageModel>,
+    net: &FeatureNet,
+    chapter: &Chapter,
+) -> [f64; 2] {
+    let images = images(config, &trainer.ema.model, trainer.step, 20, chapter);
+    let score = score(&images, net, 2000, f64::NAN, |_, _| {}, |_| {});
+    [score.fid_lenet, score.error.unwrap_or(f64::NAN)]
+}
+
+/// What a model in training draws by DDIM.
+fn images(
+    config: &ImageConfig,
+    model: &ImageModel,
+    step: u64,
+    steps: usize,
+    chapter: &Chapter,
+) -> ImageSampler {
+    let (sampler, path, seed) = (Sampler::Ddim(0.0), Path::Trailing, chapter.seed);
+    let (schedule, model) = (config.schedule.build(), model.clone());
+    let (config, device, hash) = (config.clone(), chapter.device, "in training".into());
+    let now = Trained { config, schedule, model, device, step, hash };
+    let sampling = Sampling { sampler, path, steps, seed };
+    ImageSampler::new(&now, sampling).expect("a sampling of any model")
 }

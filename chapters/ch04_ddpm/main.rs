@@ -47,6 +47,14 @@ struct Args {
     #[arg(long)]
     rgb: bool,
 
+    /// Learn what the config.json in this folder describes: its data, network, target and steps
+    #[arg(long, value_name = "DIR", requires = "train", conflicts_with_all = ["data", "size", "rgb"])]
+    config: Option<PathBuf>,
+
+    /// Score 2000 samples every K steps (scores.csv): FID-LeNet, DDIM, 20 steps
+    #[arg(long, value_name = "K", requires = "train")]
+    score_every: Option<u64>,
+
     /// Optimizer steps [default: by preset]
     #[arg(long)]
     steps: Option<u64>,
@@ -81,12 +89,19 @@ enum Plan {
     Score { weights: PathBuf, samples: u64, sampling: Sampling },
 }
 
-fn plan(args: &Args) -> Plan {
+fn plan(args: &Args) -> Result<Plan> {
     let common = &args.common;
     let weights = args.weights.clone().unwrap_or_else(|| "weights/mnist-ddpm".into());
-    if args.train {
+    Ok(if args.train {
         let steps = args.steps.unwrap_or(common.choose(4, 50_000, 100_000, 800_000));
-        Plan::Train { steps, image: Box::new(image_config(args, steps)) }
+        let (steps, image) = match &args.config {
+            Some(dir) => {
+                let image = Trained::config(cli::find(dir))?;
+                (args.steps.or(image.train.cooldown.map(|[_, end]| end)).unwrap_or(steps), image)
+            }
+            None => (steps, image_config(args, steps)),
+        };
+        Plan::Train { steps, image: Box::new(image) }
     } else if let Some(samples) = args.score {
         let steps = if common.smoke { 2 } else { 100 };
         let sampler = Sampler::Ddim(0.0);
@@ -96,7 +111,7 @@ fn plan(args: &Args) -> Plan {
         let (samples, steps) = (args.samples, 1000);
         let (samples, steps) = if common.smoke { (4, 10) } else { (samples, steps) };
         Plan::Draw { weights, samples, steps }
-    }
+    })
 }
 
 /// What is learned, and by which network: one for two cores, one for a GPU, the paper's own.
@@ -164,13 +179,21 @@ fn cost(plan: &Plan) -> Result<Cost> {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let plan = plan(&args);
+    let plan = plan(&args)?;
     let cost = cost(&plan)?;
     let Some(mut chapter) = cli::start("ch04-ddpm", &args.common, &plan, cost)? else {
         return Ok(());
     };
     match &plan {
-        Plan::Train { steps, image } => learn::learn(image, *steps, &args.common, &chapter)?,
+        Plan::Train { steps, image } => {
+            let net = match args.score_every {
+                Some(_) => Some(FeatureNet::load(cli::find(&args.classifier), chapter.device)?),
+                None => None,
+            };
+            net.as_ref().map_or(Ok(()), |net| check_shape(image.format.shape(), net))?;
+            let judged_by = args.score_every.zip(net.as_ref());
+            learn::learn(image, *steps, judged_by, &args.common, &chapter)?;
+        }
         Plan::Draw { weights, samples, steps } => {
             let trained = Trained::load(cli::find(weights), chapter.device)?;
             let log = cli::find(weights).join("log.csv");

@@ -6,6 +6,7 @@
 //! ema.safetensors         their moving average: load this one to sample
 //! optimizer.safetensors   Adam's moments, `m.<name>` and `v.<name>`
 //! log.csv                 step, loss, ...: bit-identical in two runs of one config
+//! scores.csv              step, and how good its samples are, if anybody asks (`--score-every`)
 //! timing.csv              step, seconds since the save before: different in every run
 //! ```
 //!

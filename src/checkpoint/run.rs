@@ -16,6 +16,7 @@ const OPTIMIZER: &str = "optimizer.safetensors";
 pub struct Run {
     dir: PathBuf,
     log: Log,
+    scores: Log,
     timing: Log,
     since: Instant,
     /// Held while the run is open, so that two processes never train into one directory.
@@ -47,8 +48,9 @@ impl Run {
             load(dir, trainer)?;
         }
         let log = Log::open(dir.join("log.csv"), trainer.step)?;
+        let scores = Log::open(dir.join("scores.csv"), trainer.step)?;
         let timing = Log::open(dir.join("timing.csv"), trainer.step)?;
-        Ok(Self { dir: dir.into(), log, timing, since: Instant::now(), _lock: lock })
+        Ok(Self { dir: dir.into(), log, scores, timing, since: Instant::now(), _lock: lock })
     }
 
     pub fn dir(&self) -> &Path {
@@ -61,11 +63,18 @@ impl Run {
         self.log.row(step, values)
     }
 
+    /// Appends a row to `scores.csv`: what the weights of this step are worth. The rules are those
+    /// of [`log`](Self::log).
+    pub fn score(&mut self, step: u64, values: &[(&str, f64)]) -> Result<(), CheckpointError> {
+        self.scores.row(step, values)
+    }
+
     /// Saves weights, EMA and moments as one: after a crash, all of them are from this step, or
     /// all from the save before.
     pub fn save<M>(&mut self, trainer: &Trainer<M>) -> Result<(), CheckpointError> {
         publish(&self.dir)?;
         self.log.sync()?;
+        self.scores.sync()?;
         let partial = self.dir.join("next.partial");
         if partial.exists() {
             fs::remove_dir_all(&partial)
@@ -115,10 +124,16 @@ impl Run {
 /// Everything of `trainer` that is saved, by file. The tensors are shared, not copied.
 fn files<M>(trainer: &Trainer<M>) -> [(&'static str, Named); 3] {
     let adam = &trainer.adam;
-    let m =
-        trainer.names.iter().zip(&adam.m).map(|(name, m)| (format!("m.{name}"), m.shallow_clone()));
-    let v =
-        trainer.names.iter().zip(&adam.v).map(|(name, v)| (format!("v.{name}"), v.shallow_clone()));
+    let m = trainer
+        .names
+        .iter()
+        .zip(&adam.m.parts)
+        .map(|(name, m)| (format!("m.{name}"), m.shallow_clone()));
+    let v = trainer
+        .names
+        .iter()
+        .zip(&adam.v.parts)
+        .map(|(name, v)| (format!("v.{name}"), v.shallow_clone()));
     [
         (MODEL, weights::named(&trainer.vs)),
         (EMA, weights::named(&trainer.ema.vs)),

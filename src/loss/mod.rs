@@ -3,7 +3,7 @@
 mod simple;
 mod vlb;
 
-pub use simple::{Weighting, draw_lognormal, l_edm, l_simple, l_v, l_x0};
+pub use simple::{Weighting, draw_lognormal, l_edm, l_simple, l_target, l_v, l_x0};
 pub use vlb::{
     Decoder, Vlb, discretised_log_likelihood, kl, kl_term, l_0, l_T, l_t, l_vlb, nll_term,
 };

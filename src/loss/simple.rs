@@ -85,6 +85,23 @@ pub fn l_edm<N: Network>(
 }
 // ANCHOR_END: other_losses
 
+/// The loss of what the model predicts: [`l_simple`], [`l_x0`], [`l_v`] or [`l_edm`].
+pub fn l_target<N: Network>(
+    model: &Model<N>,
+    levels: &[Level],
+    x0: &Tensor,
+    cond: &N::Cond,
+    eps: &Tensor,
+) -> Tensor {
+    let loss = match model.meaning.target {
+        Target::Eps => l_simple,
+        Target::X0 => l_x0,
+        Target::V => l_v,
+        Target::Edm { .. } => l_edm,
+    };
+    loss(model, levels, x0, cond, eps)
+}
+
 /// What the network says of `x_t`, in training.
 fn predict<N: Network>(model: &Model<N>, x_t: &Tensor, levels: &[Level], cond: &N::Cond) -> Tensor {
     let conditioning = model.net.encode(cond, true);
@@ -108,32 +125,38 @@ pub fn draw_lognormal(batch: i64, mean: f64, std: f64) -> Vec<Level> {
 // ANCHOR_END: lognormal
 
 /// How much each level counts in the loss.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Weighting {
     /// All levels alike: `L_simple`.
+    #[default]
     Flat,
     /// `min(SNR, gamma)` in units of the clean sample's error (Hang et al. 2023), `gamma = 5`.
     MinSnr(f64),
+    /// `SNR + 1` in units of the clean sample's error, which is the plain loss of `v` (Salimans &
+    /// Ho 2022, section 4), but at most this many times `L_simple`'s weight.
+    SnrPlusOne(f64),
 }
 
 impl Weighting {
-    // ANCHOR: min_snr
-    /// The weight on the squared error of `target` at a level. The three targets' errors differ
-    /// by known factors: `|v - v'|^2 = (SNR + 1) |x0 - x0'|^2 = (1 + 1/SNR) |eps - eps'|^2`.
+    // ANCHOR: weighting
+    /// The weight on the squared error of `target` at a level. The targets' errors differ by known
+    /// factors: `|v - v'|^2 = (SNR + 1) |x0 - x0'|^2 = (1 + 1/SNR) |eps - eps'|^2`.
     pub fn at(self, at: Level, target: Target) -> f64 {
         let snr = at.snr();
-        match (self, target) {
-            (Weighting::Flat, _) => 1.0,
-            (Weighting::MinSnr(gamma), Target::Eps) => snr.min(gamma) / snr,
-            (Weighting::MinSnr(gamma), Target::X0) => snr.min(gamma),
-            (Weighting::MinSnr(gamma), Target::V) => snr.min(gamma) / (snr + 1.0),
-            (Weighting::MinSnr(gamma), Target::Edm { sigma_data }) => {
-                snr.min(gamma) * Preconditioning::at(at, sigma_data).out.powi(2)
-            }
+        let on_x0 = match self {
+            Weighting::Flat => return 1.0,
+            Weighting::MinSnr(gamma) => snr.min(gamma),
+            Weighting::SnrPlusOne(most) => (snr + 1.0).min(most * snr),
+        };
+        match target {
+            Target::Eps => on_x0 / snr,
+            Target::X0 => on_x0,
+            Target::V => on_x0 / (snr + 1.0),
+            Target::Edm { sigma_data } => on_x0 * Preconditioning::at(at, sigma_data).out.powi(2),
         }
     }
-    // ANCHOR_END: min_snr
+    // ANCHOR_END: weighting
 
     /// The weights that multiply a batch's losses `like`: `[B]`.
     pub fn of(self, levels: &[Level], target: Target, like: &Tensor) -> Tensor {

@@ -1,3 +1,4 @@
+use super::flat::{Flat, concatenated};
 use std::fmt;
 use tch::nn::{self, VarStore};
 
@@ -11,6 +12,9 @@ pub struct Ema<M> {
     pub model: M,
     pub vs: VarStore,
     pub decay: f64,
+    /// Names of the averaged tensors, sorted, and the tensors in that order.
+    names: Vec<String>,
+    averages: Flat,
 }
 
 impl<M> Ema<M> {
@@ -22,8 +26,9 @@ impl<M> Ema<M> {
         let mut vs = VarStore::new(source.device());
         let model = build(&vs.root());
         vs.copy(source).expect("the EMA's module must have the tensors of the trained module");
+        let (names, tensors): (Vec<_>, Vec<_>) = super::trained(&vs).unzip();
         vs.freeze();
-        Self { model, vs, decay }
+        Self { model, vs, decay, names, averages: Flat::of(&tensors) }
     }
 
     // ANCHOR: ema
@@ -34,16 +39,13 @@ impl<M> Ema<M> {
 
     /// Update `n` (counted from 0) towards the weights in `source`.
     pub fn update(&mut self, source: &VarStore, n: u64) {
-        let weight = 1.0 - self.decay_at(n);
-        let source = source.variables_.lock().expect("no panic while the variables are held");
-        let average = self.vs.variables_.lock().expect("no panic while the variables are held");
         let _guard = tch::no_grad_guard();
-        for (name, theta) in &source.named_variables {
-            let mut ema = average.named_variables[name].shallow_clone();
-            if theta.requires_grad() {
-                let _ = ema.lerp_(theta, weight);
-            } else {
-                ema.copy_(theta);
+        let theta = source.variables();
+        let now: Vec<_> = self.names.iter().map(|name| theta[name].shallow_clone()).collect();
+        let _ = self.averages.all.lerp_(&concatenated(&now), 1.0 - self.decay_at(n));
+        for (name, mut copy) in self.vs.variables() {
+            if self.names.binary_search(&name).is_err() {
+                copy.copy_(&theta[&name]);
             }
         }
     }

@@ -17,15 +17,27 @@
 //! # Ok::<(), from_noise::train::TrainError>(())
 //! ```
 
+use std::collections::BTreeMap;
+use tch::Tensor;
+use tch::nn::VarStore;
+
 mod adam;
 mod config;
 mod ema;
+mod flat;
 mod trainer;
 
 pub use adam::Adam;
 pub use config::TrainConfig;
 pub use ema::Ema;
+pub use flat::Flat;
 pub use trainer::Trainer;
+
+/// The trained tensors of `vs` by name, sorted: those that require a gradient.
+fn trained(vs: &VarStore) -> impl Iterator<Item = (String, Tensor)> + use<> {
+    let sorted: BTreeMap<_, _> = vs.variables().into_iter().collect();
+    sorted.into_iter().filter(|(_, tensor)| tensor.requires_grad())
+}
 
 /// Why a training step was refused. Weights, moments, EMA and step count are as before the step.
 #[derive(Debug, thiserror::Error)]

@@ -1,7 +1,7 @@
-use super::{Adam, Ema, TrainConfig, TrainError};
-use crate::device::on_cpu;
+use super::{Adam, Ema, Flat, TrainConfig, TrainError};
+use crate::device::{on_cpu, widest_float};
 use crate::noise::mix;
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 use tch::nn::{self, VarStore};
 use tch::{Device, Tensor};
 
@@ -18,9 +18,10 @@ pub struct Trainer<M> {
     /// The variables of `model`.
     pub vs: VarStore,
     pub adam: Adam,
-    /// Names of the trained parameters, sorted; `adam.m` and `adam.v` are in this order.
+    /// Names of the trained parameters, sorted; `params`, `adam.m` and `adam.v` are in this order.
     pub names: Vec<String>,
-    params: Vec<Tensor>,
+    /// The trained parameters: the model's own tensors.
+    pub params: Flat,
     grad_norm: f64,
 }
 
@@ -32,9 +33,8 @@ impl<M> Trainer<M> {
         let vs = VarStore::new(device);
         let model = build(&vs.root());
         let ema = Ema::new(&vs, config.ema_decay, &build);
-        let trained: BTreeMap<_, _> =
-            vs.variables().into_iter().filter(|(_, v)| v.requires_grad()).collect();
-        let (names, params): (Vec<_>, Vec<_>) = trained.into_iter().unzip();
+        let (names, tensors): (Vec<_>, Vec<_>) = super::trained(&vs).unzip();
+        let params = Flat::of(&tensors);
         let adam = Adam::new(&params);
         Self { model, ema, step: 0, config, vs, adam, names, params, grad_norm: 0.0 }
     }
@@ -54,15 +54,16 @@ impl<M> Trainer<M> {
     /// everything as it was.
     pub fn step(&mut self, mut loss: impl FnMut(&M, u64) -> Tensor) -> Result<f64, TrainError> {
         self.config.check()?;
+        assert!(self.params.holds(), "the parameters of a Trainer cannot change kind or device");
         let step = self.step + 1;
-        let (value, mut grads) = self.gradients(step, &mut loss)?;
-        let norm = self.norm(&grads, step, value)?;
+        let (losses, mut grads) = self.gradients(step, &mut loss)?;
+        let (value, norm) = self.read(&losses, &grads, step)?;
         if let Some(clip) = self.config.clip.filter(|clip| norm > *clip) {
             for g in grads.iter_mut().flatten() {
                 *g = &*g * (clip / norm);
             }
         }
-        self.adam.step(&self.config, self.config.lr_at(step), step, &self.params, &grads);
+        self.adam.step(&self.config, self.config.lr_at(step), step, &self.params, grads);
         self.ema.update(&self.vs, self.step);
         self.grad_norm = norm;
         self.step = step;
@@ -81,21 +82,22 @@ impl<M> Trainer<M> {
 
     /// Numbers being trained.
     pub fn parameters(&self) -> usize {
-        self.params.iter().map(Tensor::numel).sum()
+        self.params.all.numel()
     }
 
-    /// Mean loss and mean gradients over `config.accumulate` calls; `None` where frozen.
+    /// The losses of `config.accumulate` calls and the means of their gradients; `None` where
+    /// frozen.
     fn gradients(
         &self,
         step: u64,
         loss: &mut dyn FnMut(&M, u64) -> Tensor,
-    ) -> Result<(f64, Vec<Option<Tensor>>), TrainError> {
+    ) -> Result<(Vec<Tensor>, Vec<Option<Tensor>>), TrainError> {
         let calls = self.config.accumulate;
-        let live: Vec<usize> =
-            (0..self.params.len()).filter(|&i| self.params[i].requires_grad()).collect();
-        let inputs: Vec<&Tensor> = live.iter().map(|&i| &self.params[i]).collect();
-        let mut grads: Vec<Option<Tensor>> = self.params.iter().map(|_| None).collect();
-        let mut sum = 0.0;
+        let params = &self.params.parts;
+        let live: Vec<usize> = (0..params.len()).filter(|&i| params[i].requires_grad()).collect();
+        let inputs: Vec<&Tensor> = live.iter().map(|&i| &params[i]).collect();
+        let mut grads: Vec<Option<Tensor>> = params.iter().map(|_| None).collect();
+        let mut losses = Vec::new();
         for call in 0..calls {
             seed_torch(&self.config, call, step);
             let loss = loss(&self.model, self.step * calls + call);
@@ -105,12 +107,9 @@ impl<M> Trainer<M> {
                 1,
                 "the loss has shape {shape:?}, but must be one number, shape []: take its mean"
             );
-            let value = loss.double_value(&[]);
-            if !value.is_finite() {
-                return Err(TrainError::Loss { step, loss: value });
-            }
-            sum += value;
+            losses.push(loss.detach().reshape([]));
             if !loss.requires_grad() {
+                mean_of_finite(&numbers(&[&losses], self.vs.device()), step)?;
                 return Err(TrainError::Disconnected { step });
             }
             let scaled = if calls == 1 { loss } else { loss / calls as f64 };
@@ -123,29 +122,50 @@ impl<M> Trainer<M> {
             }
         }
         if grads.iter().all(Option::is_none) {
+            mean_of_finite(&numbers(&[&losses], self.vs.device()), step)?;
             return Err(TrainError::Disconnected { step });
         }
         // A parameter that this step did not use has gradient 0, in a resumed run as in a whole one.
         for i in live {
-            grads[i].get_or_insert_with(|| self.params[i].detach().zeros_like());
+            grads[i].get_or_insert_with(|| params[i].detach().zeros_like());
         }
-        Ok((sum / calls as f64, grads))
+        Ok((losses, grads))
     }
 
-    /// The norm of all gradients as one vector; an error names the first that is not finite.
-    fn norm(&self, grads: &[Option<Tensor>], step: u64, loss: f64) -> Result<f64, TrainError> {
-        let (names, norms): (Vec<&String>, Vec<Tensor>) = self
-            .names
-            .iter()
-            .zip(grads)
-            .filter_map(|(name, g)| Some((name, g.as_ref()?.norm())))
-            .unzip();
-        let norms = on_cpu(&Tensor::stack(&norms, 0)); // [parameters]
-        let norms = Vec::<f64>::try_from(norms).expect("a vector of doubles");
+    /// The mean loss and the norm of all gradients as one vector, in one copy from the device: a
+    /// GPU waits for the CPU once per step. An error names what is not finite.
+    fn read(
+        &self,
+        losses: &[Tensor],
+        grads: &[Option<Tensor>],
+        step: u64,
+    ) -> Result<(f64, f64), TrainError> {
+        let named = self.names.iter().zip(grads);
+        let (names, norms): (Vec<&String>, Vec<Tensor>) =
+            named.filter_map(|(name, g)| Some((name, g.as_ref()?.norm()))).unzip();
+        let numbers = numbers(&[losses, &norms], self.vs.device());
+        let (losses, norms) = numbers.split_at(losses.len());
+        let loss = mean_of_finite(losses, step)?;
         match norms.iter().position(|norm| !norm.is_finite()) {
             Some(bad) => Err(TrainError::Gradient { step, name: names[bad].clone(), loss }),
-            None => Ok(norms.iter().map(|norm| norm * norm).sum::<f64>().sqrt()),
+            None => Ok((loss, norms.iter().map(|norm| norm * norm).sum::<f64>().sqrt())),
         }
+    }
+}
+
+/// Lists of scalars (shape `[]`) as numbers, in one copy from `device`.
+fn numbers(lists: &[&[Tensor]], device: Device) -> Vec<f64> {
+    let wide =
+        |list: &&[Tensor]| Tensor::stack(list, 0).to_device(device).to_kind(widest_float(device));
+    let all = Tensor::cat(&lists.iter().map(wide).collect::<Vec<_>>(), 0);
+    Vec::<f64>::try_from(on_cpu(&all)).expect("a vector of doubles")
+}
+
+/// The mean of `losses`, or the first that is not finite as an error.
+fn mean_of_finite(losses: &[f64], step: u64) -> Result<f64, TrainError> {
+    match losses.iter().find(|loss| !loss.is_finite()) {
+        Some(&loss) => Err(TrainError::Loss { step, loss }),
+        None => Ok(losses.iter().sum::<f64>() / losses.len() as f64),
     }
 }
 
