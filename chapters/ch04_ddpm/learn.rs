@@ -1,7 +1,7 @@
 //! Algorithm 1: the loop that learns.
 
 use anyhow::Result;
-use from_noise::checkpoint::Run;
+use from_noise::checkpoint::{Run, load_weights};
 use from_noise::cli::{self, Chapter, Common};
 use from_noise::data::{Source, Split, batch_indices, sample};
 use from_noise::evaluate::{Generator, ImageSampler, Sampler, Sampling, score};
@@ -12,14 +12,17 @@ use from_noise::progress::Progress;
 use from_noise::schedule::Path;
 use from_noise::train::Trainer;
 use from_noise::trained::{ImageConfig, ImageModel, Trained};
+use std::path::PathBuf;
 use tch::{Device, Kind, Tensor};
 
 /// Algorithm 1, resumable, with a grid of samples from fixed noise at every save.
 ///
+/// It begins with the averaged weights of the run directory `start`, or with random ones.
 /// `judged_by` is how often the samples of the averaged weights are scored, and by whose features.
 pub fn learn(
     config: &ImageConfig,
     steps: u64,
+    start: Option<PathBuf>,
     judged_by: Option<(u64, &FeatureNet)>,
     common: &Common,
     chapter: &Chapter,
@@ -31,6 +34,10 @@ pub fn learn(
     let data = data.to_device(chapter.device);
     let schedule = config.schedule.build();
     let mut trainer = Trainer::new(chapter.device, config.train.clone(), |vs| config.build(vs));
+    if let Some(start) = start.map(|dir| dir.join("ema.safetensors")) {
+        load_weights(&trainer.vs, &start)?;
+        load_weights(&trainer.ema.vs, &start)?;
+    }
     let dir = chapter.results.dir();
     let mut run = Run::create_or_resume(dir, config, common.resume, &mut trainer)?;
     let every = if common.smoke { 2 } else { 1000 };

@@ -51,6 +51,10 @@ struct Args {
     #[arg(long, value_name = "DIR", requires = "train", conflicts_with_all = ["data", "size", "rgb"])]
     config: Option<PathBuf>,
 
+    /// Begin with the averaged weights of this run directory, to train it further
+    #[arg(long, value_name = "DIR", requires = "train")]
+    start_from: Option<PathBuf>,
+
     /// Score 2000 samples every K steps (scores.csv): FID-LeNet, DDIM, 20 steps
     #[arg(long, value_name = "K", requires = "train")]
     score_every: Option<u64>,
@@ -192,7 +196,8 @@ fn main() -> Result<()> {
             };
             net.as_ref().map_or(Ok(()), |net| check_shape(image.format.shape(), net))?;
             let judged_by = args.score_every.zip(net.as_ref());
-            learn::learn(image, *steps, judged_by, &args.common, &chapter)?;
+            let start = args.start_from.as_deref().map(cli::find);
+            learn::learn(image, *steps, start, judged_by, &args.common, &chapter)?;
         }
         Plan::Draw { weights, samples, steps } => {
             let trained = Trained::load(cli::find(weights), chapter.device)?;
