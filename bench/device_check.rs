@@ -17,17 +17,17 @@ use from_noise::checkpoint::{Run, load_weights};
 use from_noise::conditioning::Conditioning;
 use from_noise::data::{batch_indices, sample};
 use from_noise::denoiser::Denoiser;
-use from_noise::device::{self, on_cpu};
 use from_noise::evaluate::{Generator, ImageSampler, Sampler, Sampling};
 use from_noise::forward::q_sample;
 use from_noise::loss::l_simple;
 use from_noise::nn::UnetConfig;
 use from_noise::noise::Seeded;
-use from_noise::results::Results;
+use from_noise::pretrained::{ImageConfig, ImageModel, Pretrained};
 use from_noise::schedule::{Level, Path, Schedule};
 use from_noise::train::{TrainConfig, TrainError, Trainer};
-use from_noise::trained::{ImageConfig, ImageModel, Trained};
-use from_noise::{cli, malloc};
+use from_noise::util::device::{self, on_cpu};
+use from_noise::util::results::Results;
+use from_noise::util::{cli, malloc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -176,7 +176,7 @@ fn drawn_apart(args: &Args, device: Device) -> anyhow::Result<[f64; 2]> {
     let sampling =
         Sampling { sampler: Sampler::Ddim(0.0), path: Path::Uniform, steps: 20, seed: 0 };
     let draw = |device| -> anyhow::Result<Tensor> {
-        let trained = Trained::load(cli::find(&args.weights), device)?;
+        let trained = Pretrained::load(cli::find(&args.weights), device)?;
         Ok(vector([ImageSampler::new(&trained, sampling)?.draw(0, 64, &mut |_| {})]))
     };
     let apart = (draw(device)? - draw(Device::Cpu)?).abs() * 127.5;
@@ -241,7 +241,7 @@ fn compare(args: &Args, device: Device, tf32: bool) -> anyhow::Result<()> {
     };
     let bound = Some(if tf32 { 1e-2 } else { 1e-4 });
     let dir = cli::find(&args.weights);
-    let (config, trained) = (Trained::config(&dir)?, VarStore::new(Device::Cpu));
+    let (config, trained) = (Pretrained::config(&dir)?, VarStore::new(Device::Cpu));
     config.build(&trained.root());
     load_weights(&trained, dir.join("ema.safetensors"))?;
     // Convolutions that start at zero would hide all that happens before them.

@@ -10,8 +10,8 @@
 
 use anyhow::Context;
 use clap::Parser;
-use from_noise::results::Results;
 use from_noise::train::{TrainConfig, Trainer};
+use from_noise::util::results::Results;
 use serde::Serialize;
 use std::process::Command;
 use std::time::Instant;
@@ -158,7 +158,7 @@ fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     if let Some(name) = &args.child {
         if name.starts_with("keep_pages") {
-            from_noise::malloc::keep_pages();
+            from_noise::util::malloc::keep_pages();
         }
         return child(args.steps);
     }

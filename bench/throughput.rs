@@ -11,14 +11,14 @@
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use from_noise::data::{batch_indices, sample};
-use from_noise::device;
 use from_noise::evaluate::{Generator, ImageSampler, Sampler, Sampling, score};
 use from_noise::loss::l_simple;
 use from_noise::metrics::FeatureNet;
-use from_noise::results::Results;
+use from_noise::pretrained::{ImageConfig, Pretrained};
 use from_noise::schedule::Path;
 use from_noise::train::Trainer;
-use from_noise::trained::{ImageConfig, Trained};
+use from_noise::util::device;
+use from_noise::util::results::Results;
 use serde::Serialize;
 use std::process::Command;
 use std::time::Instant;
@@ -117,7 +117,7 @@ fn sampling(steps: usize) -> Sampling {
 
 /// Seconds an evaluation of a batch, drawing with the committed weights.
 fn sample(device: Device) -> anyhow::Result<f64> {
-    let trained = Trained::load(weights("mnist-ddpm"), device)?;
+    let trained = Pretrained::load(weights("mnist-ddpm"), device)?;
     let draw = |steps| {
         let images = ImageSampler::new(&trained, sampling(steps)).expect("a sound path");
         images.draw(0, BATCH as u64, &mut |_| {})
@@ -152,7 +152,7 @@ fn memory_of(job: &str, count: u64, args: &Args) -> anyhow::Result<Memory> {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    from_noise::malloc::keep_pages();
+    from_noise::util::malloc::keep_pages();
     let device = device::pick(args.device)?;
     match args.child {
         Some(Child::Train { steps }) => {
@@ -162,9 +162,9 @@ fn main() -> anyhow::Result<()> {
         }
         Some(Child::Score { samples }) => {
             let net = FeatureNet::load(weights("mnist-classifier"), device)?;
-            let trained = Trained::load(weights("mnist-ddpm"), device)?;
+            let trained = Pretrained::load(weights("mnist-ddpm"), device)?;
             let images = ImageSampler::new(&trained, sampling(2))?;
-            score(&images, &net, samples, net.floor, |_, _| {}, |_| {});
+            score(&images, &net, samples, net.fid_real, |_, _| {}, |_| {});
             println!("{}", peak_mb());
             return Ok(());
         }

@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 use clap::Parser;
-use from_noise::cli::{self, Common, Cost};
 use from_noise::data::{Toy, sample};
 use from_noise::denoiser::Mixture;
 use from_noise::forward::{q_sample, q_step};
@@ -10,8 +9,9 @@ use from_noise::loss::l_T;
 use from_noise::metrics::radial_spectrum;
 use from_noise::noise::Seeded;
 use from_noise::plot::{Curves, Density, Figure, Gif, Grid};
-use from_noise::results::Results;
 use from_noise::schedule::Schedule;
+use from_noise::util::cli::{self, Common, Cost};
+use from_noise::util::results::Results;
 use serde::Serialize;
 use tch::Tensor;
 

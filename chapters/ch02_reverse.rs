@@ -2,14 +2,14 @@
 
 use anyhow::Result;
 use clap::Parser;
-use from_noise::cli::{self, Common, Cost};
 use from_noise::denoiser::{BestVariance, Gaussian, Mixture};
 use from_noise::forward::{Variance, posterior};
 use from_noise::loss::{Decoder, Vlb, l_vlb};
 use from_noise::noise::quadrature;
 use from_noise::plot::{Curves, Figure};
-use from_noise::results::Results;
 use from_noise::schedule::{Level, Schedule};
+use from_noise::util::cli::{self, Common, Cost};
+use from_noise::util::results::Results;
 use serde::Serialize;
 use std::f64::consts::{E, TAU};
 use tch::Tensor;
@@ -121,7 +121,7 @@ fn true_reverse_step(config: &Config, results: &mut Results) -> Result<()> {
 }
 
 /// Knowing x0 makes the step Gaussian: prior times likelihood, and how the posterior's weights
-/// move along the ladder.
+/// move along the schedule.
 fn known_x0(results: &mut Results) -> Result<()> {
     let schedule = Schedule::ddpm(1000);
     let (t, s, x0, x_t) = (schedule.level(300), schedule.level(200), 0.8, -0.2);

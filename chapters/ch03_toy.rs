@@ -3,21 +3,21 @@
 use anyhow::Result;
 use clap::Parser;
 use from_noise::checkpoint::Run;
-use from_noise::cli::{self, Chapter, Common, Cost};
 use from_noise::data::Toy;
-use from_noise::denoiser::{Denoiser, Meaning, Mixture, Model, Target};
-use from_noise::device::on_cpu;
+use from_noise::denoiser::{Denoiser, Mixture, Model, Parameterization, Target};
 use from_noise::forward::{Variance, q_sample};
-use from_noise::guide::Adapt;
+use from_noise::guide::DenoiserExt;
 use from_noise::loss::{l_simple, l_x0};
 use from_noise::metrics::energy_distance;
 use from_noise::nn::{Mlp, MlpConfig, Time};
 use from_noise::noise::Seeded;
 use from_noise::plot::{Curves, Figure, Gif, Scatter, Trajectories, VectorField};
-use from_noise::progress::Progress;
 use from_noise::sample::{ddim, ddpm};
 use from_noise::schedule::{Path, ScheduleConfig};
 use from_noise::train::{TrainConfig, Trainer};
+use from_noise::util::cli::{self, Chapter, Common, Cost};
+use from_noise::util::device::on_cpu;
+use from_noise::util::progress::Progress;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor, nn};
 
@@ -48,7 +48,7 @@ struct Config {
     schedule: ScheduleConfig,
     batch: i64,
     network: MlpConfig,
-    meaning: Meaning,
+    parameterization: Parameterization,
     train: TrainConfig,
 }
 
@@ -73,7 +73,7 @@ fn main() -> Result<()> {
             schedule: ScheduleConfig::default(),
             batch: args.common.choose(16, 512, 2048, 2048),
             network: MlpConfig::default(),
-            meaning: Meaning::default(),
+            parameterization: Parameterization::default(),
             train: TrainConfig { lr: 2e-3, seed: args.common.seed, ..TrainConfig::default() },
         },
     };
@@ -93,8 +93,8 @@ fn main() -> Result<()> {
     };
     let exact = Mixture::new(&parts.weights, &parts.means_tensor(), &parts.stds);
     let learner = |name, target, network: MlpConfig, steps| {
-        let meaning = Meaning { target, ..plan.toy.meaning };
-        let config = Config { network, meaning, ..plan.toy.clone() };
+        let parameterization = Parameterization { target, ..plan.toy.parameterization };
+        let config = Config { network, parameterization, ..plan.toy.clone() };
         learn(name, config, steps, &chapter, args.common.resume)
     };
     let net = plan.toy.network.clone();
@@ -118,7 +118,7 @@ fn main() -> Result<()> {
 fn learn(name: &str, config: Config, steps: u64, chapter: &Chapter, resume: bool) -> Result<Net> {
     let schedule = config.schedule.build();
     let build = |vs: &nn::Path| {
-        Model::new(Mlp::new(vs, &config.network), config.meaning, config.schedule.build())
+        Model::new(Mlp::new(vs, &config.network), config.parameterization, config.schedule.build())
     };
     let mut trainer = Trainer::new(chapter.device, config.train.clone(), build);
     let dir = chapter.results.dir().join(name);
@@ -134,7 +134,7 @@ fn learn(name: &str, config: Config, steps: u64, chapter: &Chapter, resume: bool
             let x0 = x0.to_device(chapter.device);
             let levels = schedule.levels(&schedule.draw_t(config.batch));
             let eps = x0.randn_like();
-            let loss = match config.meaning.target {
+            let loss = match config.parameterization.target {
                 Target::X0 => l_x0(model, &levels, &x0, &(), &eps),
                 _ => l_simple(model, &levels, &x0, &(), &eps),
             };
@@ -231,9 +231,9 @@ fn with_and_without_t(
         let learned =
             |model: &dyn Denoiser| model.denoise(&x_f32, *at).eps().to_device(eps.device());
         let exactly = exact.denoise(&x_t, *at).eps().shallow_clone();
-        let beliefs = [exactly, learned(&net), averaged, learned(&blind)];
-        for (i, belief) in beliefs.into_iter().enumerate() {
-            let error = (belief - &eps).square().mean(None).double_value(&[]);
+        let predictions = [exactly, learned(&net), averaged, learned(&blind)];
+        for (i, prediction) in predictions.into_iter().enumerate() {
+            let error = (prediction - &eps).square().mean(None).double_value(&[]);
             curves[i].push((schedule.t_of(*at), error));
             sums[i] += error / levels.len() as f64;
         }
@@ -349,8 +349,8 @@ fn for_the_page(plan: &Plan, small: &Net, chapter: &mut Chapter) -> Result<()> {
     let mut checks = Vec::new();
     for (i, at) in (0..100).zip(schedule.path(Path::Linspace, 100)) {
         let x_t = Seeded::new(chapter.seed, i).start(&[1, 2]).to_device(chapter.device);
-        let belief = model.denoise(&x_t, at);
-        let (x, eps) = (flat(&x_t)?, flat(belief.eps())?);
+        let prediction = model.denoise(&x_t, at);
+        let (x, eps) = (flat(&x_t)?, flat(prediction.eps())?);
         checks.push(([x[0], x[1]], schedule.t_of(at) as f32, [eps[0], eps[1]]));
     }
     let page = Page {

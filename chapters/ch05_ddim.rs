@@ -2,18 +2,18 @@
 
 use anyhow::Result;
 use clap::Parser;
-use from_noise::cli::{self, Chapter, Common, Cost};
 use from_noise::data::{from_u8, sample};
 use from_noise::denoiser::Mixture;
-use from_noise::device::on_cpu;
 use from_noise::evaluate::{Generator, ImageSampler, Sampler, Sampling};
-use from_noise::guide::Adapt;
+use from_noise::guide::DenoiserExt;
 use from_noise::noise::{Seeded, gaussian};
 use from_noise::plot::{Curves, Figure, Grid};
-use from_noise::progress::Progress;
+use from_noise::pretrained::Pretrained;
 use from_noise::sample::{ddim, ddim_invert, slerp};
 use from_noise::schedule::{Path, Schedule};
-use from_noise::trained::Trained;
+use from_noise::util::cli::{self, Chapter, Common, Cost};
+use from_noise::util::device::on_cpu;
+use from_noise::util::progress::Progress;
 use serde::Serialize;
 use std::path::PathBuf;
 use tch::Tensor;
@@ -84,7 +84,7 @@ fn main() -> Result<()> {
     let args = Args::parse();
     let plan = plan(&args);
     let weights = cli::find(&args.weights);
-    let net = Trained::config(&weights)?.network.cost()?;
+    let net = Pretrained::config(&weights)?.network.cost()?;
     let cost = Cost {
         parameters: net.params as u64,
         flops: (evaluations(&plan) as i64 * net.flops) as f64,
@@ -93,7 +93,7 @@ fn main() -> Result<()> {
     let Some(mut chapter) = cli::start("ch05-ddim", &args.common, &plan, cost)? else {
         return Ok(());
     };
-    let trained = Trained::load(&weights, chapter.device)?;
+    let trained = Pretrained::load(&weights, chapter.device)?;
     noise_on_the_way(&mut chapter)?;
     let drawn = from_one_latent(&trained, &plan, &mut chapter)?;
     chapter.results.samples(LATENTS);
@@ -142,7 +142,7 @@ fn two_modes() -> Mixture {
 
 /// Ten latents: with every eta, and with every number of steps.
 fn from_one_latent(
-    trained: &Trained,
+    trained: &Pretrained,
     plan: &Plan,
     chapter: &mut Chapter,
 ) -> Result<(Figure, Figure)> {
@@ -168,7 +168,7 @@ fn from_one_latent(
 
 /// Two pairs of latents, joined along the circle and along the straight line.
 #[allow(non_snake_case)]
-fn between_latents(trained: &Trained, plan: &Plan, chapter: &Chapter) -> Figure {
+fn between_latents(trained: &Pretrained, plan: &Plan, chapter: &Chapter) -> Figure {
     let ends = Seeded::new(chapter.seed, 0).start(&trained.config.shape(4));
     let shares: Vec<f64> = (0..plan.stops).map(|i| i as f64 / (plan.stops - 1) as f64).collect();
     let mut latents = Vec::new();
@@ -197,7 +197,7 @@ struct RoundTrip {
 }
 
 /// Test digits to their latents and back, by steps.
-fn there_and_back(trained: &Trained, plan: &Plan, chapter: &mut Chapter) -> Result<()> {
+fn there_and_back(trained: &Pretrained, plan: &Plan, chapter: &mut Chapter) -> Result<()> {
     let digits = from_u8(&sample::dataset().first(plan.images as usize).images);
     let digits = digits.to_device(chapter.device);
     let total = 2 * plan.round_trips.iter().sum::<usize>();
@@ -208,7 +208,7 @@ fn there_and_back(trained: &Trained, plan: &Plan, chapter: &mut Chapter) -> Resu
     for &steps in &plan.round_trips {
         let path = trained.schedule.path(Path::Uniform, steps);
         // no clipping: it would break the symmetry of the two directions
-        let model = trained.model.given(None).watched(|_| progress.tick(""));
+        let model = trained.model.given(None).with_callback(|_| progress.tick(""));
         let latents = ddim_invert(&model, &path, digits.shallow_clone());
         let back = ddim(&model, &path, latents.shallow_clone(), 0.0, &mut gaussian);
         rows.push(RoundTrip {

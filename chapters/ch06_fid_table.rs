@@ -2,13 +2,13 @@
 
 use anyhow::Result;
 use clap::Parser;
-use from_noise::cli::{self, Chapter, Common, TableArgs};
-use from_noise::device::on_cpu;
-use from_noise::evaluate::{Combine, Generator, ImageSampler, Sampler, Sampling, Score, Sweep};
+use from_noise::evaluate::{Generator, ImageSampler, Sampler, Sampling, Score, Sweep, SweepGrid};
 use from_noise::forward::{Variance, posterior};
 use from_noise::plot::{Curves, Figure, Grid};
+use from_noise::pretrained::Pretrained;
 use from_noise::schedule::Path;
-use from_noise::trained::Trained;
+use from_noise::util::cli::{self, Chapter, Common, TableArgs};
+use from_noise::util::device::on_cpu;
 use serde::Serialize;
 use tch::Tensor;
 
@@ -57,7 +57,7 @@ const PAPER: [(usize, [f64; 5]); 5] = [
 
 /// Which lines the table has.
 fn sweep(args: &Args) -> Sweep {
-    let all = |steps: &[usize], path: Path, n: u64| Combine {
+    let all = |steps: &[usize], path: Path, n: u64| SweepGrid {
         samplers: SAMPLERS.to_vec(),
         paths: vec![path],
         steps: steps.to_vec(),
@@ -67,7 +67,7 @@ fn sweep(args: &Args) -> Sweep {
     let (few, many) =
         args.common.choose((40, 40), (2000, 10_000), (10_000, 50_000), (50_000, 50_000));
     let steps: &[usize] = if args.common.smoke { &[2, 3] } else { &[10, 20, 50, 100, 1000] };
-    let combine = if args.table.samples.is_some() || !args.steps.is_empty() {
+    let grid = if args.table.samples.is_some() || !args.steps.is_empty() {
         let steps = if args.steps.is_empty() { steps } else { &args.steps };
         vec![all(steps, Path::Uniform, args.table.samples.unwrap_or(few))]
     } else {
@@ -80,7 +80,7 @@ fn sweep(args: &Args) -> Sweep {
             trailing(many),
         ]
     };
-    Sweep { seed: args.common.seed, combine }
+    Sweep { seed: args.common.seed, grid }
 }
 
 fn main() -> Result<()> {
@@ -105,7 +105,7 @@ struct Row {
     steps: usize,
     path: String,
     n: u64,
-    floor: String,
+    fid_real: String,
     eta_0: String,
     #[serde(rename = "eta_0.2")]
     eta_02: String,
@@ -116,9 +116,9 @@ struct Row {
 }
 
 impl Row {
-    fn new(steps: usize, path: &str, n: u64, floor: String, fids: [String; 5]) -> Self {
+    fn new(steps: usize, path: &str, n: u64, fid_real: String, fids: [String; 5]) -> Self {
         let [eta_0, eta_02, eta_05, eta_1, sigma_hat] = fids;
-        Self { steps, path: path.into(), n, floor, eta_0, eta_02, eta_05, eta_1, sigma_hat }
+        Self { steps, path: path.into(), n, fid_real, eta_0, eta_02, eta_05, eta_1, sigma_hat }
     }
 }
 
@@ -140,10 +140,10 @@ fn printed(scores: &[Score]) -> Vec<Row> {
                     == (steps, path, n, &name)
             })
         };
-        let floor = SAMPLERS.iter().find_map(&find);
-        let floor = floor.map_or(String::new(), |score| format!("{:.2}", score.floor));
+        let fid_real = SAMPLERS.iter().find_map(&find);
+        let fid_real = fid_real.map_or(String::new(), |score| format!("{:.2}", score.fid_real));
         let cell = |sampler: &Sampler| find(sampler).map_or(String::new(), Score::in_short);
-        Row::new(steps, path, n, floor, SAMPLERS.each_ref().map(cell))
+        Row::new(steps, path, n, fid_real, SAMPLERS.each_ref().map(cell))
     };
     keys.iter().map(row).collect()
 }
@@ -151,7 +151,7 @@ fn printed(scores: &[Score]) -> Vec<Row> {
 /// The table as printed, its curves, and pictures with `few` and with `many` steps.
 fn show(
     scores: &[Score],
-    trained: &Trained,
+    trained: &Pretrained,
     (few, many): (usize, usize),
     chapter: &mut Chapter,
 ) -> Result<()> {
@@ -194,7 +194,7 @@ fn curves(scores: &[Score]) -> Option<Figure> {
         let band: Vec<(f64, f64, f64)> = mine.iter().map(spread).collect();
         left = left.band(&name, &band).line(&name, &line).points(&name, &line);
     }
-    let left = left.hline(ours.first()?.floor, "test images");
+    let left = left.hline(ours.first()?.fid_real, "test images");
     let title = "The paper's FID, CIFAR-10, n = 50000";
     let mut right = Curves::new(title, "steps", "FID").log_x().log_y().size(430.0, 330.0);
     for (i, sampler) in SAMPLERS.iter().enumerate() {
@@ -220,7 +220,7 @@ struct LastNoise {
 }
 
 /// Why sigma-hat fails on one path and not on the other: the noise of the second-last step.
-fn last_noise(trained: &Trained, steps: usize, chapter: &Chapter) -> Result<Vec<LastNoise>> {
+fn last_noise(trained: &Pretrained, steps: usize, chapter: &Chapter) -> Result<Vec<LastNoise>> {
     let mut rows = Vec::new();
     for path in [Path::Uniform, Path::Trailing] {
         let levels = trained.schedule.path(path, steps);
@@ -251,7 +251,7 @@ fn border_std(x0: &Tensor) -> f64 {
 
 /// Eight latents drawn by each sampler, with few steps on either path and with many.
 fn same_latents(
-    trained: &Trained,
+    trained: &Pretrained,
     (few, many): (usize, usize),
     chapter: &Chapter,
 ) -> Result<Figure> {

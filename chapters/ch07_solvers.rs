@@ -2,20 +2,20 @@
 
 use anyhow::Result;
 use clap::Parser;
-use from_noise::cli::{self, Chapter, Common, TableArgs};
 use from_noise::data::to_u8;
 use from_noise::denoiser::Mixture;
 use from_noise::evaluate::{
-    Combine, Generator, ImageSampler, Sampler, Sampling, Score, Sweep, Tally,
+    FeatureStats, Generator, ImageSampler, Sampler, Sampling, Score, Sweep, SweepGrid,
 };
-use from_noise::guide::Adapt;
+use from_noise::guide::DenoiserExt;
 use from_noise::metrics::{FeatureExtractor, FeatureNet};
 use from_noise::noise::Seeded;
 use from_noise::plot::{Curves, Figure, Grid};
-use from_noise::progress::Progress;
+use from_noise::pretrained::Pretrained;
 use from_noise::sample::{Churn, dpm_solver_3};
 use from_noise::schedule::{Level, Path, Schedule};
-use from_noise::trained::Trained;
+use from_noise::util::cli::{self, Chapter, Common, TableArgs};
+use from_noise::util::progress::Progress;
 use serde::Serialize;
 use tch::Tensor;
 
@@ -54,7 +54,7 @@ const PATHS: [Path; 5] =
 fn sweep(args: &Args) -> Sweep {
     let costs = if args.common.smoke { vec![3, 5] } else { vec![5, 8, 10, 15, 20, 35, 50, 100] };
     let n = args.table.samples.unwrap_or(args.common.choose(40, 5000, 10_000, 50_000));
-    let line = |sampler: Sampler, path: Path, evaluations: Vec<usize>| Combine {
+    let line = |sampler: Sampler, path: Path, evaluations: Vec<usize>| SweepGrid {
         samplers: vec![sampler],
         paths: vec![path],
         steps: Vec::new(),
@@ -62,13 +62,13 @@ fn sweep(args: &Args) -> Sweep {
         n,
     };
     let by_cost = SOLVERS.iter().map(|(sampler, path)| line(*sampler, *path, costs.clone()));
-    let mut combine: Vec<Combine> = by_cost.collect();
+    let mut grid: Vec<SweepGrid> = by_cost.collect();
     if !args.common.smoke {
         let anywhere =
             SOLVERS[..5].iter().flat_map(|(sampler, _)| PATHS.map(|path| (*sampler, path)));
-        combine.extend(anywhere.map(|(sampler, path)| line(sampler, path, vec![10])));
+        grid.extend(anywhere.map(|(sampler, path)| line(sampler, path, vec![10])));
     }
-    Sweep { seed: args.common.seed, combine }
+    Sweep { seed: args.common.seed, grid }
 }
 
 fn main() -> Result<()> {
@@ -150,7 +150,7 @@ struct ByPath {
 /// The curves, the table of paths, and the same latents with two numbers of evaluations.
 fn show(
     scores: &[Score],
-    trained: &Trained,
+    trained: &Pretrained,
     evaluations: [usize; 2],
     chapter: &mut Chapter,
 ) -> Result<()> {
@@ -165,7 +165,7 @@ fn show(
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
         curves = curves.line(sampler.to_string(), &points).points(sampler.to_string(), &points);
     }
-    let curves = curves.hline(scores[0].floor, "test images").log_x().log_y();
+    let curves = curves.hline(scores[0].fid_real, "test images").log_x().log_y();
     results.figure("fid.png", &curves.size(560.0, 380.0).draw())?;
     let by_path = SOLVERS[..5].iter().map(|(sampler, _)| {
         let steps = sampler.steps_within(10).unwrap_or(1);
@@ -196,7 +196,12 @@ struct Stop {
 }
 
 /// Solves the equation finely down to a level, and leaves from there for the clean one in one step.
-fn stopping(trained: &Trained, net: &FeatureNet, smoke: bool, chapter: &mut Chapter) -> Result<()> {
+fn stopping(
+    trained: &Pretrained,
+    net: &FeatureNet,
+    smoke: bool,
+    chapter: &mut Chapter,
+) -> Result<()> {
     let (n, steps) = if smoke { (40, 2) } else { (500, 10) };
     let schedule = &trained.schedule;
     let top = schedule.level(schedule.steps());
@@ -210,9 +215,9 @@ fn stopping(trained: &Trained, net: &FeatureNet, smoke: bool, chapter: &mut Chap
         let level = |i| top.towards(last, i as f64 / steps as f64);
         let path: Vec<Level> = (0..=steps).map(level).chain([Level::CLEAN]).collect();
         let x0 = dpm_solver_3(&model, &path, start.shallow_clone());
-        let mut tally = Tally::new(net.dim());
-        let _labels = tally.add(net, &net.features(&to_u8(&x0)));
-        let (fid_lenet, error) = tally.distance(net);
+        let mut stats = FeatureStats::new(net.dim());
+        let _labels = stats.add(net, &net.features(&to_u8(&x0)));
+        let (fid_lenet, error) = stats.distance(net);
         rows.push(Stop {
             last_t: schedule.t_of(last),
             sigma: last.sigma,
@@ -229,7 +234,11 @@ fn stopping(trained: &Trained, net: &FeatureNet, smoke: bool, chapter: &mut Chap
 }
 
 /// Eight latents, every solver, with two numbers of evaluations.
-fn same_latents(trained: &Trained, evaluations: [usize; 2], chapter: &Chapter) -> Result<Figure> {
+fn same_latents(
+    trained: &Pretrained,
+    evaluations: [usize; 2],
+    chapter: &Chapter,
+) -> Result<Figure> {
     let panel = |most: usize| {
         let draw = |(sampler, path): (Sampler, Path)| {
             let steps = sampler.steps_within(most).unwrap_or(1);

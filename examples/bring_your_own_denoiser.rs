@@ -7,13 +7,13 @@
 
 use from_noise::denoiser::{Denoised, Denoiser};
 use from_noise::prelude::*;
-use from_noise::sample::{Slow, dpm_solver};
+use from_noise::sample::{Prediction, dpm_solver};
 
 /// Data spread evenly on the circle of radius 1.
 struct Circle;
 
 impl Denoiser for Circle {
-    /// What is believed of `x_t: [B, 2]`: its direction is certain the more, the larger
+    /// What is predicted of `x_t: [B, 2]`: its direction is certain the more, the larger
     /// `alpha r / sigma^2`; the mean over the circle is the ratio of two Bessel functions.
     fn denoise(&self, x_t: &Tensor, at: Level) -> Denoised {
         let r = x_t.square().sum_dim_intlist(-1, true, Kind::Float).sqrt(); // [B, 1]
@@ -27,7 +27,7 @@ fn main() -> anyhow::Result<()> {
     let path = Schedule::linear(1000, 1e-4, 0.02).path(Path::LogSnr, 20);
     let start = Seeded::new(0, 0).start(&[2000, 2]);
     let by_ddim = ddim(&Circle, &path, start.shallow_clone(), 0.0, &mut gaussian);
-    let by_solver = dpm_solver(&Circle, &path, start, Slow::Clean);
+    let by_solver = dpm_solver(&Circle, &path, start, Prediction::Data);
     for (name, x0) in [("DDIM", &by_ddim), ("DPM-Solver++(2M)", &by_solver)] {
         let radius = x0.square().sum_dim_intlist(-1, false, Kind::Float).sqrt();
         let (mean, std) = (radius.mean(Kind::Float), radius.std(true));

@@ -8,16 +8,16 @@
 use anyhow::Result;
 use clap::Parser;
 use from_noise::checkpoint::Run;
-use from_noise::cli;
 use from_noise::data::{Color, Format, Source, Split, from_u8};
-use from_noise::device;
 use from_noise::metrics::{
     ClassifierConfig, FeatureExtractor, FeatureNet, Moments, accuracy, classifier_step,
 };
 use from_noise::nn::lenet::LeNet;
-use from_noise::progress::Progress;
-use from_noise::results::Results;
 use from_noise::train::Trainer;
+use from_noise::util::cli;
+use from_noise::util::device;
+use from_noise::util::progress::Progress;
+use from_noise::util::results::Results;
 use serde::Serialize;
 use std::path::PathBuf;
 use tch::Tensor;
@@ -37,7 +37,7 @@ struct Args {
     /// Optimizer steps
     #[arg(long, default_value_t = 6_000)]
     steps: u64,
-    /// Seed of the weights, the batches and the jitter
+    /// Seed of the weights, the batches and the augment
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Go on where an interrupted run stopped
@@ -51,13 +51,13 @@ struct Score {
     test_accuracy: f64,
     train_accuracy: f64,
     test_images: usize,
-    floor: f64,
+    fid_real: f64,
     hash: String,
 }
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    from_noise::malloc::keep_pages();
+    from_noise::util::malloc::keep_pages();
     let device = device::pick(device::Choice::Auto)?;
     cli::listen_for_interrupts()?;
     let format = match args.data {
@@ -99,7 +99,7 @@ fn main() -> Result<()> {
         test_accuracy: accuracy(net, &test, device),
         train_accuracy: accuracy(net, &train, device),
         test_images: test.len(),
-        floor: saved.floor,
+        fid_real: saved.fid_real,
         hash: saved.hash().to_owned(),
     };
     println!("{score:?}");

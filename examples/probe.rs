@@ -1,7 +1,7 @@
 //! What libtorch can do here: a convolution forward and backward on every device there is.
 
 use anyhow::{Result, ensure};
-use from_noise::device::{self, Choice};
+use from_noise::util::device::{self, Choice};
 use tch::{Device, Kind, Tensor};
 
 fn main() -> Result<()> {

@@ -5,6 +5,7 @@
 
 use crate::schedule::{Coefficient, Level, per_sample};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use tch::Tensor;
 
 // ANCHOR: q_sample
@@ -76,7 +77,7 @@ pub fn posterior(t: Level, s: Level) -> Posterior {
 
 /// Which variance the reverse step takes, between the two that are optimal for a single point
 /// and for N(0, I) data (DDPM, section 3.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Variance {
     /// `beta_tilde`: DDIM's `eta = 1`.
@@ -85,6 +86,13 @@ pub enum Variance {
     Large,
     /// Between the two in the log, by the network's fraction `nu` (Improved DDPM eq. 15).
     Learned,
+}
+
+impl fmt::Display for Variance {
+    /// As flags and files spell it: `small`.
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 impl Posterior<Tensor> {

@@ -4,10 +4,11 @@
 //!
 //! ```text
 //! data > schedule > forward > conditioning > network > nn > denoiser > loss > train > checkpoint
-//!      > trained > guide > sample > metrics > evaluate > plot > results > cli
+//!      > pretrained > guide > sample > metrics > evaluate > plot
 //! ```
 //!
-//! ([`noise`], [`device`], [`malloc`], [`files`] and [`progress`] stand before all of them.)
+//! ([`noise`] stands before all of them, and so does most of [`util`], which holds what any program
+//! needs: devices, files, progress. Only its results and its command line stand at the end.)
 //!
 //! - The papers' mathematics is plain numbers and tensors: [`schedule`], [`forward`], [`loss`].
 //! - A [`network`] answers; a [`Model`](denoiser::Model) knows what the answer means; a
@@ -34,51 +35,46 @@
 //! | $v$ | `v` | velocity, $\alpha\epsilon - \sigma x_0$ |
 
 pub mod checkpoint;
-pub mod cli;
 pub mod conditioning;
 pub mod data;
 pub mod denoiser;
-pub mod device;
 pub mod evaluate;
-pub mod files;
 pub mod forward;
 pub mod guide;
 pub mod loss;
-pub mod malloc;
 pub mod metrics;
 pub mod network;
 pub mod nn;
 pub mod noise;
 pub mod plot;
-pub mod progress;
-pub mod results;
+pub mod pretrained;
 pub mod sample;
 pub mod schedule;
 pub mod train;
-pub mod trained;
+pub mod util;
 
 /// What a notebook's first cell wants: `use from_noise::prelude::*;`.
 pub mod prelude {
     pub use crate::conditioning::{Condition, Conditioning};
     pub use crate::data::Toy;
     pub use crate::denoiser::{
-        Clock, Denoised, Denoiser, Gaussian, Head, Meaning, Mixture, Model, Target,
+        Denoised, Denoiser, Gaussian, Head, Mixture, Model, Parameterization, Target, TimeInput,
     };
     pub use crate::evaluate::{Generator, ImageSampler, Sampler, Sampling, score};
     pub use crate::forward::{Variance, posterior, q_sample};
-    pub use crate::guide::Adapt;
+    pub use crate::guide::DenoiserExt;
     pub use crate::loss::{Weighting, l_edm, l_simple, l_v, l_x0};
     pub use crate::metrics::{FeatureExtractor, FeatureNet};
     pub use crate::nn::{ClassLabels, Mlp, MlpConfig};
     pub use crate::noise::{Seeded, gaussian};
     pub use crate::plot::{Curves, Density, Figure, Gif, Grid, Scatter, Trajectories, VectorField};
+    pub use crate::pretrained::Pretrained;
     pub use crate::sample::{
-        Churn, Slow, ddim, ddim_invert, ddpm, dpm_solver, dpm_solver_2, dpm_solver_3,
+        Churn, Prediction, ddim, ddim_invert, ddpm, dpm_solver, dpm_solver_2, dpm_solver_3,
         dpm_solver_sde, edm, heun, slerp, unipc,
     };
     pub use crate::schedule::{Level, Path, Schedule};
     pub use crate::train::{TrainConfig, Trainer};
-    pub use crate::trained::Trained;
     pub use tch::{self, Device, Kind, Tensor};
 }
 

@@ -1,6 +1,6 @@
 //! Chapters as they are typed: one's own pictures, interruptions, resumed runs, wrong words.
 
-use from_noise::results::row_seconds;
+use from_noise::util::results::row_seconds;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -107,11 +107,11 @@ fn scores_say_all_they_depend_on() {
     let scratch = tempfile::tempdir().unwrap();
     let out = scratch.path().to_str().unwrap();
     let said = succeeds(&["--score", "600", "--smoke", "--seed", "3", "--out", out]);
-    for word in ["n = 600", "path uniform", "2 evaluations", "seed 3", "floor"] {
+    for word in ["n = 600", "path uniform", "2 evaluations", "seed 3", "real images"] {
         assert!(said.contains(word), "{word:?} is not in: {said}");
     }
     let table = std::fs::read_to_string(scratch.path().join("score.csv")).unwrap();
-    let head = "sampler,path,steps,nfe,n,fid_lenet,error,floor,feature_net,seed,weights,\
+    let head = "sampler,path,steps,nfe,n,fid_lenet,error,fid_real,feature_net,seed,weights,\
                 class_entropy,condition";
     assert_eq!(table.lines().next(), Some(head));
     let row = table.lines().nth(1).unwrap();

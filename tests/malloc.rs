@@ -29,7 +29,7 @@ fn tensor() -> Tensor {
 /// Before `main`, and so before the test harness starts the thread in which tests run.
 extern "C" fn first() {
     if std::env::var("MALLOC_TEST").is_ok_and(|malloc| malloc == "keep") {
-        from_noise::malloc::keep_pages();
+        from_noise::util::malloc::keep_pages();
     }
 }
 

@@ -1,7 +1,7 @@
 //! A bar on a terminal, plain flushed lines on a pipe, and nothing printed twice.
 #![cfg(unix)]
 
-use from_noise::progress::Progress;
+use from_noise::util::progress::Progress;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::os::fd::{FromRawFd, OwnedFd};

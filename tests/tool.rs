@@ -3,17 +3,17 @@
 
 use from_noise::checkpoint::save_weights;
 use from_noise::data::{Color, Format, sample, to_u8};
-use from_noise::denoiser::{Head, Meaning};
+use from_noise::denoiser::{Head, Parameterization};
 use from_noise::evaluate::{
-    CHUNK, Filling, Generator, ImageSampler, Sampler, Sampling, Shard, Sweep,
+    CHUNK, Generator, ImageSampler, Sampler, Sampling, ScoreTable, Shard, Sweep,
 };
 use from_noise::metrics::{
     ClassifierConfig, FeatureExtractor, FeatureNet, Moments, frechet_distance,
 };
 use from_noise::nn::UnetConfig;
 use from_noise::noise::Seeded;
+use from_noise::pretrained::{ImageConfig, Pretrained};
 use from_noise::schedule::Path as Levels;
-use from_noise::trained::{ImageConfig, Trained};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
@@ -92,8 +92,8 @@ fn array(path: &Path, name: &str) -> Tensor {
     found.unwrap_or_else(|| panic!("no {name} in {}", path.display())).1
 }
 
-fn trained() -> Trained {
-    Trained::load(RUN, Device::Cpu).unwrap()
+fn trained() -> Pretrained {
+    Pretrained::load(RUN, Device::Cpu).unwrap()
 }
 
 /// 256 real digits, `[256, 1, 28, 28]`, u8: just as many as a covariance of 128 features wants.
@@ -116,7 +116,7 @@ fn save_npz(path: &Path, arrays: &[(&str, Tensor)]) {
 }
 
 /// The images `first..first + n` of a sampling.
-fn draw(trained: &Trained, sampling: Sampling, first: u64, n: u64) -> Tensor {
+fn draw(trained: &Pretrained, sampling: Sampling, first: u64, n: u64) -> Tensor {
     ImageSampler::new(trained, sampling).unwrap().draw(first, n, &mut |_| {})
 }
 
@@ -312,11 +312,11 @@ fn what_cannot_be_sampled_is_refused_before_anything_is_written() {
     let refused = |flags: &str, words: &[&str]| desk.fails(&format!("sample {RUN} {flags}"), words);
     refused("--sampler heun --eta 1", &["--eta means nothing to heun", "ddim"]);
     refused("--sampler ddim --variance large", &["--variance means nothing to ddim", "ddpm"]);
-    refused("--churn-scale 1", &["--churn means nothing to ddim", "edm"]);
+    refused("--s-noise 1", &["--s-noise means nothing to ddim", "edm"]);
     refused("--sampler euler", &["euler", "dpm-solver++2m-sde"]);
     refused("--eta 1.5", &["eta is 1.5", "to 1"]);
     refused("--sampler ddpm --variance learned", &["no variance", "small or large"]);
-    refused("--sampler edm --churn=-1", &["numbers from 0 up"]);
+    refused("--sampler edm --s-churn=-1", &["numbers from 0 up"]);
     refused("--steps 1001", &["1 to 1000"]);
     refused("--n 0", &["0"]);
     refused("--out x.jpg", &["x.jpg", ".npz"]);
@@ -545,12 +545,12 @@ fn a_table_holds_the_scores_of_its_sweep_and_is_filled_once() {
         assert!(!desk.path("t/table.csv").exists());
     }
     let said = desk.succeeds("table sweep.toml --out t --collect");
-    let table = desk.read("t/table.csv");
+    let written = desk.read("t/table.csv");
 
     // What the library says to the same sweep, on the same drawn parts and the same test images.
     let (trained, test) = (trained(), sample::dataset().first(40));
     let net = FeatureNet::load("weights/mnist-classifier", Device::Cpu).unwrap();
-    let combine = json!([
+    let grid = json!([
         {
             "samplers": [{"ddim": 0.0}, {"ddpm": "large"}, "heun", "dpm-solver++2m"],
             "paths": ["trailing"], "steps": [1, 2], "n": 39
@@ -560,15 +560,15 @@ fn a_table_holds_the_scores_of_its_sweep_and_is_filled_once() {
             "paths": ["karras"], "evaluations": [3], "n": 40
         }
     ]);
-    let sweep: Sweep = serde_json::from_value(json!({"seed": 0, "combine": combine})).unwrap();
+    let sweep: Sweep = serde_json::from_value(json!({"seed": 0, "grid": grid})).unwrap();
     let lines = sweep.lines(|sampling| ImageSampler::new(&trained, sampling)).unwrap();
     let alone = tempfile::tempdir().unwrap();
-    let filling = Filling::new(lines, &net, &test, alone.path()).unwrap();
-    let lines: Vec<_> = filling.lines().iter().collect();
+    let table = ScoreTable::new(lines, &net, &test, alone.path()).unwrap();
+    let lines: Vec<_> = table.lines().iter().collect();
     assert_eq!(lines.len(), 9);
-    filling.draw(&lines, Shard::WHOLE, |_| {}, || false).unwrap();
-    let rows = lines.iter().map(|line| filling.score(line).unwrap().unwrap());
-    let mut reader = csv::Reader::from_reader(table.as_bytes());
+    table.draw(&lines, Shard::WHOLE, |_| {}, || false).unwrap();
+    let rows = lines.iter().map(|line| table.score(line).unwrap().unwrap());
+    let mut reader = csv::Reader::from_reader(written.as_bytes());
     let found: Vec<from_noise::evaluate::Score> =
         reader.deserialize().map(Result::unwrap).collect();
     for (row, found) in rows.zip(&found) {
@@ -579,7 +579,7 @@ fn a_table_holds_the_scores_of_its_sweep_and_is_filled_once() {
 
     let said = desk.succeeds("table sweep.toml --out t");
     assert!(said.contains("drawing 0/0"), "drawn already: {said}");
-    assert_eq!(desk.read("t/table.csv"), table);
+    assert_eq!(desk.read("t/table.csv"), written);
     let sidecar: Value = serde_json::from_str(&desk.read("t/table.csv.json")).unwrap();
     assert_eq!(sidecar["config"]["weights"], json!("my-run"));
 
@@ -597,8 +597,8 @@ fn a_table_that_cannot_be_filled_is_refused() {
         desk.fails("table t.toml --out t", words);
     };
     let table = |samplers: &str, more: &str| {
-        let combine = format!("samplers = [{samplers}]\npaths = [\"trailing\"]\n{more}");
-        format!("weights = \"my-run\"\n[[combine]]\n{combine}\n")
+        let grid = format!("samplers = [{samplers}]\npaths = [\"trailing\"]\n{more}");
+        format!("weights = \"my-run\"\n[[grid]]\n{grid}\n")
     };
     refused("weights = 3", &["t.toml", "--help", "line 1"]);
     refused(&table("\"ddin\"", "steps = [1]\nn = 9"), &["ddin", "line 3"]);
@@ -631,7 +631,8 @@ fn a_run_in_colour_that_learned_its_variance_is_drawn_and_described() {
     let desk = Desk::new();
     let mut config = ImageConfig::mnist();
     config.format = Format { color: Color::Rgb, size: 16 };
-    config.meaning = Meaning { head: Head::MeanAndNu, ..Meaning::default() };
+    config.parameterization =
+        Parameterization { head: Head::MeanAndNu, ..Parameterization::default() };
     config.network =
         UnetConfig { in_channels: 3, out_channels: 6, image_size: 16, ..UnetConfig::tiny() };
     let vs = nn::VarStore::new(Device::Cpu);
@@ -654,7 +655,7 @@ fn a_run_in_colour_that_learned_its_variance_is_drawn_and_described() {
         "the noise eps, and the variance",
         "t in 1..=T",
         "after 77 steps",
-        &Trained::load(desk.path("run"), Device::Cpu).unwrap().hash,
+        &Pretrained::load(desk.path("run"), Device::Cpu).unwrap().hash,
         "0.2500 in step 20",
     ] {
         assert!(said.contains(words), "{words:?} is not in: {said}");
@@ -709,7 +710,7 @@ fn a_class_conditional_run_draws_and_fills_tables() {
     own_run(&desk); // for its folder of test pictures
     let config = desk.read("labelled/config.json").replace("\"mnist\"", "\"./pets\"");
     fs::write(desk.path("labelled/config.json"), config).unwrap();
-    let table = "weights = \"labelled\"\nclass = 2\n[[combine]]\nsamplers = [\"heun\"]\n\
+    let table = "weights = \"labelled\"\nclass = 2\n[[grid]]\nsamplers = [\"heun\"]\n\
                  paths = [\"trailing\"]\nsteps = [2]\nn = 40\n";
     fs::write(desk.path("sweep.toml"), table).unwrap();
     let said = desk.succeeds("table sweep.toml --out t");
@@ -767,7 +768,7 @@ fn a_path_that_starts_too_low_is_refused_or_named() {
     assert!(said.contains("warning: the path uniform of 2 steps starts at t = 501"), "{said}");
     fs::write(
         desk.path("t.toml"),
-        "weights = \"weights/mnist-ddpm\"\n[[combine]]\nsamplers = [\"heun\"]\n\
+        "weights = \"weights/mnist-ddpm\"\n[[grid]]\nsamplers = [\"heun\"]\n\
          paths = [\"uniform\"]\nsteps = [1]\nn = 9\n",
     )
     .unwrap();

@@ -1,24 +1,24 @@
 //! Algorithm 2: the loop that draws, and pictures of its way.
 
 use anyhow::Result;
-use from_noise::cli::Chapter;
 use from_noise::data::{Dataset, Source, Split, from_u8, sample};
 use from_noise::denoiser::Denoiser;
-use from_noise::device::on_cpu;
 use from_noise::forward::{Variance, q_sample};
-use from_noise::guide::{Adapt, Seen};
+use from_noise::guide::{DenoiserExt, Snapshot};
 use from_noise::noise::Seeded;
 use from_noise::plot::{Curves, Figure, Gif, Grid};
-use from_noise::progress::Progress;
+use from_noise::pretrained::Pretrained;
 use from_noise::sample::ddpm;
 use from_noise::schedule::{Path, Schedule};
-use from_noise::trained::Trained;
+use from_noise::util::cli::Chapter;
+use from_noise::util::device::on_cpu;
+use from_noise::util::progress::Progress;
 use tch::{Device, Tensor};
 
 /// Algorithm 2, with every step of the first images kept for the pictures.
 #[allow(non_snake_case)]
 pub fn draw(
-    trained: &Trained,
+    trained: &Pretrained,
     log: &std::path::Path,
     (n, steps, every): (u64, usize, usize),
     chapter: &mut Chapter,
@@ -31,10 +31,10 @@ pub fn draw(
         // ANCHOR: draw
         let mut noise = Seeded::new(chapter.seed, first);
         let x_T = noise.start(&trained.config.shape(16.min((n - first) as i64)));
-        let tick = |seen: &Seen| {
+        let tick = |seen: &Snapshot| {
             progress.tick(format_args!("t = {}", trained.schedule.t_of(seen.at)));
         };
-        let model = trained.model.given(None).clip(1.0).watched(tick).recorded();
+        let model = trained.model.given(None).clip(1.0).with_callback(tick).recorded();
         let x_T = x_T.to_device(chapter.device);
         let x0 = ddpm(&model, &path, x_T, Variance::Small, &mut |x| noise.draw(x));
         // ANCHOR_END: draw
@@ -77,7 +77,7 @@ fn training_loss(log: &std::path::Path) -> Option<Figure> {
 }
 
 /// The loss of the averaged weights at each of 40 levels, on images they were not trained on.
-fn loss_by_level(trained: &Trained, held_out: &Dataset, device: Device) -> Figure {
+fn loss_by_level(trained: &Pretrained, held_out: &Dataset, device: Device) -> Figure {
     let _guard = tch::no_grad_guard();
     let x0 = from_u8(&held_out.images);
     let mut noise = Seeded::new(0, 1 << 32);
@@ -87,8 +87,8 @@ fn loss_by_level(trained: &Trained, held_out: &Dataset, device: Device) -> Figur
             let at = trained.schedule.level((i * last / 40).max(1));
             let eps = noise.draw(&x0);
             let x_t = q_sample(&x0, &eps, at).to_device(device);
-            let belief = trained.model.given(None).denoise(&x_t, at);
-            let error = (on_cpu(belief.eps()) - eps).square().mean(None);
+            let prediction = trained.model.given(None).denoise(&x_t, at);
+            let error = (on_cpu(prediction.eps()) - eps).square().mean(None);
             (trained.schedule.t_of(at), error.double_value(&[]))
         })
         .collect();
@@ -96,16 +96,18 @@ fn loss_by_level(trained: &Trained, held_out: &Dataset, device: Device) -> Figur
     figure.line("", &points).size(370.0, 240.0).draw()
 }
 
-/// Two images on their way: what the sampler holds, above what it believes.
-fn stills(seen: &[Seen], schedule: &Schedule) -> Figure {
-    let picked: Vec<&Seen> = (0..10).map(|column| &seen[(seen.len() - 1) * column / 9]).collect();
-    let row = |image: i64, believed: bool| {
-        let of = |seen: &&Seen| if believed { &seen.x0 } else { &seen.x_t }.narrow(0, image, 1);
+/// Two images on their way: what the sampler holds, above what it predicts.
+fn stills(seen: &[Snapshot], schedule: &Schedule) -> Figure {
+    let picked: Vec<&Snapshot> =
+        (0..10).map(|column| &seen[(seen.len() - 1) * column / 9]).collect();
+    let row = |image: i64, predicted: bool| {
+        let of =
+            |seen: &&Snapshot| if predicted { &seen.x0 } else { &seen.x_t }.narrow(0, image, 1);
         picked.iter().map(of).collect::<Vec<_>>()
     };
     let rows = [row(0, false), row(0, true), row(1, false), row(1, true)];
     let rows: Vec<Tensor> = rows.into_iter().flatten().collect();
-    let time = |seen: &&Seen| format!("t = {}", schedule.t_of(seen.at));
+    let time = |seen: &&Snapshot| format!("t = {}", schedule.t_of(seen.at));
     let times: Vec<String> = picked.iter().map(time).collect();
     Grid::new(&Tensor::cat(&rows, 0), picked.len())
         .scale(3)
@@ -114,9 +116,9 @@ fn stills(seen: &[Seen], schedule: &Schedule) -> Figure {
         .draw()
 }
 
-/// Every `every`-th step of eight images: x_t beside the belief about x0.
-fn film(seen: &[Seen], schedule: &Schedule, every: usize) -> Gif {
-    let frame = |seen: &Seen| {
+/// Every `every`-th step of eight images: x_t beside the prediction about x0.
+fn film(seen: &[Snapshot], schedule: &Schedule, every: usize) -> Gif {
+    let frame = |seen: &Snapshot| {
         let few = |x: &Tensor| x.narrow(0, 0, x.size()[0].min(8));
         let panel = |title: String, x: &Tensor| Grid::new(&few(x), 4).title(title).draw();
         let now = panel(format!("x_t, t = {}", schedule.t_of(seen.at)), &seen.x_t);

@@ -2,16 +2,16 @@
 
 use anyhow::Result;
 use from_noise::checkpoint::{Run, load_weights};
-use from_noise::cli::{self, Chapter, Common};
 use from_noise::data::{Source, Split, batch_indices, sample};
 use from_noise::evaluate::{Generator, ImageSampler, Sampler, Sampling, score};
 use from_noise::loss::l_target;
 use from_noise::metrics::FeatureNet;
 use from_noise::plot::{Figure, Grid};
-use from_noise::progress::Progress;
+use from_noise::pretrained::{ImageConfig, ImageModel, Pretrained};
 use from_noise::schedule::Path;
 use from_noise::train::Trainer;
-use from_noise::trained::{ImageConfig, ImageModel, Trained};
+use from_noise::util::cli::{self, Chapter, Common};
+use from_noise::util::progress::Progress;
 use std::path::PathBuf;
 use tch::{Device, Kind, Tensor};
 
@@ -53,7 +53,8 @@ pub fn learn(
             let eps = x0.randn_like();
             let cond = config.draw_condition(&labels.index_select(0, &chosen));
             let loss = l_target(model, &levels, &x0, &cond, &eps); // L_simple if it predicts eps
-            (config.weighting.of(&levels, model.meaning.target, &loss) * loss).mean(Kind::Float)
+            (config.weighting.of(&levels, model.parameterization.target, &loss) * loss)
+                .mean(Kind::Float)
         })?;
         // ANCHOR_END: train
         if trainer.step.is_multiple_of(10) {
@@ -117,7 +118,7 @@ fn images(
     let (sampler, path, seed) = (Sampler::Ddim(0.0), Path::Trailing, chapter.seed);
     let (schedule, model) = (config.schedule.build(), model.clone());
     let (config, device, hash) = (config.clone(), chapter.device, "in training".into());
-    let now = Trained { config, schedule, model, device, step, hash };
+    let now = Pretrained { config, schedule, model, device, step, hash };
     let sampling = Sampling { sampler, path, steps, seed };
     ImageSampler::new(&now, sampling).expect("a sampling of any model")
 }

@@ -6,14 +6,14 @@ mod measure;
 
 use anyhow::Result;
 use clap::Parser;
-use from_noise::cli::{self, Common, Cost};
 use from_noise::data::{Color, Format, Source};
 use from_noise::evaluate::{CHUNK, Sampler, Sampling, check_shape};
 use from_noise::metrics::FeatureNet;
 use from_noise::nn::UnetConfig;
+use from_noise::pretrained::{ImageConfig, Pretrained};
 use from_noise::schedule::Path;
 use from_noise::train::TrainConfig;
-use from_noise::trained::{ImageConfig, Trained};
+use from_noise::util::cli::{self, Common, Cost};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -100,7 +100,7 @@ fn plan(args: &Args) -> Result<Plan> {
         let steps = args.steps.unwrap_or(common.choose(4, 50_000, 100_000, 800_000));
         let (steps, image) = match &args.config {
             Some(dir) => {
-                let image = Trained::config(cli::find(dir))?;
+                let image = Pretrained::config(cli::find(dir))?;
                 (args.steps.or(image.train.cooldown.map(|[_, end]| end)).unwrap_or(steps), image)
             }
             None => (steps, image_config(args, steps)),
@@ -171,11 +171,11 @@ fn cost(plan: &Plan) -> Result<Cost> {
             of(&image.network, 3.0 * *steps as f64 * batch, batch)
         }
         Plan::Draw { weights, samples, steps } => {
-            let image = Trained::config(cli::find(weights))?;
+            let image = Pretrained::config(cli::find(weights))?;
             of(&image.network, *samples as f64 * *steps as f64, 16.0)
         }
         Plan::Score { weights, samples, sampling } => {
-            let image = Trained::config(cli::find(weights))?;
+            let image = Pretrained::config(cli::find(weights))?;
             of(&image.network, (*samples * sampling.steps as u64) as f64, CHUNK as f64)
         }
     }
@@ -200,12 +200,12 @@ fn main() -> Result<()> {
             learn::learn(image, *steps, start, judged_by, &args.common, &chapter)?;
         }
         Plan::Draw { weights, samples, steps } => {
-            let trained = Trained::load(cli::find(weights), chapter.device)?;
+            let trained = Pretrained::load(cli::find(weights), chapter.device)?;
             let log = cli::find(weights).join("log.csv");
             draw::draw(&trained, &log, (*samples, *steps, args.every), &mut chapter)?;
         }
         Plan::Score { weights, samples, sampling } => {
-            let trained = Trained::load(cli::find(weights), chapter.device)?;
+            let trained = Pretrained::load(cli::find(weights), chapter.device)?;
             let net = FeatureNet::load(cli::find(&args.classifier), chapter.device)?;
             check_shape(trained.config.format.shape(), &net)?;
             measure::measure(&trained, &net, sampling, *samples, args.common.smoke, &mut chapter)?;

@@ -1,12 +1,12 @@
 //! How good the digits are: FID-LeNet, their classes, and how well they teach.
 
 use anyhow::Result;
-use from_noise::cli::Chapter;
 use from_noise::data::{Dataset, Split, sample};
 use from_noise::evaluate::{CHUNK, ImageSampler, Sampling, score};
 use from_noise::metrics::{FeatureExtractor, FeatureNet, classification_accuracy_score};
-use from_noise::progress::Progress;
-use from_noise::trained::Trained;
+use from_noise::pretrained::Pretrained;
+use from_noise::util::cli::Chapter;
+use from_noise::util::progress::Progress;
 use serde::Serialize;
 use tch::{Device, Tensor};
 
@@ -20,7 +20,7 @@ struct Cas {
 
 /// FID-LeNet, the classes, and how well the samples teach.
 pub fn measure(
-    trained: &Trained,
+    trained: &Pretrained,
     net: &FeatureNet,
     sampling: &Sampling,
     n: u64,
@@ -40,8 +40,8 @@ pub fn measure(
         labels.extend(classes.map(Tensor::shallow_clone));
     };
     let images = ImageSampler::new(trained, *sampling)?;
-    let floor = net.distance_of_real(&test, n, 0);
-    let score = score(&images, net, n, floor, keep, |_| progress.tick(""));
+    let fid_real = net.distance_of_real(&test, n, 0);
+    let score = score(&images, net, n, fid_real, keep, |_| progress.tick(""));
     progress.finish(format_args!("{n} images"));
     println!("{score}");
     let (pixels, labels) = (Tensor::cat(&pixels, 0), Tensor::cat(&labels, 0));

@@ -42,7 +42,7 @@ pub use config::read_config;
 pub use run::Run;
 pub use weights::{fingerprint, load_tensors, load_weights, save_tensors, save_weights};
 
-use crate::files::write_atomically;
+use crate::util::files::write_atomically;
 use std::path::{Path, PathBuf};
 
 /// What can go wrong between memory and a run directory; every message ends with what to do.

@@ -1,6 +1,6 @@
 use super::{CheckpointError, config, log::Log, weights};
-use crate::files::{sync_dir, write_through};
 use crate::train::Trainer;
+use crate::util::files::{sync_dir, write_through};
 use serde::{Serialize, de::DeserializeOwned};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};

@@ -4,9 +4,9 @@
 //! rule gives `E[x0 | x_t]` exactly. No training, no network, no approximation.
 
 use super::{Denoised, Denoiser};
-use crate::device::on_cpu;
 use crate::forward::{posterior, transition};
 use crate::schedule::{Level, Schedule};
+use crate::util::device::on_cpu;
 use tch::Tensor;
 
 // ANCHOR: gaussian
@@ -24,7 +24,7 @@ impl Gaussian {
     }
 
     /// What stays unknown about `x0` once `x_t` is seen: `Var[x0 | x_t]`.
-    pub fn doubt(&self, at: Level) -> f64 {
+    pub fn x0_variance(&self, at: Level) -> f64 {
         (self.std * at.sigma).powi(2) / self.variance_at(at)
     }
 }
@@ -61,7 +61,7 @@ impl BestVariance {
     pub fn nu(&self, t: usize) -> f64 {
         let at = self.schedule.level(t);
         let q = posterior(at, self.schedule.level(t - 1));
-        let best = q.var_small + q.on_x0.powi(2) * self.data.doubt(at);
+        let best = q.var_small + q.on_x0.powi(2) * self.data.x0_variance(at);
         let next_up = || posterior(self.schedule.level(2), self.schedule.level(1)).var_small;
         let small = if t == 1 { next_up() } else { q.var_small };
         (best / small).ln() / (q.var_large / small).ln()
@@ -139,8 +139,8 @@ impl Mixture {
     }
     // ANCHOR_END: reverse
 
-    /// The exact per-coordinate doubt `Var[x0 | x_t]`, averaged over the coordinates: `[B]`.
-    pub fn doubt(&self, x_t: &Tensor, at: Level) -> Tensor {
+    /// The exact per-coordinate variance `Var[x0 | x_t]`, averaged over the coordinates: `[B]`.
+    pub fn x0_variance(&self, x_t: &Tensor, at: Level) -> Tensor {
         let x = on_cpu(x_t);
         let share = self.responsibilities(&x, at); // [B, K]
         let dims = self.means.size()[1] as f64;

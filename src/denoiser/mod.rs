@@ -1,6 +1,6 @@
-//! What every sampler sees: a [`Denoiser`] turns a noisy sample into a belief about the clean one.
+//! What every sampler sees: a [`Denoiser`] turns a noisy sample into a prediction about the clean one.
 //!
-//! The belief is a pair, the clean sample `x0` and the noise `eps`, always tied by
+//! The prediction is a pair, the clean sample `x0` and the noise `eps`, always tied by
 //! `x_t = alpha * x0 + sigma * eps`. Networks become denoisers in [`Model`]; data whose answer is
 //! known in closed form are in [`exact`].
 
@@ -8,13 +8,13 @@ pub mod exact;
 mod model;
 
 pub use exact::{BestVariance, Gaussian, Mixture};
-pub use model::{Clock, Given, Head, Meaning, Model, Preconditioning, Target};
+pub use model::{Given, Head, Model, Parameterization, Preconditioning, Target, TimeInput};
 
 use crate::schedule::{Coefficient, Level};
 use tch::Tensor;
 
 // ANCHOR: denoised
-/// One belief, two views of it. The fields are private so that the tie
+/// One prediction, two views of it. The fields are private so that the tie
 /// `x_t = alpha * x0 + sigma * eps` cannot break.
 #[derive(Debug)]
 pub struct Denoised {
@@ -65,12 +65,12 @@ impl Denoised {
     }
     // ANCHOR_END: views
 
-    /// The clean sample, as believed.
+    /// The clean sample, as predicted.
     pub fn x0(&self) -> &Tensor {
         &self.x0
     }
 
-    /// All the noise in `x_t`, as believed (not the last step's increment).
+    /// All the noise in `x_t`, as predicted (not the last step's increment).
     pub fn eps(&self) -> &Tensor {
         &self.eps
     }
@@ -91,7 +91,7 @@ impl Denoised {
     }
 
     /// Changes the clean sample and derives `eps` again. At a clean level nothing is in doubt, and
-    /// the belief stays as it is.
+    /// the prediction stays as it is.
     pub fn map_x0(self, x_t: &Tensor, at: Level, f: impl FnOnce(&Tensor) -> Tensor) -> Self {
         if at.is_clean() {
             return self;
@@ -112,7 +112,7 @@ fn same_shape(name: &str, view: &Tensor, x_t: &Tensor) {
 // ANCHOR: denoiser
 /// The one trait every sampler sees: no condition, no schedule, no training flag.
 pub trait Denoiser {
-    /// The belief about `x_t` (`[B, ...]`), the whole batch at level `at`.
+    /// The prediction about `x_t` (`[B, ...]`), the whole batch at level `at`.
     fn denoise(&self, x_t: &Tensor, at: Level) -> Denoised;
 }
 // ANCHOR_END: denoiser

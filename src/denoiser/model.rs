@@ -58,7 +58,7 @@ impl Target {
     }
 
     /// The prediction behind an output for `x_t`; one level for the batch, or one per sample.
-    pub fn read(self, x_t: &Tensor, levels: &[Level], output: Tensor) -> Denoised {
+    pub fn denoised(self, x_t: &Tensor, levels: &[Level], output: Tensor) -> Denoised {
         let at = Level::of_batch(levels, x_t);
         match self {
             Target::Eps => Denoised::from_eps(x_t, at, output),
@@ -104,11 +104,11 @@ impl Head {
     }
 }
 
-/// What the network is told of the level. It is part of the weights' meaning, so it is saved with
-/// them.
+/// What the network is told of the level. Part of the parameterization, which is
+/// saved with the weights.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Clock {
+pub enum TimeInput {
     /// The `t` in `1..=T` that the model's schedule calls the level (the papers' count).
     OneBased,
     /// `t - 1` in `0..T`: published weights.
@@ -120,62 +120,67 @@ pub enum Clock {
     QuarterLogSigma,
 }
 
-impl Clock {
+impl TimeInput {
     /// The number for a level. Schedules begin at `t = 1`: a level below it is told as 1.
     ///
     /// # Panics
     /// When the clock counts a schedule's steps and there is no schedule.
-    pub fn read(self, at: Level, schedule: Option<&Schedule>) -> f64 {
+    pub fn value(self, at: Level, schedule: Option<&Schedule>) -> f64 {
         let t = || schedule.expect(NO_SCHEDULE).t_of(at);
         match self {
-            Clock::OneBased => t().max(1.0),
-            Clock::ZeroBased => t().max(1.0) - 1.0,
-            Clock::Times(factor) => t() * factor,
-            Clock::QuarterLogSigma => (at.sigma / at.alpha).ln() / 4.0,
+            TimeInput::OneBased => t().max(1.0),
+            TimeInput::ZeroBased => t().max(1.0) - 1.0,
+            TimeInput::Times(factor) => t() * factor,
+            TimeInput::QuarterLogSigma => (at.sigma / at.alpha).ln() / 4.0,
         }
     }
 }
 
 const NO_SCHEDULE: &str = "this model is told the t of its schedule: give Model::new a schedule, \
-                           or take Clock::QuarterLogSigma";
+                           or take TimeInput::QuarterLogSigma";
 
 /// All that turns a network's numbers into a prediction; saved in `config.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Meaning {
+pub struct Parameterization {
     pub target: Target,
     pub head: Head,
-    pub clock: Clock,
+    #[serde(alias = "clock")]
+    pub time_input: TimeInput,
 }
 
-impl Default for Meaning {
+impl Default for Parameterization {
     /// DDPM's: the noise, no variance, the paper's `t`.
     fn default() -> Self {
-        Self { target: Target::Eps, head: Head::Mean, clock: Clock::OneBased }
+        Self { target: Target::Eps, head: Head::Mean, time_input: TimeInput::OneBased }
     }
 }
 
 // ANCHOR: model
-/// A network, the meaning of its output, and the schedule whose `t` it is told. Cloning shares the
+/// A network, its parameterization, and the schedule whose `t` it is told. Cloning shares the
 /// network.
 #[derive(Debug)]
 pub struct Model<N> {
     pub net: Rc<N>,
-    pub meaning: Meaning,
+    pub parameterization: Parameterization,
     schedule: Option<Schedule>,
 }
 
 impl<N: Network> Model<N> {
     /// `schedule` is the one that the network is trained on; `None` for a network that is told the
-    /// noise itself ([`Clock::QuarterLogSigma`]).
+    /// noise itself ([`TimeInput::QuarterLogSigma`]).
     ///
     /// # Panics
     /// When a schedule is needed and there is none.
-    pub fn new(net: N, meaning: Meaning, schedule: impl Into<Option<Schedule>>) -> Self {
+    pub fn new(
+        net: N,
+        parameterization: Parameterization,
+        schedule: impl Into<Option<Schedule>>,
+    ) -> Self {
         let schedule = schedule.into();
-        let needed = meaning.clock != Clock::QuarterLogSigma;
+        let needed = parameterization.time_input != TimeInput::QuarterLogSigma;
         assert!(schedule.is_some() || !needed, "{NO_SCHEDULE}");
-        Self { net: Rc::new(net), meaning, schedule }
+        Self { net: Rc::new(net), parameterization, schedule }
     }
 
     /// Fixes the condition and encodes it, once: from here on nobody knows there was one.
@@ -194,9 +199,9 @@ impl<N: Network> Model<N> {
         conditioning: &Conditioning,
         train: bool,
     ) -> (Tensor, Option<Tensor>) {
-        let Meaning { target, head, clock } = self.meaning;
-        let read = |at: &Level| clock.read(*at, self.schedule.as_ref()) as f32;
-        let t: Vec<f32> = levels.iter().map(read).collect();
+        let Parameterization { target, head, time_input } = self.parameterization;
+        let value = |at: &Level| time_input.value(*at, self.schedule.as_ref()) as f32;
+        let t: Vec<f32> = levels.iter().map(value).collect();
         let t = Tensor::from_slice(&t).to_device(x_t.device()); // [1] or [B]
         let input = per_sample(levels, x_t, |at| target.input(at)) * x_t;
         let input = input.to_kind(self.net.kind().unwrap_or(x_t.kind()));
@@ -226,7 +231,7 @@ impl<N: Network> Denoiser for Given<N> {
             return Denoised::from_eps(x_t, at, eps);
         }
         let (output, nu) = self.model.output(x_t, &[at], &self.conditioning, false);
-        self.model.meaning.target.read(x_t, &[at], output).with_nu(nu)
+        self.model.parameterization.target.denoised(x_t, &[at], output).with_nu(nu)
     }
 }
 // ANCHOR_END: model
@@ -234,6 +239,6 @@ impl<N: Network> Denoiser for Given<N> {
 impl<N> Clone for Model<N> {
     fn clone(&self) -> Self {
         let schedule = self.schedule.clone();
-        Self { net: Rc::clone(&self.net), meaning: self.meaning, schedule }
+        Self { net: Rc::clone(&self.net), parameterization: self.parameterization, schedule }
     }
 }

@@ -1,6 +1,6 @@
 //! What draws images, whatever it is: the one thing that scores, tables and the tool know.
 
-use crate::guide::Seen;
+use crate::guide::Snapshot;
 use tch::Tensor;
 
 // ANCHOR: generator
@@ -19,7 +19,7 @@ pub trait Generator {
 
     /// The images `first, first + 1, ...`: `[n, C, H, W]`, in `[-1, 1]`. `look` is shown every
     /// evaluation of the network.
-    fn draw(&self, first: u64, n: u64, look: &mut dyn FnMut(&Seen)) -> Tensor;
+    fn draw(&self, first: u64, n: u64, look: &mut dyn FnMut(&Snapshot)) -> Tensor;
 }
 // ANCHOR_END: generator
 

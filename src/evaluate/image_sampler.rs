@@ -3,10 +3,10 @@
 use super::generator::{Generator, Recipe};
 use super::sampling::{Sampling, SamplingError};
 use crate::denoiser::Denoiser;
-use crate::guide::{Adapt, Seen};
+use crate::guide::{DenoiserExt, Snapshot};
 use crate::nn::ClassLabels;
 use crate::noise::Seeded;
-use crate::trained::Trained;
+use crate::pretrained::Pretrained;
 use tch::Tensor;
 
 /// Which class an image is drawn of, by its number, from a class-conditional model.
@@ -23,7 +23,7 @@ pub enum Classes {
 /// can keep it.
 #[derive(Debug)]
 pub struct ImageSampler {
-    trained: Trained,
+    trained: Pretrained,
     sampling: Sampling,
     classes: Classes,
     clip: bool,
@@ -36,7 +36,7 @@ impl ImageSampler {
     ///
     /// # Errors
     /// A sampling that the model cannot give.
-    pub fn new(trained: &Trained, sampling: Sampling) -> Result<Self, SamplingError> {
+    pub fn new(trained: &Pretrained, sampling: Sampling) -> Result<Self, SamplingError> {
         sampling.check(trained)?;
         let trained = trained.clone();
         Ok(Self { trained, sampling, classes: Classes::InTurn, clip: true, start: None })
@@ -85,8 +85,8 @@ impl Generator for ImageSampler {
     }
 
     #[allow(non_snake_case)]
-    fn draw(&self, first: u64, n: u64, look: &mut dyn FnMut(&Seen)) -> Tensor {
-        let Trained { config, schedule, model, device, .. } = &self.trained;
+    fn draw(&self, first: u64, n: u64, look: &mut dyn FnMut(&Snapshot)) -> Tensor {
+        let Pretrained { config, schedule, model, device, .. } = &self.trained;
         let mut noise = Seeded::new(self.sampling.seed, first);
         let seeded = noise.start(&config.shape(n as i64)); // drawn whether it is used or not
         let given = self.start.as_ref().map(|x| x.narrow(0, first as i64, n as i64));
@@ -94,7 +94,7 @@ impl Generator for ImageSampler {
         let model = model.given(self.labels(first, n));
         let model: Box<dyn Denoiser> =
             if self.clip { Box::new(model.clip(1.0)) } else { Box::new(model) };
-        self.sampling.run(&model.watched(look), schedule, x_T, &mut |x| noise.draw(x))
+        self.sampling.run(&model.with_callback(look), schedule, x_T, &mut |x| noise.draw(x))
     }
 
     fn recipe(&self) -> Recipe {

@@ -1,16 +1,16 @@
 //! Scoring a generator of images: draw, round to pixels, measure, forget; the memory does not grow
 //! with the number of samples.
 
-mod filling;
 mod generator;
 mod image_sampler;
 mod sampling;
 mod score;
+mod score_table;
 mod sweep;
 
-pub use filling::{Filling, Line, Shard, SweepError};
 pub use generator::{Generator, Recipe};
 pub use image_sampler::{Classes, ImageSampler};
 pub use sampling::{Sampler, Sampling, SamplingError};
-pub use score::{CHUNK, Score, ShapeError, Tally, check_shape, score};
-pub use sweep::{Combine, Sweep};
+pub use score::{CHUNK, FeatureStats, Score, ShapeError, check_shape, score};
+pub use score_table::{ScoreTable, Shard, SweepError, TableEntry};
+pub use sweep::{Sweep, SweepGrid};

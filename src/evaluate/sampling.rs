@@ -3,13 +3,12 @@
 use crate::denoiser::{Denoiser, Head, Target};
 use crate::forward::Variance;
 use crate::noise::Noise;
+use crate::pretrained::Pretrained;
 use crate::sample::{
-    Churn, Slow, ddim, ddpm, dpm_solver, dpm_solver_2, dpm_solver_3, dpm_solver_sde, edm, heun,
-    unipc,
+    Churn, Prediction, ddim, ddpm, dpm_solver, dpm_solver_2, dpm_solver_3, dpm_solver_sde, edm,
+    heun, unipc,
 };
 use crate::schedule::{Level, Path, PathError, Schedule};
-use crate::trained::Trained;
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use tch::Tensor;
@@ -79,10 +78,7 @@ impl fmt::Display for Sampler {
         match self {
             Sampler::Ddim(eta) => write!(f, "DDIM eta {eta}"),
             Sampler::Ddpm(Variance::Large) => write!(f, "DDPM large (sigma-hat)"),
-            Sampler::Ddpm(variance) => {
-                let word = variance.to_possible_value().expect("no variance is hidden");
-                write!(f, "DDPM {}", word.get_name())
-            }
+            Sampler::Ddpm(variance) => write!(f, "DDPM {variance}"),
             Sampler::Heun => write!(f, "Heun"),
             Sampler::Edm(churn) => write!(f, "EDM {churn}"),
             Sampler::DpmSolver2 => write!(f, "DPM-Solver-2"),
@@ -128,8 +124,8 @@ const SIGNAL_AT_START: f64 = 0.05;
 
 impl Sampling {
     /// Refuses what would end in nonsense, or in a panic, on the way.
-    pub fn check(&self, trained: &Trained) -> Result<(), SamplingError> {
-        let (schedule, meaning) = (&trained.schedule, trained.config.meaning);
+    pub fn check(&self, trained: &Pretrained) -> Result<(), SamplingError> {
+        let (schedule, parameterization) = (&trained.schedule, trained.config.parameterization);
         schedule.check_path(self.path, self.steps)?;
         if self.steps == 1 && schedule.steps() > 1 {
             let from_below = matches!(self.path, Path::Uniform | Path::Quadratic | Path::Linspace);
@@ -141,14 +137,14 @@ impl Sampling {
             if self.sampler.sees_log_snr() {
                 let sampler = self.sampler.to_string();
                 return Err(SamplingError::NoSignal(sampler, "DDIM, DDPM or Heun"));
-            } else if meaning.target == Target::Eps {
+            } else if parameterization.target == Target::Eps {
                 let what = "a network that predicts the noise".into();
                 return Err(SamplingError::NoSignal(what, "the path uniform"));
             }
         }
         match self.sampler {
             Sampler::Ddim(eta) if !(0.0..=1.0).contains(&eta) => Err(SamplingError::Eta(eta)),
-            Sampler::Ddpm(Variance::Learned) if meaning.head == Head::Mean => {
+            Sampler::Ddpm(Variance::Learned) if parameterization.head == Head::Mean => {
                 Err(SamplingError::NoVariance)
             }
             Sampler::Edm(churn) if !churn.is_sound() => Err(SamplingError::Churn(churn)),
@@ -212,8 +208,8 @@ impl Sampling {
             Sampler::Edm(churn) => edm(model, &path, x_T, churn, noise),
             Sampler::DpmSolver2 => dpm_solver_2(model, &path, x_T),
             Sampler::DpmSolver3 => dpm_solver_3(model, &path, x_T),
-            Sampler::DpmSolver2M => dpm_solver(model, &path, x_T, Slow::Noise),
-            Sampler::DpmSolverPlusPlus2M => dpm_solver(model, &path, x_T, Slow::Clean),
+            Sampler::DpmSolver2M => dpm_solver(model, &path, x_T, Prediction::Noise),
+            Sampler::DpmSolverPlusPlus2M => dpm_solver(model, &path, x_T, Prediction::Data),
             Sampler::DpmSolverPlusPlus2MSde => dpm_solver_sde(model, &path, x_T, noise),
             Sampler::UniPc => unipc(model, &path, x_T),
         }

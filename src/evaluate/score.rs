@@ -3,7 +3,7 @@
 use super::generator::{Generator, Recipe};
 use super::sampling::Sampler;
 use crate::data::to_u8;
-use crate::guide::Seen;
+use crate::guide::Snapshot;
 use crate::metrics::{FeatureExtractor, Groups, class_histogram, frechet_distance};
 use crate::schedule::Path;
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,8 @@ pub struct Score {
     /// The jackknife's standard error of the distance; none for fewer than 40 images.
     pub error: Option<f64>,
     /// The distance of as many real test images from the training images.
-    pub floor: f64,
+    #[serde(alias = "floor")]
+    pub fid_real: f64,
     /// Hash of the network whose features are compared.
     pub feature_net: String,
     pub seed: u64,
@@ -66,7 +67,7 @@ impl fmt::Display for Score {
         write!(
             f,
             "FID-LeNet {:.2}{error} (n = {}, {}, path {}, {} evaluations, {condition}seed {}, {}, \
-             feature net {}; floor {:.2})",
+             feature net {}; real images {:.2})",
             self.fid_lenet,
             self.n,
             self.sampler,
@@ -75,7 +76,7 @@ impl fmt::Display for Score {
             self.seed,
             self.weights,
             self.feature_net,
-            self.floor
+            self.fid_real
         )
     }
 }
@@ -99,13 +100,13 @@ pub fn check_shape(drawn: [i64; 3], extractor: &dyn FeatureExtractor) -> Result<
 
 /// What a score is computed from, image by image.
 #[derive(Debug)]
-pub struct Tally {
+pub struct FeatureStats {
     groups: Groups,
     labels: Vec<Tensor>,
     n: u64,
 }
 
-impl Tally {
+impl FeatureStats {
     /// Nothing counted yet, of feature vectors of length `dim`.
     pub fn new(dim: i64) -> Self {
         Self { groups: Groups::new(dim), labels: Vec::new(), n: 0 }
@@ -127,9 +128,9 @@ impl Tally {
         (distance(&self.groups.total()), self.groups.standard_error(distance))
     }
 
-    /// The score of all that was added, which `recipe` drew. `floor` is the distance of as many
+    /// The score of all that was added, which `recipe` drew. `fid_real` is the distance of as many
     /// test images: see `distance_of_real` of [`FeatureExtractor`].
-    pub fn score(&self, recipe: Recipe, net: &dyn FeatureExtractor, floor: f64) -> Score {
+    pub fn score(&self, recipe: Recipe, net: &dyn FeatureExtractor, fid_real: f64) -> Score {
         let (fid_lenet, error) = self.distance(net);
         let entropy = |labels: &[Tensor]| class_histogram(&Tensor::cat(labels, 0), net.classes());
         let Recipe { sampler, path, steps, nfe, seed, weights, hash: _, condition } = recipe;
@@ -141,7 +142,7 @@ impl Tally {
             n: self.n,
             fid_lenet,
             error,
-            floor,
+            fid_real,
             feature_net: net.hash().to_owned(),
             seed,
             weights,
@@ -161,17 +162,17 @@ pub fn score(
     generator: &dyn Generator,
     net: &dyn FeatureExtractor,
     n: u64,
-    floor: f64,
+    fid_real: f64,
     mut each: impl FnMut(&Tensor, Option<&Tensor>),
-    mut look: impl FnMut(&Seen),
+    mut look: impl FnMut(&Snapshot),
 ) -> Score {
-    let mut tally = Tally::new(net.dim());
+    let mut stats = FeatureStats::new(net.dim());
     for first in (0..n).step_by(CHUNK as usize) {
         let x0 = generator.draw(first, CHUNK.min(n - first), &mut look);
         let pixels = to_u8(&x0);
-        let labels = tally.add(net, &net.features(&pixels));
+        let labels = stats.add(net, &net.features(&pixels));
         each(&pixels, labels.as_ref());
     }
-    tally.score(generator.recipe(), net, floor)
+    stats.score(generator.recipe(), net, fid_real)
 }
 // ANCHOR_END: score

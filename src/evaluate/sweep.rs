@@ -1,16 +1,16 @@
 //! What a table of scores is asked for: samplers, paths and steps, as a file or a chapter names them.
 
-use super::filling::Line;
 use super::generator::Generator;
 use super::sampling::{Sampler, Sampling, SamplingError};
 use super::score::CHUNK;
+use super::score_table::TableEntry;
 use crate::schedule::{Path, Schedule};
 use serde::{Deserialize, Serialize};
 
 /// Every sampler with every path and number of steps.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Combine {
+pub struct SweepGrid {
     pub samplers: Vec<Sampler>,
     pub paths: Vec<Path>,
     /// Noisy levels of a path.
@@ -29,14 +29,15 @@ pub struct Combine {
 pub struct Sweep {
     #[serde(default)]
     pub seed: u64,
-    pub combine: Vec<Combine>,
+    #[serde(alias = "combine")]
+    pub grid: Vec<SweepGrid>,
 }
 
 impl Sweep {
     /// What is drawn, and how many images of it; each once, in the order of the file.
     pub fn samplings(&self) -> Vec<(Sampling, u64)> {
         let mut found: Vec<(Sampling, u64)> = Vec::new();
-        for Combine { samplers, paths, steps, evaluations, n } in &self.combine {
+        for SweepGrid { samplers, paths, steps, evaluations, n } in &self.grid {
             for (&sampler, &path) in samplers.iter().flat_map(|s| paths.iter().map(move |p| (s, p)))
             {
                 let within = evaluations.iter().filter_map(|&most| sampler.steps_within(most));
@@ -55,8 +56,8 @@ impl Sweep {
     pub fn lines<G: Generator + 'static>(
         &self,
         generator: impl Fn(Sampling) -> Result<G, SamplingError>,
-    ) -> Result<Vec<Line>, SamplingError> {
-        let line = |(sampling, n)| Ok(Line::new(generator(sampling)?, n));
+    ) -> Result<Vec<TableEntry>, SamplingError> {
+        let line = |(sampling, n)| Ok(TableEntry::new(generator(sampling)?, n));
         self.samplings().into_iter().map(line).collect()
     }
 

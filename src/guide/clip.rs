@@ -5,7 +5,7 @@ use crate::schedule::Level;
 use tch::Tensor;
 
 // ANCHOR: clip
-/// Bounds the believed clean sample to the range of the data, and derives `eps` again so that the
+/// Bounds the predicted clean sample to the range of the data, and derives `eps` again so that the
 /// two views still agree.
 ///
 /// For images in `[-1, 1]`, where the truth is known to lie; never for latents.
@@ -17,8 +17,8 @@ pub struct Clip<D> {
 
 impl<D: Denoiser> Denoiser for Clip<D> {
     fn denoise(&self, x_t: &Tensor, at: Level) -> Denoised {
-        let belief = self.inner.denoise(x_t, at);
-        belief.map_x0(x_t, at, |x0| x0.clamp(-self.bound, self.bound))
+        let prediction = self.inner.denoise(x_t, at);
+        prediction.map_x0(x_t, at, |x0| x0.clamp(-self.bound, self.bound))
     }
 }
 // ANCHOR_END: clip

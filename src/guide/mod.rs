@@ -1,21 +1,21 @@
-//! Denoisers around denoisers: each changes or watches the belief, and no sampler knows.
+//! Denoisers around denoisers: each changes or watches the prediction, and no sampler knows.
 //!
 //! They chain like iterator adaptors: `model.given(y).clip(1.0).recorded()`. The order is the
 //! order of application, innermost first.
 
+mod callback;
 mod clip;
 mod record;
-mod watch;
 
+pub use callback::WithCallback;
 pub use clip::Clip;
-pub use record::{Record, Seen};
-pub use watch::Watch;
+pub use record::{Record, Snapshot};
 
 use crate::denoiser::Denoiser;
 
 /// The chaining methods, for every denoiser.
-pub trait Adapt: Denoiser + Sized {
-    /// Bounds the believed clean sample to `[-bound, bound]`.
+pub trait DenoiserExt: Denoiser + Sized {
+    /// Bounds the predicted clean sample to `[-bound, bound]`.
     fn clip(self, bound: f64) -> Clip<Self> {
         Clip::new(self, bound)
     }
@@ -26,9 +26,9 @@ pub trait Adapt: Denoiser + Sized {
     }
 
     /// Shows every evaluation to `look`.
-    fn watched<F: FnMut(&Seen)>(self, look: F) -> Watch<Self, F> {
-        Watch::new(self, look)
+    fn with_callback<F: FnMut(&Snapshot)>(self, look: F) -> WithCallback<Self, F> {
+        WithCallback::new(self, look)
     }
 }
 
-impl<D: Denoiser> Adapt for D {}
+impl<D: Denoiser> DenoiserExt for D {}

@@ -7,13 +7,13 @@ use tch::Tensor;
 
 /// One evaluation: where the sampler stood, and what was predicted there.
 #[derive(Debug)]
-pub struct Seen {
+pub struct Snapshot {
     pub at: Level,
     pub x_t: Tensor,
     pub x0: Tensor,
 }
 
-impl Seen {
+impl Snapshot {
     pub(super) fn new(at: Level, x_t: &Tensor, prediction: &Denoised) -> Self {
         Self { at, x_t: x_t.shallow_clone(), x0: prediction.x0().shallow_clone() }
     }
@@ -25,13 +25,13 @@ impl Seen {
 #[derive(Debug)]
 pub struct Record<D> {
     inner: D,
-    seen: RefCell<Vec<Seen>>,
+    seen: RefCell<Vec<Snapshot>>,
 }
 
 impl<D: Denoiser> Denoiser for Record<D> {
     fn denoise(&self, x_t: &Tensor, at: Level) -> Denoised {
         let prediction = self.inner.denoise(x_t, at);
-        self.seen.borrow_mut().push(Seen::new(at, x_t, &prediction));
+        self.seen.borrow_mut().push(Snapshot::new(at, x_t, &prediction));
         prediction
     }
 }
@@ -43,7 +43,7 @@ impl<D> Record<D> {
     }
 
     /// Everything seen since the last call, in order.
-    pub fn take(&self) -> Vec<Seen> {
+    pub fn take(&self) -> Vec<Snapshot> {
         self.seen.take()
     }
 }

@@ -28,7 +28,11 @@ pub fn l_simple<N: Network>(
     cond: &N::Cond,
     eps: &Tensor,
 ) -> Tensor {
-    assert_eq!(model.meaning.target, Target::Eps, "l_simple trains the prediction of noise");
+    assert_eq!(
+        model.parameterization.target,
+        Target::Eps,
+        "l_simple trains the prediction of noise"
+    );
     let x_t = q_sample(x0, eps, Level::of_batch(levels, x0));
     squared_error(&predict(model, &x_t, levels, cond), eps)
 }
@@ -43,7 +47,11 @@ pub fn l_x0<N: Network>(
     cond: &N::Cond,
     eps: &Tensor,
 ) -> Tensor {
-    assert_eq!(model.meaning.target, Target::X0, "l_x0 trains the prediction of clean samples");
+    assert_eq!(
+        model.parameterization.target,
+        Target::X0,
+        "l_x0 trains the prediction of clean samples"
+    );
     let x_t = q_sample(x0, eps, Level::of_batch(levels, x0));
     squared_error(&predict(model, &x_t, levels, cond), x0)
 }
@@ -57,7 +65,11 @@ pub fn l_v<N: Network>(
     cond: &N::Cond,
     eps: &Tensor,
 ) -> Tensor {
-    assert_eq!(model.meaning.target, Target::V, "l_v trains the prediction of the velocity");
+    assert_eq!(
+        model.parameterization.target,
+        Target::V,
+        "l_v trains the prediction of the velocity"
+    );
     let at = Level::of_batch(levels, x0);
     let v = &at.alpha * eps - &at.sigma * x0;
     let x_t = q_sample(x0, eps, at);
@@ -73,8 +85,8 @@ pub fn l_edm<N: Network>(
     cond: &N::Cond,
     eps: &Tensor,
 ) -> Tensor {
-    let Target::Edm { sigma_data } = model.meaning.target else {
-        panic!("l_edm trains Target::Edm, not {:?}", model.meaning.target)
+    let Target::Edm { sigma_data } = model.parameterization.target else {
+        panic!("l_edm trains Target::Edm, not {:?}", model.parameterization.target)
     };
     let c_in = |at| Preconditioning::at(at, sigma_data).input;
     let on_x0 = per_sample(levels, x0, |at| at.sigma * c_in(at) / sigma_data);
@@ -93,7 +105,7 @@ pub fn l_target<N: Network>(
     cond: &N::Cond,
     eps: &Tensor,
 ) -> Tensor {
-    let loss = match model.meaning.target {
+    let loss = match model.parameterization.target {
         Target::Eps => l_simple,
         Target::X0 => l_x0,
         Target::V => l_v,

@@ -7,9 +7,9 @@
 
 use super::per_image;
 use crate::denoiser::{Denoised, Denoiser};
-use crate::device::widest_float;
 use crate::forward::{Posterior, Variance, posterior, q_sample};
 use crate::schedule::{Coefficient, Level, Schedule};
+use crate::util::device::widest_float;
 use tch::Tensor;
 
 // ANCHOR: kl
@@ -74,19 +74,19 @@ pub enum Decoder {
 // ANCHOR: l_0
 /// `L_0 = -log p(x0 | x_1)`: `[B]`.
 ///
-/// The posterior variance is 0 there, so the small variance takes `floor` instead, by custom the
+/// The posterior variance is 0 there, so the small variance takes `var_small` instead, by custom the
 /// value of the next step up (`beta_tilde_2`; Improved DDPM's code).
 pub fn l_0(
     model: &dyn Denoiser,
     first: Level,
-    floor: f64,
+    var_small: f64,
     x0: &Tensor,
     eps: &Tensor,
     variance: Variance,
     decoder: Decoder,
 ) -> Tensor {
     let x_1 = q_sample(x0, eps, first);
-    let q = Posterior { var_small: floor, ..posterior(first, Level::CLEAN) };
+    let q = Posterior { var_small, ..posterior(first, Level::CLEAN) };
     nll_term(&q, &model.denoise(&x_1, first), x0, &x_1, variance, decoder)
 }
 
@@ -180,9 +180,9 @@ pub fn l_vlb(
     assert!(schedule.steps() >= 2, "the bound needs at least two steps");
     let _guard = tch::no_grad_guard();
     let level = |t| schedule.level(t);
-    let floor = posterior(level(2), level(1)).var_small;
+    let var_small = posterior(level(2), level(1)).var_small;
     Vlb {
-        l_0: l_0(model, level(1), floor, x0, &eps(1), variance, decoder),
+        l_0: l_0(model, level(1), var_small, x0, &eps(1), variance, decoder),
         l_t: (2..=schedule.steps())
             .map(|t| l_t(model, level(t), level(t - 1), x0, &eps(t), variance))
             .collect(),

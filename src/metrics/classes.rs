@@ -1,7 +1,7 @@
 //! What a classifier sees in samples: which classes, and whether they teach as well as data do.
 
 use crate::data::{Color, Dataset, Format, Source, batch_indices};
-use crate::nn::lenet::{LeNet, jitter};
+use crate::nn::lenet::{LeNet, augment};
 use crate::train::{TrainConfig, TrainError, Trainer};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor, nn};
@@ -51,7 +51,7 @@ impl ClassifierConfig {
 }
 
 // ANCHOR: classifier
-/// One step: cross-entropy on the step's batch, every image [jittered](jitter).
+/// One step: cross-entropy on the step's batch, every image [augmented](augment).
 pub fn classifier_step(
     trainer: &mut Trainer<LeNet>,
     config: &ClassifierConfig,
@@ -61,7 +61,7 @@ pub fn classifier_step(
     trainer.step(|net, batch| {
         let chosen = batch_indices(config.train.seed, batch, config.batch, data.len());
         let batch = data.batch(&chosen, device);
-        let logits = net.forward(&jitter(&batch.x0), true);
+        let logits = net.forward(&augment(&batch.x0), true);
         logits.cross_entropy_for_logits(&batch.cond)
     })
 }

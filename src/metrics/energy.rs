@@ -1,6 +1,6 @@
 //! A distance between two clouds of points that is zero only for equal distributions.
 
-use crate::device::on_cpu;
+use crate::util::device::on_cpu;
 use tch::Tensor;
 
 /// The energy distance `2 E|x - y| - E|x - x'| - E|y - y'|` (Szekely & Rizzo 2013), estimated

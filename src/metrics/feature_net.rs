@@ -61,7 +61,7 @@ pub struct FeatureNet {
     hash: String,
     reference: Moments,
     /// The Frechet distance between all test images and the training images.
-    pub floor: f64,
+    pub fid_real: f64,
 }
 
 impl FeatureNet {
@@ -78,8 +78,8 @@ impl FeatureNet {
         let hash = fingerprint(&weights)?;
         let reference = Moments::load(dir.join("train-moments.safetensors"))?;
         let test = Moments::load(dir.join("test-moments.safetensors"))?;
-        let floor = frechet_distance(&test, &reference);
-        Ok(Self { net, config, device, hash, reference, floor })
+        let fid_real = frechet_distance(&test, &reference);
+        Ok(Self { net, config, device, hash, reference, fid_real })
     }
 }
 

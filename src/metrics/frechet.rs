@@ -2,7 +2,7 @@
 //! features are Inception's.
 
 use crate::checkpoint::{CheckpointError, load_tensors, save_tensors};
-use crate::device::on_cpu;
+use crate::util::device::on_cpu;
 use std::path::Path;
 use tch::{Kind, Tensor};
 

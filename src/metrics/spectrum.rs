@@ -1,6 +1,6 @@
 //! Power by spatial frequency: what noise drowns first.
 
-use crate::device::on_cpu;
+use crate::util::device::on_cpu;
 use tch::Tensor;
 
 /// The mean power of the Fourier coefficients whose frequency lies in one ring.

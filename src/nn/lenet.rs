@@ -64,7 +64,7 @@ impl LeNet {
 ///
 /// # Shapes
 /// `x: [B, C, H, W]`, paper is -1.
-pub fn jitter(x: &Tensor) -> Tensor {
+pub fn augment(x: &Tensor) -> Tensor {
     let n = x.size()[0];
     let draw = |bound: f64| Tensor::empty([n], (Kind::Float, x.device())).uniform_(-bound, bound);
     let (angle, zoom) = (draw(10f64.to_radians()), draw(0.1).exp());
@@ -98,11 +98,11 @@ mod tests {
     fn jitter_moves_each_image_its_own_way_and_leaves_paper_white() {
         tch::manual_seed(2);
         let paper = Tensor::full([2, 1, 28, 28], -1.0, tch::kind::FLOAT_CPU);
-        assert!((jitter(&paper) - &paper).abs().max().double_value(&[]) < 1e-6);
+        assert!((augment(&paper) - &paper).abs().max().double_value(&[]) < 1e-6);
         let dot = paper.copy();
         let _ = dot.narrow(2, 12, 4).narrow(3, 12, 4).fill_(1.0);
-        let moved = jitter(&dot) + 1.0;
-        assert_ne!(moved.select(0, 0), moved.select(0, 1), "one jitter for the whole batch");
+        let moved = augment(&dot) + 1.0;
+        assert_ne!(moved.select(0, 0), moved.select(0, 1), "one augment for the whole batch");
         let ink = |x: &Tensor| x.sum(Kind::Float).double_value(&[]);
         let kept = ink(&moved) / ink(&(dot + 1.0));
         assert!((0.75..1.3).contains(&kept), "{kept} of the ink is left");

@@ -155,8 +155,8 @@ impl Network for Mlp {
         let told = self.time_embedding.is_some() || more.is_none();
         assert!(told, "an Mlp without time has no place for an embedding of the condition");
         let emb = self.time_embedding.as_ref().map(|layer| {
-            let waves = sinusoidal(t, self.config.embed, self.config.layout);
-            let emb = waves.to_kind(x.kind()).apply(layer); // [B or 1, width]
+            let sinusoids = sinusoidal(t, self.config.embed, self.config.layout);
+            let emb = sinusoids.to_kind(x.kind()).apply(layer); // [B or 1, width]
             match more {
                 Some(more) => {
                     let (found, width) = (more.size(), self.config.width);

@@ -71,16 +71,16 @@ impl ResBlock {
     }
 
     // ANCHOR: block
-    /// `act` is `silu` of the time embedding: one row a sample, or one for the whole batch.
+    /// `emb` is `silu` of the time embedding: one row a sample, or one for the whole batch.
     ///
     /// # Shapes
-    /// `x: [B, inputs, H, W]`, `act: [B or 1, emb_dim]` -> `[B, outputs, H, W]`.
+    /// `x: [B, inputs, H, W]`, `emb: [B or 1, emb_dim]` -> `[B, outputs, H, W]`.
     ///
     /// # Panics
-    /// If the block is modulated and `act` is `None`.
-    pub fn forward(&self, x: &Tensor, act: Option<&Tensor>, train: bool) -> Tensor {
+    /// If the block is modulated and `emb` is `None`.
+    pub fn forward(&self, x: &Tensor, emb: Option<&Tensor>, train: bool) -> Tensor {
         let h = x.apply(&self.norm1).silu().apply(&self.conv1);
-        let h = self.modulate(h, act).silu().dropout(self.dropout, train).apply(&self.conv2);
+        let h = self.modulate(h, emb).silu().dropout(self.dropout, train).apply(&self.conv2);
         match &self.conv_shortcut {
             Some(conv) => x.apply(conv) + h,
             None => x + h,
@@ -88,10 +88,10 @@ impl ResBlock {
     }
 
     /// Second norm and time, in the order of the [`Modulation`].
-    fn modulate(&self, h: Tensor, act: Option<&Tensor>) -> Tensor {
+    fn modulate(&self, h: Tensor, emb: Option<&Tensor>) -> Tensor {
         let Some(project) = &self.time_emb_proj else { return h.apply(&self.norm2) };
-        let act = act.expect("this block is told the time, but no time embedding was given");
-        let told = act.apply(project).unsqueeze(-1).unsqueeze(-1); // [B or 1, C or 2C, 1, 1]
+        let emb = emb.expect("this block is told the time, but no time embedding was given");
+        let told = emb.apply(project).unsqueeze(-1).unsqueeze(-1); // [B or 1, C or 2C, 1, 1]
         match self.modulation {
             Modulation::ScaleShift => {
                 let (scale, shift) = (told.chunk(2, 1).remove(0), told.chunk(2, 1).remove(1));

@@ -26,7 +26,7 @@ mod ticks;
 mod trajectories;
 mod vector_field;
 
-use crate::files::write_atomically;
+use crate::util::files::write_atomically;
 use std::path::{Path, PathBuf};
 
 pub use curves::Curves;

@@ -1,6 +1,6 @@
 //! Numbers out of tensors, with the shapes that a picture can show.
 
-use crate::device::on_cpu;
+use crate::util::device::on_cpu;
 use tch::Tensor;
 
 use super::polyline::Point;

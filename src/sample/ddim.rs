@@ -7,13 +7,13 @@ use crate::schedule::Level;
 use tch::Tensor;
 
 // ANCHOR: ddim_step
-/// One step of DDIM (eq. 12): keep the belief, forget the old level, arrive at the new one.
+/// One step of DDIM (eq. 12): keep the prediction, forget the old level, arrive at the new one.
 ///
 /// The fresh noise has variance `eta^2 beta_tilde` (eq. 16: `sigma = eta sqrt(beta_tilde)`); the
-/// rest of the new level's noise is the noise believed to be there already. `z` is called only
+/// rest of the new level's noise is the noise predicted to be there already. `z` is called only
 /// when its noise is used: never at `eta = 0` or on arrival at the clean level.
 pub fn ddim_step(
-    belief: &Denoised,
+    prediction: &Denoised,
     t: Level,
     s: Level,
     eta: f64,
@@ -22,15 +22,15 @@ pub fn ddim_step(
     // eta = 0 never asks for the posterior: it is undefined at a clean t, where inversion starts.
     let fresh = if eta == 0.0 { 0.0 } else { eta.powi(2) * posterior(t, s).var_small };
     let kept = (s.sigma.powi(2) - fresh).max(0.0).sqrt();
-    let x_s = s.alpha * belief.x0() + kept * belief.eps();
+    let x_s = s.alpha * prediction.x0() + kept * prediction.eps();
     if fresh == 0.0 { x_s } else { x_s + fresh.sqrt() * z() }
 }
 // ANCHOR_END: ddim_step
 
 /// DDIM's step without fresh noise: an Euler step of the sampling equation. Exact if the noise
-/// believed in does not change between the levels.
-pub(super) fn ode_step(belief: &Denoised, t: Level, s: Level) -> Tensor {
-    ddim_step(belief, t, s, 0.0, || unreachable!("eta = 0 draws no noise"))
+/// predicted does not change between the levels.
+pub(super) fn ode_step(prediction: &Denoised, t: Level, s: Level) -> Tensor {
+    ddim_step(prediction, t, s, 0.0, || unreachable!("eta = 0 draws no noise"))
 }
 
 // ANCHOR: ddim
@@ -42,8 +42,8 @@ pub(super) fn ode_step(belief: &Denoised, t: Level, s: Level) -> Tensor {
 pub fn ddim(model: &dyn Denoiser, path: &[Level], x_T: Tensor, eta: f64, noise: Noise) -> Tensor {
     let _guard = tch::no_grad_guard();
     path.windows(2).fold(x_T, |x_t, step| {
-        let belief = model.denoise(&x_t, step[0]);
-        ddim_step(&belief, step[0], step[1], eta, || noise(&x_t))
+        let prediction = model.denoise(&x_t, step[0]);
+        ddim_step(&prediction, step[0], step[1], eta, || noise(&x_t))
     })
 }
 // ANCHOR_END: ddim

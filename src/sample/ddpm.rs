@@ -25,10 +25,10 @@ pub fn ddpm(
     let _guard = tch::no_grad_guard();
     path.windows(2).fold(x_T, |x_t, step| {
         let (t, s) = (step[0], step[1]);
-        let belief = model.denoise(&x_t, t);
+        let prediction = model.denoise(&x_t, t);
         let q = posterior(t, s);
-        let mean = q.mean(belief.x0(), &x_t);
-        if s.is_clean() { mean } else { mean + q.std(variance, belief.nu()) * noise(&x_t) }
+        let mean = q.mean(prediction.x0(), &x_t);
+        if s.is_clean() { mean } else { mean + q.std(variance, prediction.nu()) * noise(&x_t) }
     })
 }
 // ANCHOR_END: ddpm

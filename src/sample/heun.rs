@@ -11,8 +11,8 @@ use tch::Tensor;
 
 // ANCHOR: heun
 /// Heun's method (Karras et al. 2022, Algorithm 1): DDIM's step, and then once more with the mean
-/// of the noise believed at both ends. The last step, to the clean level, where no noise is
-/// believed, is DDIM's.
+/// of the noise predicted at both ends. The last step, to the clean level, where no noise is
+/// predicted, is DDIM's.
 ///
 /// Two evaluations a step, one for the last: `2 n - 1` for `n` steps. Draws no noise.
 ///
@@ -41,36 +41,40 @@ fn heun_step(model: &dyn Denoiser, x_t: &Tensor, t: Level, s: Level) -> Tensor {
 #[serde(deny_unknown_fields)]
 pub struct Churn {
     /// `S_churn`: the steps together raise the noise by about this factor's logarithm; 0 is Heun.
-    pub amount: f64,
+    #[serde(alias = "amount")]
+    pub s_churn: f64,
     /// `S_min`: below this noise none is added.
-    pub above: f64,
+    #[serde(alias = "above")]
+    pub s_min: f64,
     /// `S_max`: above this noise none is added.
-    pub below: f64,
+    #[serde(alias = "below")]
+    pub s_max: f64,
     /// `S_noise`: the standard deviation of what is added, a little over 1 against the loss of
     /// detail.
-    pub scale: f64,
+    #[serde(alias = "scale")]
+    pub s_noise: f64,
 }
 
 impl Churn {
     /// Noise enough to be seen, at the middle levels.
-    pub const DEFAULT: Self = Self { amount: 5.0, above: 0.05, below: 10.0, scale: 1.0 };
+    pub const DEFAULT: Self = Self { s_churn: 5.0, s_min: 0.05, s_max: 10.0, s_noise: 1.0 };
 
-    /// Whether all is a number from 0 up; `below` may be infinite.
+    /// Whether all is a number from 0 up; `s_max` may be infinite.
     pub fn is_sound(&self) -> bool {
-        let finite = [self.amount, self.above, self.scale];
-        finite.iter().all(|x| x.is_finite() && *x >= 0.0) && self.below >= 0.0
+        let finite = [self.s_churn, self.s_min, self.s_noise];
+        finite.iter().all(|x| x.is_finite() && *x >= 0.0) && self.s_max >= 0.0
     }
 }
 
 impl fmt::Display for Churn {
-    /// The amount, and what else is not as by default: different churns have different names.
+    /// `S_churn`, and what else is not as by default: different churns have different names.
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Self { amount, above, below, scale } = self;
-        write!(f, "churn {amount}")?;
-        if *self == (Self { amount: *amount, ..Self::DEFAULT }) {
+        let Self { s_churn, s_min, s_max, s_noise } = self;
+        write!(f, "churn {s_churn}")?;
+        if *self == (Self { s_churn: *s_churn, ..Self::DEFAULT }) {
             return Ok(());
         }
-        write!(f, " from {above} to {below} by {scale}")
+        write!(f, " from {s_min} to {s_max} by {s_noise}")
     }
 }
 
@@ -97,15 +101,15 @@ pub fn edm(
     let highest = path[0].log_snr();
     path.windows(2).fold(x_T, |x_t, step| {
         let (t, s) = (step[0], step[1]);
-        let churned = (churn.above..=churn.below).contains(&(t.sigma / t.alpha));
-        let gamma = if churned { (churn.amount / steps).min(2f64.sqrt() - 1.0) } else { 0.0 };
+        let churned = (churn.s_min..=churn.s_max).contains(&(t.sigma / t.alpha));
+        let gamma = if churned { (churn.s_churn / steps).min(2f64.sqrt() - 1.0) } else { 0.0 };
         if gamma == 0.0 {
             return heun_step(model, &x_t, t, s);
         }
         // sigma / alpha grows by 1 + gamma
         let up = t.with_log_snr((t.log_snr() - 2.0 * gamma.ln_1p()).max(highest));
         let climb = transition(up, t);
-        let x_up = climb.scale * &x_t + churn.scale * climb.var.sqrt() * noise(&x_t);
+        let x_up = climb.scale * &x_t + churn.s_noise * climb.var.sqrt() * noise(&x_t);
         heun_step(model, &x_up, up, s)
     })
 }

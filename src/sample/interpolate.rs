@@ -1,6 +1,6 @@
 //! Between two latents.
 
-use crate::device::on_cpu;
+use crate::util::device::on_cpu;
 use tch::Tensor;
 
 // ANCHOR: slerp

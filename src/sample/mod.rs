@@ -17,7 +17,7 @@ mod unipc;
 
 pub use ddim::{ddim, ddim_invert, ddim_step};
 pub use ddpm::ddpm;
-pub use dpm_solver::{Slow, dpm_solver, dpm_solver_2, dpm_solver_3, dpm_solver_sde};
+pub use dpm_solver::{Prediction, dpm_solver, dpm_solver_2, dpm_solver_3, dpm_solver_sde};
 pub use heun::{Churn, edm, heun};
 pub use interpolate::slerp;
 pub use unipc::unipc;

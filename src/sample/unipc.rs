@@ -1,7 +1,7 @@
 //! UniPC: a multistep solver that takes each step again once it has seen the step's end.
 
 use super::ddim::ode_step;
-use super::dpm_solver::centre_of_mass;
+use super::dpm_solver::phi_ratio;
 use crate::denoiser::{Denoised, Denoiser};
 use crate::schedule::Level;
 use tch::Tensor;
@@ -10,9 +10,9 @@ use tch::Tensor;
 /// UniPC (Zhao et al. 2023) on the clean sample: UniP of order two, corrected by UniC to order
 /// three, both with the paper's second `B(h) = e^h - 1`.
 ///
-/// Its predictor is [`dpm_solver`](super::dpm_solver) on [`Slow::Clean`](super::Slow::Clean). What
-/// is believed at the predicted place serves twice: first the step that led there is taken again
-/// with the parabola through three beliefs, then the next step starts from where that arrives. So
+/// Its predictor is [`dpm_solver`](super::dpm_solver) on [`Prediction::Data`](super::Prediction::Data). What
+/// is predicted at the predicted place serves twice: first the step that led there is taken again
+/// with the parabola through three predictions, then the next step starts from where that arrives. So
 /// the corrector costs no evaluation: one a step. Draws no noise.
 ///
 /// # Shapes
@@ -33,7 +33,7 @@ pub fn unipc(model: &dyn Denoiser, path: &[Level], x_T: Tensor) -> Tensor {
 }
 // ANCHOR_END: unipc
 
-/// Where a step starts, and what was believed there and at the start of the step before.
+/// Where a step starts, and the predictions there and at the start of the step before.
 struct Start {
     x_t: Tensor,
     t: Level,
@@ -42,7 +42,7 @@ struct Start {
 }
 
 impl Start {
-    /// With a line through both beliefs, read in the middle of the step.
+    /// With a line through both predictions, read in the middle of the step.
     fn predict(&self, s: Level) -> Tensor {
         match self.slope(s) {
             Some((_, slope)) if !s.is_clean() => self.step(s, &self.x0 + 0.5 * slope),
@@ -51,41 +51,41 @@ impl Start {
     }
 
     // ANCHOR: correct
-    /// With a parabola through both and the belief `there`, at `s`: `x0 + a y + b y^2`, where `y`
-    /// runs from 0 to 1 along the step. In its first step with a line, read in the middle.
+    /// UniC: a parabola through both and the prediction `there`, at `s`: `x0 + a y + b y^2`, where
+    /// `y` runs from 0 to 1 along the step. The first step has a line, evaluated in the middle.
     fn correct(&self, s: Level, there: &Tensor) -> Tensor {
-        let ahead = there - &self.x0; // a + b
-        let Some((place, slope)) = self.slope(s) else {
-            return self.step(s, &self.x0 + 0.5 * ahead);
+        let d = there - &self.x0; // a + b
+        let Some((r, slope)) = self.slope(s) else {
+            return self.step(s, &self.x0 + 0.5 * d);
         };
-        let b = (&ahead - slope) / (1.0 - place); // as slope = a + b place
+        let b = (&d - slope) / (1.0 - r); // as slope = a + b r
         let [y, y_squared] = moments(0.5 * (s.log_snr() - self.t.log_snr()));
-        self.step(s, &self.x0 + y * (ahead - &b) + y_squared * b)
+        self.step(s, &self.x0 + y * (d - &b) + y_squared * b)
     }
     // ANCHOR_END: correct
 
-    /// Of the line through both beliefs, and the place of the earlier one, in steps to `s`.
+    /// Of the line through both predictions, and the place of the earlier one, in steps to `s`.
     fn slope(&self, s: Level) -> Option<(f64, Tensor)> {
         let (level, x0) = self.before.as_ref()?;
         let now = self.t.log_snr();
-        let place = (level.log_snr() - now) / (s.log_snr() - now);
-        Some((place, (x0 - &self.x0) / place))
+        let r = (level.log_snr() - now) / (s.log_snr() - now);
+        Some((r, (x0 - &self.x0) / r))
     }
 
-    /// DDIM's, if `x0` is what is believed along the whole step.
+    /// DDIM's step with the prediction `x0`.
     fn step(&self, s: Level, x0: Tensor) -> Tensor {
         ode_step(&Denoised::from_x0(&self.x_t, self.t, x0), self.t, s)
     }
 }
 
-/// Means of `y` and `y^2` over a step of `width` in lambda, where the sampling equation of the
+/// Means of `y` and `y^2` over a step of width `h` in lambda, where the sampling equation of the
 /// clean sample weighs it by `exp(lambda)`.
-fn moments(width: f64) -> [f64; 2] {
-    let y = 1.0 - centre_of_mass(width);
-    // The exact form loses the digits that 1 / width takes.
-    let small = width < 1e-3;
-    let y_squared = 1.0 / -(-width).exp_m1() - 2.0 * y / width;
-    [y, if small { 1.0 / 3.0 + width / 12.0 } else { y_squared }]
+fn moments(h: f64) -> [f64; 2] {
+    let y = 1.0 - phi_ratio(h);
+    // The exact form loses the digits that 1 / h takes.
+    let small = h < 1e-3;
+    let y_squared = 1.0 / -(-h).exp_m1() - 2.0 * y / h;
+    [y, if small { 1.0 / 3.0 + h / 12.0 } else { y_squared }]
 }
 
 #[cfg(test)]

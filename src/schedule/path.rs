@@ -1,30 +1,29 @@
 //! Which levels a sampler visits.
 
 use super::{Level, Schedule, ramp};
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Which rungs a sampler of `n` steps visits; the choice decides the result, so every table names
+/// Which timesteps a sampler of `n` steps visits; the choice decides the result, so every table names
 /// it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Path {
     /// 1, 101, ..., 901 for 10 of 1000: the DDIM code's default, "leading" elsewhere. Starts well
     /// below `T`.
     Uniform,
     /// Squares of an even grid up to `0.8 T`: 1, 10, 40, ..., 801. DDIM's choice for CIFAR-10.
-    /// Where squares fall on the same rung the rung is visited once, since a step from `t` to `t`
+    /// Where squares fall on the same timestep the timestep is visited once, since a step from `t` to `t`
     /// changes nothing: such paths have fewer than `n` steps.
     Quadratic,
     /// Evenly from 1 to `T`, both visited (Improved DDPM).
     Linspace,
     /// Evenly down from `T`: 1000, 900, ..., 100 (Lin et al. 2023, Table 2).
     Trailing,
-    /// Evenly in the log SNR from `T` to 1, both visited, between the rungs (DPM-Solver, section
+    /// Evenly in the log SNR from `T` to 1, both visited, between the timesteps (DPM-Solver, section
     /// 3.4).
     LogSnr,
-    /// Evenly in the seventh root of sigma / alpha from `T` to 1, between the rungs (Karras et al.
+    /// Evenly in the seventh root of sigma / alpha from `T` to 1, between the timesteps (Karras et al.
     /// 2022, eq. 5): most of them where there is little noise.
     Karras,
 }
@@ -32,7 +31,7 @@ pub enum Path {
 impl fmt::Display for Path {
     /// As flags and files spell it: `log-snr`.
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(self.to_possible_value().expect("no path is hidden").get_name())
+        self.serialize(f)
     }
 }
 
@@ -52,7 +51,7 @@ impl Path {
             Path::Quadratic => even((t_max * 0.8).sqrt(), i).powi(2) as usize + 1,
             Path::Linspace => even(t_max - 1.0, i).round_ties_even() as usize + 1,
             Path::Trailing => (t_max * (i as f64 + 1.0) / count).round_ties_even() as usize,
-            Path::LogSnr | Path::Karras => unreachable!("these lie between the rungs"),
+            Path::LogSnr | Path::Karras => unreachable!("these lie between the timesteps"),
         };
         let mut times: Vec<usize> = (0..n).rev().map(time).collect();
         times.dedup();
@@ -91,7 +90,7 @@ impl Schedule {
     /// When [`Schedule::check_path`] refuses.
     pub fn path(&self, path: Path, n: usize) -> Vec<Level> {
         self.check_path(path, n).unwrap_or_else(|error| panic!("{error}"));
-        // Between the rungs the ends are the first and the last rung themselves.
+        // Between the timesteps the ends are the first and the last timestep themselves.
         let (top, bottom) = (self.level(self.steps()), self.level(1));
         let rising = |log_snr: f64| self.at_log_snr(log_snr.clamp(top.log_snr(), bottom.log_snr()));
         let noisy: Vec<Level> = match path {

@@ -1,6 +1,6 @@
 use super::{Adam, Ema, Flat, TrainConfig, TrainError};
-use crate::device::{on_cpu, widest_float};
 use crate::noise::mix;
+use crate::util::device::{on_cpu, widest_float};
 use std::fmt;
 use tch::nn::{self, VarStore};
 use tch::{Device, Tensor};

@@ -2,7 +2,7 @@
 
 use crate::support::{F64, max_diff, normal};
 use from_noise::conditioning::{Condition, Conditioning, Tokens};
-use from_noise::denoiser::{Denoiser, Meaning, Model};
+use from_noise::denoiser::{Denoiser, Model, Parameterization};
 use from_noise::network::Network;
 use from_noise::nn::{ClassEmbedding, ClassLabels, Conditioned, Encode, Mlp, MlpConfig};
 use from_noise::sample::ddim;
@@ -163,7 +163,7 @@ fn a_condition_is_encoded_once_a_sampling_run() {
     let (_vs, Conditioned { net, .. }) = labelled(2);
     let net = Conditioned { encoder: Counting { times: Cell::new(0) }, net };
     let schedule = Schedule::ddpm(1000);
-    let model = Model::new(net, Meaning::default(), schedule.clone());
+    let model = Model::new(net, Parameterization::default(), schedule.clone());
     let given = model.given(());
     let x = normal(&[2, 2], 1).to_kind(Kind::Float);
     let _ = ddim(&given, &schedule.path(Path::Trailing, 7), x, 0.0, &mut |_| unreachable!());
@@ -175,7 +175,7 @@ fn f12_two_conditions_in_one_batch_are_what_each_is_alone() {
     // as classifier-free guidance will draw: the condition and its null, concatenated and encoded once
     let (_vs, net) = labelled(4);
     let schedule = Schedule::ddpm(1000);
-    let model = Model::new(net, Meaning::default(), schedule.clone());
+    let model = Model::new(net, Parameterization::default(), schedule.clone());
     let (x, at) = (normal(&[2, 2], 1).to_kind(Kind::Float), schedule.level(400));
     let cond = || labels(&[2, 3]);
     let null = || cond().null_where(&mask(&[true, true]));

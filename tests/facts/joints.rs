@@ -3,14 +3,14 @@
 use crate::support::{close, max_diff, normal};
 use from_noise::data::{Dataset, from_u8, sample, to_u8};
 use from_noise::evaluate::{
-    Classes, Combine, Filling, Generator, ImageSampler, Line, Recipe, Sampler, Sampling, Score,
-    Shard, Sweep, score,
+    Classes, Generator, ImageSampler, Recipe, Sampler, Sampling, Score, ScoreTable, Shard, Sweep,
+    SweepGrid, TableEntry, score,
 };
-use from_noise::guide::Seen;
+use from_noise::guide::Snapshot;
 use from_noise::metrics::{FeatureExtractor, Moments};
 use from_noise::nn::UnetConfig;
+use from_noise::pretrained::{ImageConfig, Pretrained};
 use from_noise::schedule::Path;
-use from_noise::trained::{ImageConfig, Trained};
 use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor, nn};
 
@@ -53,7 +53,7 @@ impl FeatureExtractor for Quarters {
 }
 
 /// An untrained class-conditional U-Net of three classes.
-fn labelled() -> Trained {
+fn labelled() -> Pretrained {
     let config =
         ImageConfig { network: UnetConfig::tiny(), classes: Some(3), ..ImageConfig::mnist() };
     let vs = nn::VarStore::new(Device::Cpu);
@@ -65,7 +65,7 @@ fn labelled() -> Trained {
         tch::no_grad(|| weight.copy_(&noise));
     }
     let (schedule, hash) = (config.schedule.build(), "untrained".into());
-    Trained { config, schedule, model, device: Device::Cpu, step: 0, hash }
+    Pretrained { config, schedule, model, device: Device::Cpu, step: 0, hash }
 }
 
 const SAMPLING: Sampling =
@@ -105,7 +105,7 @@ fn any_feature_extractor_scores_any_generator() {
     let moments = Moments::of(4, &pixels, quarters);
     let expected = from_noise::metrics::frechet_distance(&moments, net.reference());
     close(found.fid_lenet, expected, 1e-12);
-    assert_eq!((found.class_entropy, found.floor), (0.0, 0.25));
+    assert_eq!((found.class_entropy, found.fid_real), (0.0, 0.25));
     assert_eq!(
         (found.feature_net.as_str(), found.condition.as_str()),
         ("quarters", "classes in turn")
@@ -134,7 +134,7 @@ impl Generator for Digits {
         }
     }
 
-    fn draw(&self, first: u64, n: u64, _look: &mut dyn FnMut(&Seen)) -> Tensor {
+    fn draw(&self, first: u64, n: u64, _look: &mut dyn FnMut(&Snapshot)) -> Tensor {
         sample::digits().narrow(0, first as i64, n as i64)
     }
 }
@@ -142,29 +142,29 @@ impl Generator for Digits {
 #[test]
 fn a_table_takes_lines_of_all_kinds() {
     let trained = labelled();
-    let combine = Combine {
+    let grid = SweepGrid {
         samplers: vec![Sampler::Ddim(0.0), Sampler::Heun],
         paths: vec![Path::Trailing],
         steps: vec![2],
         evaluations: Vec::new(),
         n: 50,
     };
-    let sweep = Sweep { seed: 2, combine: vec![combine] };
+    let sweep = Sweep { seed: 2, grid: vec![grid] };
     let one_class = |sampling| ImageSampler::new(&trained, sampling)?.of(Classes::Only(1));
     let mut lines = sweep.lines(one_class).unwrap();
     lines.extend(sweep.lines(|sampling| ImageSampler::new(&trained, sampling)).unwrap());
-    lines.push(Line::new(Digits, 256));
+    lines.push(TableEntry::new(Digits, 256));
     let (data, dir) = (sample::dataset(), tempfile::tempdir().unwrap());
     let net = Quarters::of(&data.images);
-    let filling = Filling::new(lines, &net, &data, dir.path()).unwrap();
-    let lines: Vec<&Line> = filling.lines().iter().collect();
-    filling.draw(&lines, Shard::WHOLE, |_| {}, || false).unwrap();
-    let rows: Vec<Score> = lines.iter().map(|line| filling.score(line).unwrap().unwrap()).collect();
+    let table = ScoreTable::new(lines, &net, &data, dir.path()).unwrap();
+    let lines: Vec<&TableEntry> = table.lines().iter().collect();
+    table.draw(&lines, Shard::WHOLE, |_| {}, || false).unwrap();
+    let rows: Vec<Score> = lines.iter().map(|line| table.score(line).unwrap().unwrap()).collect();
     assert_eq!(rows[0].sampler, "digits", "what costs nothing comes first");
     close(rows[0].fid_lenet, 0.0, 1e-9);
     for (i, row) in rows.iter().enumerate() {
         for (j, line) in lines.iter().enumerate() {
-            assert_eq!(filling.made(row, line), i == j, "row {i} and line {j}");
+            assert_eq!(table.made(row, line), i == j, "row {i} and line {j}");
         }
     }
     let by = |sampler: &str, condition: &str| {

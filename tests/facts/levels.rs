@@ -2,18 +2,18 @@
 
 use crate::support::{close, max_diff, normal, relative, two_modes};
 use from_noise::conditioning::Conditioning;
-use from_noise::denoiser::{Clock, Denoised, Denoiser, Head, Meaning, Model, Target};
+use from_noise::denoiser::{Denoised, Denoiser, Head, Model, Parameterization, Target, TimeInput};
 use from_noise::evaluate::{Sampler, Sampling, SamplingError};
 use from_noise::forward::{Posterior, Variance, posterior, q_sample};
-use from_noise::guide::{Adapt, Seen};
+use from_noise::guide::{DenoiserExt, Snapshot};
 use from_noise::loss::{Decoder, draw_lognormal, kl_term, l_0, l_edm, l_simple, l_t, nll_term};
 use from_noise::network::Network;
 use from_noise::nn::{Mlp, MlpConfig, Unet, UnetConfig};
 use from_noise::noise::Seeded;
+use from_noise::pretrained::Pretrained;
 use from_noise::sample::{Churn, ddim_invert, dpm_solver_3, edm, heun};
 use from_noise::schedule::{Level, Path, PathError, Schedule};
 use from_noise::train::{TrainConfig, Trainer};
-use from_noise::trained::Trained;
 use tch::{Device, Kind, Tensor, nn};
 
 fn linear() -> Schedule {
@@ -30,8 +30,9 @@ fn b11_terms_of_the_bound_per_sample_are_those_of_one_level() {
     let steps: Vec<Posterior> =
         t.iter().map(|&t| posterior(schedule.level(t), schedule.level(t - 1))).collect();
     let q = Posterior::of_batch(&steps, &x0);
-    let prediction =
-        || Target::Eps.read(&x_t, &levels, wrong.shallow_clone()).with_nu(Some(nu.shallow_clone()));
+    let prediction = || {
+        Target::Eps.denoised(&x_t, &levels, wrong.shallow_clone()).with_nu(Some(nu.shallow_clone()))
+    };
     for variance in [Variance::Small, Variance::Large, Variance::Learned] {
         let together = kl_term(&q, &prediction(), &x0, &x_t, variance);
         assert_eq!(together.size(), [3]);
@@ -48,7 +49,7 @@ fn b11_terms_of_the_bound_per_sample_are_those_of_one_level() {
     let (first, floor) = (schedule.level(1), steps[0].var_small);
     let x_1 = q_sample(&x0, &eps, first);
     let one = Posterior { var_small: floor, ..posterior(first, Level::CLEAN) };
-    let prediction = Target::Eps.read(&x_1, &[first; 3], wrong.shallow_clone());
+    let prediction = Target::Eps.denoised(&x_1, &[first; 3], wrong.shallow_clone());
     let q = Posterior::of_batch(&[one; 3], &x0);
     let (variance, decoder) = (Variance::Large, Decoder::Continuous);
     let together = nll_term(&q, &prediction, &x0, &x_1, variance, decoder);
@@ -82,7 +83,7 @@ fn b11_the_bound_trains_the_learned_variance() {
     let x_t = q_sample(&x0, &eps, Level::of_batch(&levels, &x0));
     let q = Posterior::of_batch(&steps, &x0);
     let bound = |nu: &Tensor| {
-        let prediction = Target::Eps.read(&x_t, &levels, eps.zeros_like());
+        let prediction = Target::Eps.denoised(&x_t, &levels, eps.zeros_like());
         let prediction = prediction.with_nu(Some(nu.expand([64, 1], false)));
         kl_term(&q, &prediction, &x0, &x_t, Variance::Learned).mean(Kind::Double)
     };
@@ -131,10 +132,14 @@ fn knowing(target: Target) -> Model<Knowing> {
     let net = Knowing { target, schedule: linear() };
     match target {
         Target::Edm { .. } => {
-            let meaning = Meaning { target, clock: Clock::QuarterLogSigma, ..Meaning::default() };
-            Model::new(net, meaning, None)
+            let parameterization = Parameterization {
+                target,
+                time_input: TimeInput::QuarterLogSigma,
+                ..Parameterization::default()
+            };
+            Model::new(net, parameterization, None)
         }
-        _ => Model::new(net, Meaning { target, ..Meaning::default() }, linear()),
+        _ => Model::new(net, Parameterization { target, ..Parameterization::default() }, linear()),
     }
 }
 
@@ -164,22 +169,22 @@ fn j1_a_model_owns_the_map_from_levels_to_its_t() {
 #[should_panic(expected = "give Model::new a schedule")]
 fn j1_a_model_that_is_told_t_needs_a_schedule() {
     let net = Knowing { target: Target::Eps, schedule: linear() };
-    Model::new(net, Meaning::default(), None);
+    Model::new(net, Parameterization::default(), None);
 }
 
 #[test]
 fn j1_a_network_learns_from_lognormal_levels() {
     // no schedule anywhere: EDM's levels, its target, its c_noise
-    let meaning = Meaning {
+    let parameterization = Parameterization {
         target: Target::Edm { sigma_data: 0.9 },
         head: Head::Mean,
-        clock: Clock::QuarterLogSigma,
+        time_input: TimeInput::QuarterLogSigma,
     };
     let config = TrainConfig { lr: 3e-3, ema_decay: 0.99, ..TrainConfig::default() };
     let build = |vs: &nn::Path| {
         let shape =
             MlpConfig { data_dim: 1, out_dim: 1, width: 32, depth: 2, ..Default::default() };
-        Model::new(Mlp::new(vs, &shape), meaning, None)
+        Model::new(Mlp::new(vs, &shape), parameterization, None)
     };
     let data = |n: i64, seed| {
         let z = normal(&[n, 1], seed);
@@ -230,10 +235,10 @@ fn c12_inversion_starts_alike_whatever_the_network_predicts() {
 
 #[test]
 fn j1_edm_climbs_no_higher_than_its_path_in_any_hands() {
-    let churn = Churn { amount: 50.0, above: 0.0, below: f64::INFINITY, scale: 1.0 };
+    let churn = Churn { s_churn: 50.0, s_min: 0.0, s_max: f64::INFINITY, s_noise: 1.0 };
     let (path, model) = (linear().path(Path::Trailing, 9), knowing(Target::Eps).given(()));
     let mut highest: f64 = 0.0;
-    let watched = model.watched(|seen: &Seen| highest = highest.max(seen.at.sigma));
+    let watched = model.with_callback(|seen: &Snapshot| highest = highest.max(seen.at.sigma));
     let x = edm(&watched, &path, normal(&[6, 1], 3), churn, &mut |x| x.randn_like());
     drop(watched);
     assert_eq!(x.isfinite().all().int64_value(&[]), 1);
@@ -268,9 +273,9 @@ fn paths_by_snr_are_refused_where_the_schedule_ends_without_signal() {
     }
 }
 
-fn digits() -> Trained {
+fn digits() -> Pretrained {
     let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/weights/mnist-ddpm");
-    Trained::load(dir, Device::Cpu).unwrap()
+    Pretrained::load(dir, Device::Cpu).unwrap()
 }
 
 fn sampling(path: Path, steps: usize) -> Sampling {
@@ -311,7 +316,7 @@ fn solvers_in_log_snr_are_refused_where_it_is_infinite() {
     }
     let said = with(Sampler::Ddim(0.0)).check(&trained).unwrap_err().to_string();
     assert!(said.contains("predicts the noise"), "{said}");
-    trained.config.meaning.target = Target::V;
+    trained.config.parameterization.target = Target::V;
     with(Sampler::Ddim(0.0)).check(&trained).unwrap();
 }
 
@@ -342,8 +347,8 @@ fn half_precision_networks_work_from_f32_samples() {
         for (_, mut weight) in vs.variables() {
             let _ = tch::no_grad(|| weight.uniform_(-0.15, 0.15));
         }
-        let unet = Model::new(unet, Meaning::default(), schedule.clone());
-        let mlp = Model::new(mlp, Meaning::default(), schedule.clone());
+        let unet = Model::new(unet, Parameterization::default(), schedule.clone());
+        let mlp = Model::new(mlp, Parameterization::default(), schedule.clone());
         let at = schedule.level(999);
         let say = || {
             let images = unet.given(()).denoise(&x, at).eps().shallow_clone();

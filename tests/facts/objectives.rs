@@ -1,9 +1,9 @@
 //! B1-B10, J6: the posterior, the bound, what the network predicts.
 
-use crate::support::{Believes, F64, close, grid, max_diff, normal, relative, truth, two_modes};
+use crate::support::{Constant, F64, close, grid, max_diff, normal, relative, truth, two_modes};
 use from_noise::conditioning::Conditioning;
 use from_noise::denoiser::{
-    BestVariance, Denoised, Denoiser, Gaussian, Meaning, Model, Preconditioning, Target,
+    BestVariance, Denoised, Denoiser, Gaussian, Model, Parameterization, Preconditioning, Target,
 };
 use from_noise::forward::{Variance, posterior, q_sample};
 use from_noise::loss::{
@@ -133,7 +133,8 @@ fn b10_each_fixed_variance_is_optimal_for_its_data() {
     for t in [2, 100, 500, 1000] {
         let (at, s) = (schedule.level(t), schedule.level(t - 1));
         let q = posterior(at, s);
-        let best = |std| q.var_small + q.on_x0.powi(2) * Gaussian { mean: 0.0, std }.doubt(at);
+        let best =
+            |std| q.var_small + q.on_x0.powi(2) * Gaussian { mean: 0.0, std }.x0_variance(at);
         close(best(0.0), q.var_small, 1e-18);
         relative(best(1.0), q.var_large, 1e-9);
     }
@@ -188,7 +189,7 @@ fn b7_the_dropped_weight() {
     let schedule = linear();
     let (x0, eps, wrong) = (normal(&[8, 3], 1), normal(&[8, 3], 2), normal(&[8, 3], 3));
     let error = (&eps - &wrong).square().mean_dim(1, false, Kind::Double);
-    let model = Believes(wrong);
+    let model = Constant(wrong);
     let weight = |t: usize| {
         let (beta, at) = (schedule.beta(t), schedule.level(t));
         let small = posterior(at, schedule.level(t - 1)).var_small;
@@ -219,7 +220,7 @@ impl Network for Echo {
 }
 
 fn echo(target: Target) -> Model<Echo> {
-    Model::new(Echo, Meaning { target, ..Meaning::default() }, linear())
+    Model::new(Echo, Parameterization { target, ..Parameterization::default() }, linear())
 }
 
 type Loss = fn(&Model<Echo>, &[Level], &Tensor, &(), &Tensor) -> Tensor;
@@ -267,8 +268,8 @@ fn j1_the_loss_of_edm_is_the_error_of_its_denoiser() {
     for t in [10, 300, 900] {
         let at = linear().level(t);
         let loss = l_edm(&model, &[at; 6], &x0, &(), &eps).mean(Kind::Double);
-        let belief = model.given(()).denoise(&q_sample(&x0, &eps, at), at);
-        let error = (belief.x0() - &x0).square().mean(Kind::Double).double_value(&[]);
+        let prediction = model.given(()).denoise(&q_sample(&x0, &eps, at), at);
+        let error = (prediction.x0() - &x0).square().mean(Kind::Double).double_value(&[]);
         let out = Preconditioning::at(at, 0.5).out;
         relative(loss.double_value(&[]), error / out.powi(2), 1e-5);
     }
@@ -281,15 +282,15 @@ fn b9_round_trips_between_the_views() {
         let at = linear().level(t);
         let x_t = q_sample(&x0, &eps, at);
         let v = at.alpha * &eps - at.sigma * &x0;
-        let beliefs = [
+        let predictions = [
             Denoised::from_eps(&x_t, at, eps.shallow_clone()),
             Denoised::from_x0(&x_t, at, x0.shallow_clone()),
             Denoised::from_v(&x_t, at, v),
         ];
-        for belief in beliefs {
-            assert!(max_diff(belief.x0(), &x0) < 1e-12);
-            assert!(max_diff(belief.eps(), &eps) < 1e-12);
-            assert!(max_diff(&belief.score(at), &(-&eps / at.sigma)) < 1e-9);
+        for prediction in predictions {
+            assert!(max_diff(prediction.x0(), &x0) < 1e-12);
+            assert!(max_diff(prediction.eps(), &eps) < 1e-12);
+            assert!(max_diff(&prediction.score(at), &(-&eps / at.sigma)) < 1e-9);
         }
     }
 }

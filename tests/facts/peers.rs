@@ -4,9 +4,11 @@
 
 use crate::support::{max_diff, normal, two_modes};
 use from_noise::conditioning::Conditioning;
-use from_noise::denoiser::{Clock, Denoised, Denoiser, Gaussian, Head, Meaning, Model, Target};
+use from_noise::denoiser::{
+    Denoised, Denoiser, Gaussian, Head, Model, Parameterization, Target, TimeInput,
+};
 use from_noise::forward::{Variance, posterior};
-use from_noise::guide::Adapt;
+use from_noise::guide::DenoiserExt;
 use from_noise::network::Network;
 use from_noise::noise::Seeded;
 use from_noise::sample::{ddim, ddpm};
@@ -70,9 +72,9 @@ fn pure_noise_refuses_eps_prediction() {
 fn pure_noise_accepts_v_prediction() {
     let schedule = Schedule::ddpm(1000).zero_terminal_snr();
     let (x, at) = (normal(&[2, 2], 1), schedule.level(1000));
-    let belief = Denoised::from_v(&x, at, -0.5 * x.ones_like());
-    assert!(max_diff(belief.x0(), &(0.5 * x.ones_like())) < 1e-15);
-    assert_eq!(belief.eps(), &x);
+    let prediction = Denoised::from_v(&x, at, -0.5 * x.ones_like());
+    assert!(max_diff(prediction.x0(), &(0.5 * x.ones_like())) < 1e-15);
+    assert_eq!(prediction.eps(), &x);
     // and the exact denoiser samples from there
     let path = schedule.path(Path::Trailing, 10);
     let data = Gaussian { mean: 0.5, std: 0.3 };
@@ -115,9 +117,13 @@ impl Network for Told {
     }
 }
 
-fn told(clock: Clock, path: &[Level]) -> Vec<f64> {
+fn told(time_input: TimeInput, path: &[Level]) -> Vec<f64> {
     let net = Told { channels: 2, times: RefCell::default() };
-    let model = Model::new(net, Meaning { clock, ..Meaning::default() }, Schedule::ddpm(1000));
+    let model = Model::new(
+        net,
+        Parameterization { time_input, ..Parameterization::default() },
+        Schedule::ddpm(1000),
+    );
     let _ = ddim(&model.given(()), path, normal(&[3, 2], 1), 0.0, &mut |_| unreachable!());
     model.net.times.take()
 }
@@ -125,30 +131,34 @@ fn told(clock: Clock, path: &[Level]) -> Vec<f64> {
 #[test]
 fn the_network_is_told_the_original_t_and_not_the_step_s_index() {
     let path = Schedule::ddpm(1000).path(Path::Uniform, 4);
-    assert_eq!(told(Clock::OneBased, &path), [751.0, 501.0, 251.0, 1.0]);
-    assert_eq!(told(Clock::ZeroBased, &path), [750.0, 500.0, 250.0, 0.0]);
-    let scaled = told(Clock::Times(0.001), &path);
+    assert_eq!(told(TimeInput::OneBased, &path), [751.0, 501.0, 251.0, 1.0]);
+    assert_eq!(told(TimeInput::ZeroBased, &path), [750.0, 500.0, 250.0, 0.0]);
+    let scaled = told(TimeInput::Times(0.001), &path);
     assert!((scaled[0] - 0.751).abs() < 1e-6);
-    let noise = told(Clock::QuarterLogSigma, &path);
+    let noise = told(TimeInput::QuarterLogSigma, &path);
     assert!((noise[0] + path[0].log_snr() / 8.0).abs() < 1e-6);
     // below the first level a network knows nothing: it is told 1
     let schedule = Schedule::ddpm(1000);
     let half = schedule.at(0.5);
-    assert_eq!(Clock::OneBased.read(half, Some(&schedule)), 1.0);
-    assert_eq!(Clock::ZeroBased.read(half, Some(&schedule)), 0.0);
+    assert_eq!(TimeInput::OneBased.value(half, Some(&schedule)), 1.0);
+    assert_eq!(TimeInput::ZeroBased.value(half, Some(&schedule)), 0.0);
 }
 
 #[test]
 fn the_learned_fraction_is_the_second_half_and_survives_wrapping() {
     let net = Told { channels: 4, times: RefCell::default() };
-    let meaning = Meaning { head: Head::MeanAndNu, target: Target::X0, ..Meaning::default() };
-    let model = Model::new(net, meaning, Schedule::ddpm(1000));
+    let parameterization = Parameterization {
+        head: Head::MeanAndNu,
+        target: Target::X0,
+        ..Parameterization::default()
+    };
+    let model = Model::new(net, parameterization, Schedule::ddpm(1000));
     let (x, at) = (normal(&[3, 2], 1), Schedule::ddpm(1000).level(500));
-    let belief = model.given(()).clip(0.25).denoise(&x, at);
-    assert_eq!(belief.nu().unwrap().double_value(&[0, 0]), 0.75, "(0.5 + 1) / 2");
-    assert_eq!(belief.nu().unwrap().size(), [3, 2]);
-    assert_eq!(belief.x0().double_value(&[0, 0]), 0.25);
-    assert_eq!(belief.x0().kind(), Kind::Double, "the belief is of x_t's kind");
+    let prediction = model.given(()).clip(0.25).denoise(&x, at);
+    assert_eq!(prediction.nu().unwrap().double_value(&[0, 0]), 0.75, "(0.5 + 1) / 2");
+    assert_eq!(prediction.nu().unwrap().size(), [3, 2]);
+    assert_eq!(prediction.x0().double_value(&[0, 0]), 0.25);
+    assert_eq!(prediction.x0().kind(), Kind::Double, "the prediction is of x_t's kind");
 }
 
 #[test]

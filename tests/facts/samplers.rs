@@ -1,10 +1,10 @@
 //! C1-C14, J18, F2: DDPM and DDIM on exact denoisers.
 
-use crate::support::{Believes, EVERY_SAMPLER, F64, close, max_diff, normal, relative, two_modes};
+use crate::support::{Constant, EVERY_SAMPLER, F64, close, max_diff, normal, relative, two_modes};
 use from_noise::denoiser::{Denoiser, Gaussian, Mixture};
 use from_noise::evaluate::Sampling;
 use from_noise::forward::{Variance, posterior, q_sample};
-use from_noise::guide::Adapt;
+use from_noise::guide::DenoiserExt;
 use from_noise::noise::{Seeded, Tape};
 use from_noise::sample::{ddim, ddim_step, ddpm};
 use from_noise::schedule::{Level, Path, Schedule};
@@ -98,30 +98,30 @@ fn c2_clipping_keeps_the_two_views_tied() {
     let at = schedules()[0].level(700);
     let x = normal(&[200, 3], 1) * 2.0;
     let data = Gaussian { mean: 0.5, std: 1.0 };
-    let belief = data.clip(0.8).denoise(&x, at);
-    assert!(belief.x0().abs().max().double_value(&[]) <= 0.8);
+    let prediction = data.clip(0.8).denoise(&x, at);
+    assert!(prediction.x0().abs().max().double_value(&[]) <= 0.8);
     assert!(data.denoise(&x, at).x0().abs().max().double_value(&[]) > 0.8, "the clip must bite");
-    let again = at.alpha * belief.x0() + at.sigma * belief.eps();
+    let again = at.alpha * prediction.x0() + at.sigma * prediction.eps();
     assert!(max_diff(&again, &x) < 1e-12);
     let wide = data.clip(100.0).denoise(&x, at);
     assert!(max_diff(wide.x0(), data.denoise(&x, at).x0()) < 1e-15);
     // at the clean level nothing is in doubt
     let clean = schedules()[0].level(0);
-    let sure = Believes(x.zeros_like()).clip(0.8).denoise(&x, clean);
+    let sure = Constant(x.zeros_like()).clip(0.8).denoise(&x, clean);
     assert_eq!(sure.x0(), &x);
 }
 
 #[test]
 fn c3_the_family_keeps_the_marginals() {
-    // With the true belief, x_s has mean alpha_s x0 and variance sigma_s^2, whatever eta.
+    // With the true prediction, x_s has mean alpha_s x0 and variance sigma_s^2, whatever eta.
     let schedule = &schedules()[0];
     let (x0, eps) = (Tensor::full([2], 0.7, F64), Tensor::from_slice(&[1.0, 0.0]));
     for (t, s) in [(500, 499), (901, 801), (700, 1)] {
         let (t, s) = (schedule.level(t), schedule.level(s));
         for eta in [0.0, 0.2, 0.5, 1.0] {
-            let belief = Believes(eps.shallow_clone()).denoise(&q_sample(&x0, &eps, t), t);
+            let prediction = Constant(eps.shallow_clone()).denoise(&q_sample(&x0, &eps, t), t);
             let z = || Tensor::from_slice(&[0.0, 1.0]);
-            let x_s = ddim_step(&belief, t, s, eta, z) - s.alpha * &x0;
+            let x_s = ddim_step(&prediction, t, s, eta, z) - s.alpha * &x0;
             let var = x_s.square().sum(Kind::Double).double_value(&[]);
             relative(var, s.sigma.powi(2), 1e-12);
         }
@@ -133,9 +133,9 @@ fn c4_sigma_is_eta_times_the_root_of_beta_tilde() {
     let schedule = &schedules()[0];
     let (t, s) = (schedule.level(500), schedule.level(400));
     let zero = Tensor::zeros([1], F64);
-    let belief = Believes(zero.shallow_clone()).denoise(&zero, t);
+    let prediction = Constant(zero.shallow_clone()).denoise(&zero, t);
     for eta in [0.2, 0.5, 1.0] {
-        let sigma = ddim_step(&belief, t, s, eta, || Tensor::ones([1], F64)).double_value(&[0]);
+        let sigma = ddim_step(&prediction, t, s, eta, || Tensor::ones([1], F64)).double_value(&[0]);
         relative(sigma, eta * posterior(t, s).var_small.sqrt(), 1e-13);
     }
 }
@@ -240,10 +240,10 @@ fn c10_ddim_is_an_euler_step_of_the_ode() {
     let x_t = normal(&[32, 1], 6);
     for (t, s) in [(990, 900), (500, 499), (10, 0)] {
         let (t, s) = (schedule.level(t), schedule.level(s));
-        let belief = two_modes().denoise(&x_t, t);
+        let prediction = two_modes().denoise(&x_t, t);
         let slope = s.sigma / s.alpha - t.sigma / t.alpha;
-        let euler = s.alpha * (&x_t / t.alpha + slope * belief.eps());
-        let step = ddim_step(&belief, t, s, 0.0, || unreachable!());
+        let euler = s.alpha * (&x_t / t.alpha + slope * prediction.eps());
+        let step = ddim_step(&prediction, t, s, 0.0, || unreachable!());
         assert!(max_diff(&step, &euler) < 1e-12);
     }
 }
@@ -281,7 +281,7 @@ fn c14_the_record_is_the_whole_trajectory() {
     assert_eq!(seen.len(), 20, "one evaluation a step");
     assert_eq!(seen[0].x_t, start);
     assert!(seen.iter().zip(&path).all(|(seen, at)| seen.at == *at));
-    assert!(max_diff(&seen[19].x0, &out) < 1e-12, "the last step is the last belief");
+    assert!(max_diff(&seen[19].x0, &out) < 1e-12, "the last step is the last prediction");
     let plain = ddim(&two_modes(), &path, start, 0.0, &mut |_| unreachable!());
     assert_eq!(plain, out, "watching changes nothing");
     assert!(watched.take().is_empty());
@@ -331,12 +331,12 @@ fn a_mixture_of_one_is_the_gaussian_and_its_doubt_is_the_variance() {
     let one = Mixture::new(&[2.0], &Tensor::full([1, 1], 0.5, F64), &[0.3]);
     let gaussian = Gaussian { mean: 0.5, std: 0.3 };
     assert!(max_diff(one.denoise(&x, at).x0(), gaussian.denoise(&x, at).x0()) < 1e-12);
-    relative(one.doubt(&x, at).double_value(&[0]), gaussian.doubt(at), 1e-12);
+    relative(one.x0_variance(&x, at).double_value(&[0]), gaussian.x0_variance(at), 1e-12);
     // Tweedie's second identity: Var[x0 | x] = (sigma / alpha)^2 (1 + sigma^2 d score / dx)
     let data = two_modes();
     let score = |x: &Tensor| data.denoise(x, at).score(at);
     let h = 1e-5;
     let slope = (score(&(&x + h)) - score(&(&x - h))) / (2.0 * h);
     let tweedie: Tensor = (at.sigma / at.alpha).powi(2) * (1f64 + at.sigma.powi(2) * slope);
-    assert!(max_diff(&data.doubt(&x, at), &tweedie.view([-1])) < 1e-8);
+    assert!(max_diff(&data.x0_variance(&x, at), &tweedie.view([-1])) < 1e-8);
 }

@@ -210,7 +210,7 @@ fn c8_paths_visit_the_published_rungs() {
 }
 
 #[test]
-fn every_path_falls_strictly_inside_the_ladder() {
+fn every_path_falls_strictly_inside_the_schedule() {
     for path in [Path::Uniform, Path::Quadratic, Path::Linspace, Path::Trailing] {
         for n in (1..200).chain([250, 500, 777, 1000]) {
             let t = times(path, n);
@@ -222,7 +222,7 @@ fn every_path_falls_strictly_inside_the_ladder() {
 
 #[test]
 #[should_panic(expected = "1001 steps do not fit a schedule of 1000")]
-fn a_path_longer_than_the_ladder_is_refused() {
+fn a_path_longer_than_the_schedule_is_refused() {
     Schedule::ddpm(1000).path(Path::Uniform, 1001);
 }
 

@@ -4,15 +4,15 @@ use crate::support::{F64, close, max_diff, normal};
 use from_noise::data::{Dataset, sample, to_u8};
 use from_noise::evaluate::{Generator, ImageSampler, Sampler, Sampling};
 use from_noise::forward::Variance;
-use from_noise::guide::Adapt;
+use from_noise::guide::DenoiserExt;
 use from_noise::metrics::{
     ClassifierConfig, FeatureExtractor, FeatureNet, Moments, class_histogram,
     classification_accuracy_score, frechet_distance, frechet_of_gaussians,
 };
 use from_noise::noise::{Noise, Seeded};
+use from_noise::pretrained::Pretrained;
 use from_noise::sample::{ddim, ddpm};
 use from_noise::schedule::Path;
-use from_noise::trained::Trained;
 use tch::{Device, Kind, Tensor};
 
 fn moments(features: &Tensor) -> Moments {
@@ -88,7 +88,7 @@ fn e7_a_histogram_counts_and_its_entropy_tells_one_class_from_all() {
 #[test]
 fn an_image_does_not_depend_on_its_batch() {
     let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/weights/mnist-ddpm");
-    let trained = Trained::load(dir, Device::Cpu).unwrap();
+    let trained = Pretrained::load(dir, Device::Cpu).unwrap();
     for sampler in [Sampler::Ddim(0.5), Sampler::Ddpm(Variance::Large)] {
         let sampling = Sampling { sampler, path: Path::Uniform, steps: 5, seed: 3 };
         let mut seen = 0;
@@ -104,7 +104,7 @@ fn an_image_does_not_depend_on_its_batch() {
 #[test]
 fn a_sampling_is_the_sampler_it_names() {
     let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/weights/mnist-ddpm");
-    let trained = Trained::load(dir, Device::Cpu).unwrap();
+    let trained = Pretrained::load(dir, Device::Cpu).unwrap();
     let model = trained.model.given(None).clip(1.0);
     let path = trained.schedule.path(Path::Trailing, 4);
     let direct = |sampler: &dyn Fn(Tensor, Noise) -> Tensor| {
@@ -163,7 +163,7 @@ fn feature_net() -> FeatureNet {
 #[test]
 fn e2_noise_and_blur_cost_more_the_more_there_is() {
     let net = feature_net();
-    assert!((0.0..5.0).contains(&net.floor), "the floor is {}", net.floor);
+    assert!((0.0..5.0).contains(&net.fid_real), "real images are at {}", net.fid_real);
     assert_eq!(net.reference().n(), 60_000);
     let digits = sample::digits();
     let distance =

@@ -1,17 +1,17 @@
-//! J1-J5: the fast solvers on exact denoisers, EDM's preconditioning, paths between the rungs.
+//! J1-J5: the fast solvers on exact denoisers, EDM's preconditioning, paths between the timesteps.
 
 use crate::support::{
-    Believes, EVERY_SAMPLER, F64, close, max_diff, normal, relative, truth, two_modes,
+    Constant, EVERY_SAMPLER, F64, close, max_diff, normal, relative, truth, two_modes,
 };
 use from_noise::denoiser::{Denoised, Denoiser, Gaussian, Mixture, Preconditioning, Target};
 use from_noise::evaluate::{Sampler, Sampling};
 use from_noise::forward::{Variance, q_sample};
-use from_noise::guide::{Adapt, Seen};
+use from_noise::guide::{DenoiserExt, Snapshot};
 use from_noise::loss::Weighting;
 use from_noise::noise::{Tape, quadrature};
 use from_noise::sample::{
-    Churn, Slow, ddim, ddpm, dpm_solver, dpm_solver_2, dpm_solver_3, dpm_solver_sde, edm, heun,
-    unipc,
+    Churn, Prediction, ddim, ddpm, dpm_solver, dpm_solver_2, dpm_solver_3, dpm_solver_sde, edm,
+    heun, unipc,
 };
 use from_noise::schedule::{Level, Path, Schedule, karras};
 use tch::{Kind, Tensor};
@@ -38,7 +38,7 @@ const HIGHER_ORDER: [Sampler; 6] = [
     Sampler::UniPc,
 ];
 
-const STILL: Churn = Churn { amount: 0.0, above: 0.0, below: f64::INFINITY, scale: 1.0 };
+const STILL: Churn = Churn { s_churn: 0.0, s_min: 0.0, s_max: f64::INFINITY, s_noise: 1.0 };
 
 /// From 41 points of `[-2, 2]` on the two modes, steps equal in log SNR: the orders of the error,
 /// from each number of steps to the next, its double.
@@ -49,8 +49,8 @@ fn orders_of(
     let (data, schedule) = (two_modes(), linear());
     let (top, bottom) = (schedule.level(1000).log_snr(), schedule.level(1).log_snr());
     let run = |n: usize, sampler: &dyn Fn(&Mixture, &[Level], Tensor) -> Tensor| {
-        let rung = |i: usize| at_log_snr(top + (bottom - top) * i as f64 / n as f64);
-        let path: Vec<Level> = (0..=n).map(rung).collect();
+        let timestep = |i: usize| at_log_snr(top + (bottom - top) * i as f64 / n as f64);
+        let path: Vec<Level> = (0..=n).map(timestep).collect();
         sampler(&data, &path, Tensor::linspace(-2.0, 2.0, 41, F64).view([41, 1]))
     };
     let truth = run(3000, &|data, path, x| dpm_solver_3(data, path, x));
@@ -68,11 +68,15 @@ fn j2_j3_the_solvers_converge_at_their_orders() {
         ("Heun", 2.0, orders_of(many, &|m, path, x| heun(m, path, x))),
         ("DPM-Solver-2", 2.0, orders_of(many, &|m, path, x| dpm_solver_2(m, path, x))),
         ("DPM-Solver-3", 3.0, orders_of(many, &|m, path, x| dpm_solver_3(m, path, x))),
-        ("DPM-Solver(2M)", 2.0, orders_of(many, &|m, path, x| dpm_solver(m, path, x, Slow::Noise))),
+        (
+            "DPM-Solver(2M)",
+            2.0,
+            orders_of(many, &|m, path, x| dpm_solver(m, path, x, Prediction::Noise)),
+        ),
         (
             "DPM-Solver++(2M)",
             2.0,
-            orders_of(many, &|m, path, x| dpm_solver(m, path, x, Slow::Clean)),
+            orders_of(many, &|m, path, x| dpm_solver(m, path, x, Prediction::Data)),
         ),
         ("UniPC", 3.0, orders_of(many, &|m, path, x| unipc(m, path, x))),
     ] {
@@ -107,7 +111,7 @@ fn j3_second_order_beats_ddim_at_equal_evaluations() {
 fn j3_first_steps_are_ddim_s_and_evaluations_are_counted() {
     let path = linear().path(Path::Trailing, 20);
     let start = normal(&[8, 1], 3);
-    for slow in [Slow::Noise, Slow::Clean] {
+    for slow in [Prediction::Noise, Prediction::Data] {
         let model = two_modes().recorded();
         let _ = dpm_solver(&model, &path, start.shallow_clone(), slow);
         let seen = model.take();
@@ -197,7 +201,7 @@ fn j3_the_stochastic_solver_starts_as_ddpm() {
     let sde = dpm_solver_sde(&two_modes(), &path[..2], start(), &mut |x| a.draw(x));
     let ancestral = ddpm(&two_modes(), &path[..2], start(), Variance::Small, &mut |x| b.draw(x));
     assert!(max_diff(&sde, &ancestral) < 1e-12);
-    // where the belief never changes, so at every step
+    // where the prediction never changes, so at every step
     let sure = Gaussian { mean: 0.4, std: 0.0 };
     let (mut a, mut b) = (tape(9, &[6, 1]), tape(9, &[6, 1]));
     let sde = dpm_solver_sde(&sure, &path[..10], start(), &mut |x| a.draw(x));
@@ -244,7 +248,7 @@ fn j1_edm_is_algorithm_2_in_its_own_coordinates() {
 
 fn edm_is_algorithm_2(amount: f64) {
     // Karras et al. 2022, Algorithm 2, for D(y; sigma) of the mixture, y = x / alpha.
-    let churn = Churn { amount, above: 0.1, below: 20.0, scale: 1.007 };
+    let churn = Churn { s_churn: amount, s_min: 0.1, s_max: 20.0, s_noise: 1.007 };
     let steps = 12;
     let path = linear().path(Path::Karras, steps);
     let start = normal(&[6, 1], 8);
@@ -274,11 +278,11 @@ fn edm_is_algorithm_2(amount: f64) {
 
 #[test]
 fn j1_edm_climbs_no_higher_than_the_schedule() {
-    let churn = Churn { amount: 50.0, above: 0.0, below: f64::INFINITY, scale: 1.0 };
+    let churn = Churn { s_churn: 50.0, s_min: 0.0, s_max: f64::INFINITY, s_noise: 1.0 };
     let sampling = Sampling { sampler: Sampler::Edm(churn), path: Path::Karras, steps: 9, seed: 0 };
     let (schedule, top) = (linear(), linear().level(1000).sigma);
     let seen = std::cell::RefCell::new(Vec::new());
-    let model = two_modes().watched(|now: &Seen| seen.borrow_mut().push(now.at.sigma));
+    let model = two_modes().with_callback(|now: &Snapshot| seen.borrow_mut().push(now.at.sigma));
     let x = sampling.run(&model, &schedule, normal(&[6, 1], 3), &mut |x| x.randn_like());
     assert!(x.isfinite().all().int64_value(&[]) == 1);
     let highest = seen.borrow().iter().copied().fold(0.0, f64::max);
@@ -317,8 +321,8 @@ fn j1_input_and_target_of_edm_have_unit_variance() {
         close(mean((target.input(at) * &x_t).square()), 1.0, 1e-12);
         close(mean(truth.square()), 1.0, 1e-12);
         // reading the truth back gives the truth, in both views
-        let belief = target.read(&x_t, &[at], truth);
-        assert!(max_diff(belief.x0(), &x0) < 1e-12 && max_diff(belief.eps(), &eps) < 1e-12);
+        let prediction = target.denoised(&x_t, &[at], truth);
+        assert!(max_diff(prediction.x0(), &x0) < 1e-12 && max_diff(prediction.eps(), &eps) < 1e-12);
     }
 }
 
@@ -328,7 +332,7 @@ fn j1_edm_with_unit_data_is_minus_v() {
     let (x_t, out) = (normal(&[6, 1], 1), normal(&[6, 1], 2));
     let edm = Target::Edm { sigma_data: 1.0 };
     relative(edm.input(at), 1.0, 1e-12);
-    let (a, b) = (edm.read(&x_t, &[at], -&out), Target::V.read(&x_t, &[at], out));
+    let (a, b) = (edm.denoised(&x_t, &[at], -&out), Target::V.denoised(&x_t, &[at], out));
     assert!(max_diff(a.x0(), b.x0()) < 1e-12 && max_diff(a.eps(), b.eps()) < 1e-12);
 }
 
@@ -370,24 +374,30 @@ fn paths_between_the_rungs_end_on_them() {
 
 #[test]
 fn samplers_stand_in_files_by_name() {
-    let churn = Churn { amount: 30.0, above: 0.01, below: 1.0, scale: 1.007 };
+    let churn = Churn { s_churn: 30.0, s_min: 0.01, s_max: 1.0, s_noise: 1.007 };
     for (sampler, text) in [
         (Sampler::Ddim(0.5), r#"{"ddim":0.5}"#),
         (Sampler::Ddpm(Variance::Large), r#"{"ddpm":"large"}"#),
         (Sampler::DpmSolverPlusPlus2M, r#""dpm-solver++2m""#),
-        (Sampler::Edm(churn), r#"{"edm":{"amount":30.0,"above":0.01,"below":1.0,"scale":1.007}}"#),
+        (
+            Sampler::Edm(churn),
+            r#"{"edm":{"s_churn":30.0,"s_min":0.01,"s_max":1.0,"s_noise":1.007}}"#,
+        ),
     ] {
         assert_eq!(serde_json::to_string(&sampler).unwrap(), text);
         assert_eq!(serde_json::from_str::<Sampler>(text).unwrap(), sampler);
     }
+    // files written before these were called as in the paper are still read
+    let old = r#"{"edm":{"amount":30.0,"above":0.01,"below":1.0,"scale":1.007}}"#;
+    assert_eq!(serde_json::from_str::<Sampler>(old).unwrap(), Sampler::Edm(churn));
     // tables and drawn parts are told apart by name
     let usual = Churn::DEFAULT;
     let names = [
         usual,
-        Churn { amount: 6.0, ..usual },
-        Churn { above: 0.0, ..usual },
-        Churn { below: f64::INFINITY, ..usual },
-        Churn { scale: 1.007, ..usual },
+        Churn { s_churn: 6.0, ..usual },
+        Churn { s_min: 0.0, ..usual },
+        Churn { s_max: f64::INFINITY, ..usual },
+        Churn { s_noise: 1.007, ..usual },
     ]
     .map(|churn| Sampler::Edm(churn).to_string());
     assert_eq!(names[0], "EDM churn 5");
@@ -396,14 +406,14 @@ fn samplers_stand_in_files_by_name() {
 }
 
 #[test]
-fn believing_one_noise_every_solver_is_exact() {
+fn predicting_one_noise_every_solver_is_exact() {
     // The noise does not change, so nothing is left to be guessed: x_s follows in one step.
     let (schedule, eps) = (linear(), normal(&[4, 2], 1));
     let x0 = normal(&[4, 2], 2);
     let x_t = q_sample(&x0, &eps, schedule.level(1000));
     for sampler in HIGHER_ORDER.into_iter().chain([Sampler::Ddim(0.0)]) {
         let sampling = Sampling { sampler, path: Path::LogSnr, steps: 5, seed: 0 };
-        let model = Believes(eps.shallow_clone());
+        let model = Constant(eps.shallow_clone());
         let found = sampling.run(&model, &schedule, x_t.shallow_clone(), &mut |_| panic!());
         assert!(max_diff(&found, &x0) < 1e-10, "{sampler}");
     }

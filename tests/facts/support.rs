@@ -44,11 +44,11 @@ pub fn grid(end: f64, n: i64) -> (Tensor, f64) {
     (Tensor::linspace(-end, end, n, F64).view([n, 1]), 2.0 * end / (n - 1) as f64)
 }
 
-/// A denoiser that always believes in this noise.
+/// A denoiser that always predicts this noise.
 #[derive(Debug)]
-pub struct Believes(pub Tensor);
+pub struct Constant(pub Tensor);
 
-impl Denoiser for Believes {
+impl Denoiser for Constant {
     fn denoise(&self, x_t: &Tensor, at: Level) -> Denoised {
         Denoised::from_eps(x_t, at, self.0.shallow_clone())
     }

@@ -5,16 +5,16 @@ use from_noise::checkpoint::load_tensors;
 use from_noise::data::{Dataset, sample};
 use from_noise::denoiser::Gaussian;
 use from_noise::evaluate::{
-    Combine, Filling, ImageSampler, Line, Sampler, Score, Shard, Sweep, score,
+    ImageSampler, Sampler, Score, ScoreTable, Shard, Sweep, SweepGrid, TableEntry, score,
 };
 use from_noise::forward::Variance;
-use from_noise::guide::Seen;
+use from_noise::guide::Snapshot;
 use from_noise::metrics::{
     FeatureExtractor, FeatureNet, GROUPS, Groups, Moments, frechet_distance,
 };
+use from_noise::pretrained::Pretrained;
 use from_noise::sample::{ddim, ddim_invert, slerp};
 use from_noise::schedule::{Path, Schedule};
-use from_noise::trained::Trained;
 use std::cell::Cell;
 use tch::{Device, Kind, Tensor};
 
@@ -85,8 +85,8 @@ fn c12_inverting_a_gaussian_errs_by_one_over_the_steps() {
     let lost = |steps: usize| {
         let top = schedule.level(1000).log_snr();
         let bottom = schedule.level(1).log_snr();
-        let rung = |i: usize| top + (bottom - top) * i as f64 / steps as f64;
-        let path: Vec<_> = (0..=steps).map(|i| schedule.at_log_snr(rung(i))).collect();
+        let timestep = |i: usize| top + (bottom - top) * i as f64 / steps as f64;
+        let path: Vec<_> = (0..=steps).map(|i| schedule.at_log_snr(timestep(i))).collect();
         let x0: Tensor = 0.3 * normal(&[50, 1], 5) + 0.5;
         let up = ddim_invert(&data, &path, x0.shallow_clone());
         max_diff(&ddim(&data, &path, up, 0.0, &mut |_| panic!()), &x0)
@@ -140,7 +140,7 @@ fn e1_the_jackknife_knows_how_far_distances_scatter() {
 
 /// Five lines of a table that costs seconds.
 fn small_sweep() -> Sweep {
-    let line = |samplers: &[Sampler], steps: &[usize], n| Combine {
+    let line = |samplers: &[Sampler], steps: &[usize], n| SweepGrid {
         samplers: samplers.to_vec(),
         paths: vec![Path::Trailing],
         steps: steps.to_vec(),
@@ -148,14 +148,13 @@ fn small_sweep() -> Sweep {
         n,
     };
     let large = Sampler::Ddpm(Variance::Large);
-    let combine =
-        vec![line(&[Sampler::Ddim(0.0), large], &[1, 2], 550), line(&[large], &[1], 1050)];
-    Sweep { seed: 4, combine }
+    let grid = vec![line(&[Sampler::Ddim(0.0), large], &[1, 2], 550), line(&[large], &[1], 1050)];
+    Sweep { seed: 4, grid }
 }
 
 /// What fills the table.
 struct Table {
-    trained: Trained,
+    trained: Pretrained,
     net: FeatureNet,
     test: Dataset,
 }
@@ -163,35 +162,35 @@ struct Table {
 impl Table {
     fn new() -> Self {
         Self {
-            trained: Trained::load("weights/mnist-ddpm", Device::Cpu).unwrap(),
+            trained: Pretrained::load("weights/mnist-ddpm", Device::Cpu).unwrap(),
             net: FeatureNet::load("weights/mnist-classifier", Device::Cpu).unwrap(),
             test: sample::dataset(),
         }
     }
 
-    fn filling(&self, dir: &std::path::Path) -> Filling<'_> {
+    fn table(&self, dir: &std::path::Path) -> ScoreTable<'_> {
         let lines = small_sweep().lines(|sampling| ImageSampler::new(&self.trained, sampling));
-        Filling::new(lines.unwrap(), &self.net, &self.test, dir).unwrap()
+        ScoreTable::new(lines.unwrap(), &self.net, &self.test, dir).unwrap()
     }
 }
 
 /// All lines in `dir`, drawn by `shards` processes one after the other; and how many evaluations
 /// that took.
 fn filled(dir: &std::path::Path, shards: usize) -> (Vec<Score>, usize) {
-    let table = Table::new();
-    let filling = table.filling(dir);
-    let lines: Vec<&Line> = filling.lines().iter().collect();
+    let parts = Table::new();
+    let table = parts.table(dir);
+    let lines: Vec<&TableEntry> = table.lines().iter().collect();
     let looked = Cell::new(0);
-    let look = |_: &Seen| looked.set(looked.get() + 1);
+    let look = |_: &Snapshot| looked.set(looked.get() + 1);
     for index in 1..=shards {
-        assert!(filling.score(lines[4]).unwrap().is_none(), "not before all parts are there");
+        assert!(table.score(lines[4]).unwrap().is_none(), "not before all parts are there");
         let shard = Shard { index, count: shards };
-        let (left, _) = filling.cost(&lines, shard);
+        let (left, _) = table.cost(&lines, shard);
         let before = looked.get();
-        filling.draw(&lines, shard, look, || false).unwrap();
+        table.draw(&lines, shard, look, || false).unwrap();
         assert_eq!(left, (looked.get() - before) as u64, "the estimate is what was drawn");
     }
-    let scores = lines.iter().map(|line| filling.score(line).unwrap().unwrap()).collect();
+    let scores = lines.iter().map(|line| table.score(line).unwrap().unwrap()).collect();
     (scores, looked.get())
 }
 
@@ -204,28 +203,29 @@ fn c9_a_table_is_the_same_however_it_was_shared_out_and_resumed() {
     let (shared, again) = filled(three.path(), 3);
     assert_eq!((alone.clone(), evaluations), (shared, again));
     assert!(alone.iter().all(|score| score.error.unwrap() > 0.0 && score.fid_lenet > 0.0));
-    let table = Table::new();
-    let filling = table.filling(one.path());
-    let lines: Vec<&Line> = filling.lines().iter().collect();
+    let parts = Table::new();
+    let table = parts.table(one.path());
+    let lines: Vec<&TableEntry> = table.lines().iter().collect();
     assert_eq!(lines.len(), 5);
-    let cost = |line: &Line| line.recipe.nfe as u64 * line.n;
+    let cost = |line: &TableEntry| line.recipe.nfe as u64 * line.n;
     assert!(lines.windows(2).all(|w| cost(w[0]) <= cost(w[1])), "cheap lines first");
     // the parts of a line are one stream of images
-    let Line { generator, n, .. } = lines[0];
-    let floor = alone[0].floor;
-    assert_eq!(alone[0], score(&**generator, &table.net, *n, floor, |_, _| {}, |_| {}));
+    let TableEntry { generator, n, .. } = lines[0];
+    let fid_real = alone[0].fid_real;
+    assert_eq!(alone[0], score(&**generator, &parts.net, *n, fid_real, |_, _| {}, |_| {}));
     // beside it stands what as many real images score
-    let [few, all] = [100, *n].map(|n| table.net.distance_of_real(&table.test, n, 0));
-    assert!(floor == all && few > all, "{floor} {few} {all}");
+    let [few, all] = [100, *n].map(|n| parts.net.distance_of_real(&parts.test, n, 0));
+    assert!(fid_real == all && few > all, "{fid_real} {few} {all}");
     // a lost part is drawn again, and nothing else
     let parts = walk(one.path());
     assert_eq!(parts.len(), 10);
     std::fs::remove_file(&parts[3]).unwrap();
     // what a line takes is judged by the parts that are there: here the first 500 images of 550
     let took = load_tensors(&parts[2]).unwrap()["seconds"].double_value(&[]);
-    let two_steps = |line: &&Line| line.recipe.sampler == "DDIM eta 0" && line.recipe.steps == 2;
+    let two_steps =
+        |line: &&TableEntry| line.recipe.sampler == "DDIM eta 0" && line.recipe.steps == 2;
     let line = lines.into_iter().find(two_steps).unwrap();
-    relative(filling.seconds(line).unwrap().unwrap(), took / 500.0 * 550.0, 1e-12);
+    relative(table.seconds(line).unwrap().unwrap(), took / 500.0 * 550.0, 1e-12);
     let (resumed, few) = filled_again(one.path());
     assert_eq!(resumed, alone);
     assert!((1..=2).contains(&few), "{few} evaluations for one part");
@@ -238,13 +238,13 @@ fn c9_a_table_is_the_same_however_it_was_shared_out_and_resumed() {
 
 /// As [`filled`] by one process, where some parts exist.
 fn filled_again(dir: &std::path::Path) -> (Vec<Score>, usize) {
-    let table = Table::new();
-    let filling = table.filling(dir);
-    let lines: Vec<&Line> = filling.lines().iter().collect();
+    let parts = Table::new();
+    let table = parts.table(dir);
+    let lines: Vec<&TableEntry> = table.lines().iter().collect();
     let looked = Cell::new(0);
-    let look = |_: &Seen| looked.set(looked.get() + 1);
-    filling.draw(&lines, Shard::WHOLE, look, || false).unwrap();
-    let scored = |line: &&Line| match filling.score(line) {
+    let look = |_: &Snapshot| looked.set(looked.get() + 1);
+    table.draw(&lines, Shard::WHOLE, look, || false).unwrap();
+    let scored = |line: &&TableEntry| match table.score(line) {
         Ok(score) => score.unwrap(),
         Err(error) => panic!("{error}"),
     };

@@ -11,7 +11,7 @@ mod steps;
 
 use from_noise::denoiser::Denoiser;
 use from_noise::forward::Variance;
-use from_noise::guide::Adapt;
+use from_noise::guide::DenoiserExt;
 use from_noise::schedule::Schedule;
 use serde::de::DeserializeOwned;
 use tch::{Kind, Tensor};

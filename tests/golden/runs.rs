@@ -3,9 +3,9 @@
 use crate::schedules::path;
 use crate::{EXACT, assert_close, clipped_if, column, flat, read, schedule, variance};
 use from_noise::denoiser::{Denoised, Denoiser, Mixture};
-use from_noise::guide::{Adapt, Seen};
+use from_noise::guide::{DenoiserExt, Snapshot};
 use from_noise::noise::Tape;
-use from_noise::sample::{Slow, ddim, ddpm, dpm_solver, dpm_solver_sde, heun, unipc};
+use from_noise::sample::{Prediction, ddim, ddpm, dpm_solver, dpm_solver_sde, heun, unipc};
 use from_noise::schedule::Level;
 use serde::Deserialize;
 use std::cell::Cell;
@@ -54,7 +54,7 @@ impl Run {
     }
 
     /// Every state but the last was seen by the denoiser; the last is what the sampler returned.
-    fn check(&self, seen: Vec<Seen>, last: &Tensor) {
+    fn check(&self, seen: Vec<Snapshot>, last: &Tensor) {
         let mut got: Vec<f64> = seen.iter().flat_map(|seen| flat(&seen.x_t)).collect();
         got.extend(flat(last));
         let what = format!("{} {} {:?} {}", self.sampler, self.schedule, self.spacing, self.S);
@@ -89,7 +89,7 @@ fn whole_runs_of_ddpm_and_ddim_are_diffusers() {
     }
 }
 
-/// Believes the recorded noise, call after call.
+/// Constant the recorded noise, call after call.
 pub struct Playback<'a> {
     eps: &'a [Vec<f64>],
     calls: Cell<usize>,
@@ -109,7 +109,7 @@ impl Denoiser for Playback<'_> {
 }
 
 #[test]
-fn ddim_climbs_the_ladder_as_diffusers_inverse_does() {
+fn ddim_climbs_the_schedule_as_diffusers_inverse_does() {
     let golden: Trajectories = read("trajectories_ode.json");
     let inverse = golden.runs.iter().filter(|run| run.sampler == "ddim_inverse");
     let mut compared = 0;
@@ -145,11 +145,11 @@ fn second_order_dpm_solver_is_diffusers() {
     let mut compared = [0, 0];
     for run in golden.runs.iter().filter(|run| run.order == Some(2)) {
         let slow = match run.algorithm.as_deref() {
-            Some("dpmsolver++") => Slow::Clean,
-            _ => Slow::Noise,
+            Some("dpmsolver++") => Prediction::Data,
+            _ => Prediction::Noise,
         };
         let ends_early = run.S < 15 && run.lower_order_final;
-        if slow == Slow::Noise && ends_early {
+        if slow == Prediction::Noise && ends_early {
             continue;
         }
         let model = mixture(&golden.mixture).recorded();

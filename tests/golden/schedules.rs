@@ -1,4 +1,4 @@
-//! Tables of alpha_bar and beta, and the rungs that each path visits.
+//! Tables of alpha_bar and beta, and the timesteps that each path visits.
 
 use crate::{EXACT, assert_close, read};
 use from_noise::schedule::{Path, Schedule};
@@ -103,7 +103,7 @@ fn paths_are_diffusers_and_the_ddim_codes() {
             other => path(other),
         };
         let mut want: Vec<f64> = published.iter().map(|&i| i as f64 + 1.0).collect();
-        want.dedup(); // squares that fall on the same rung are one visit
+        want.dedup(); // squares that fall on the same timestep are one visit
         want.push(0.0);
         let schedule = Schedule::linear(steps, 1e-4, 0.02);
         let ours = schedule.path(kind, n);

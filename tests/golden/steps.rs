@@ -2,8 +2,8 @@
 
 use crate::{EXACT, assert_close, clipped_if, flat, read, schedule, variance};
 use from_noise::conditioning::Conditioning;
-use from_noise::denoiser::{Clock, Head, Meaning, Model, Target};
-use from_noise::guide::Adapt;
+use from_noise::denoiser::{Head, Model, Parameterization, Target, TimeInput};
+use from_noise::guide::DenoiserExt;
 use from_noise::network::Network;
 use from_noise::noise::Tape;
 use from_noise::sample::{ddim, ddpm};
@@ -56,17 +56,18 @@ fn check_step(step: Step) {
     assert_close("alpha_bar", &ours, &[step.alpha_bar_t, step.alpha_bar_s], EXACT);
 
     let learned = step.variance.as_deref() == Some("learned_range");
-    let meaning = Meaning {
+    let parameterization = Parameterization {
         target: match step.target.as_str() {
             "eps" => Target::Eps,
             "x0" => Target::X0,
             _ => Target::V,
         },
         head: if learned { Head::MeanAndNu } else { Head::Mean },
-        clock: Clock::ZeroBased,
+        time_input: TimeInput::ZeroBased,
     };
     let net = Recorded { output: rows(&step.output), published: step.t as f64 - 1.0 };
-    let model = clipped_if(step.clip, Model::new(net, meaning, schedule).given(())).recorded();
+    let model =
+        clipped_if(step.clip, Model::new(net, parameterization, schedule).given(())).recorded();
 
     let mut tape = Tape::new(vec![rows(&step.noise)]);
     let mut noise = |like: &Tensor| tape.draw(like);

@@ -3,7 +3,7 @@
 use super::{F32, awake, images, max_diff};
 use from_noise::conditioning::{Conditioning, Tokens};
 use from_noise::network::Network;
-use from_noise::nn::unet::{TimeInput, Unet, UnetConfig};
+use from_noise::nn::unet::{TimeConditioning, Unet, UnetConfig};
 use tch::{Device, Kind, Tensor};
 
 fn with(net: &Unet, x: &Tensor, conditioning: Conditioning) -> Tensor {
@@ -16,7 +16,7 @@ fn emb(emb: Tensor) -> Conditioning {
 
 #[test]
 fn an_embedding_is_added_to_the_time() {
-    for time in [TimeInput::Add, TimeInput::ScaleShift] {
+    for time in [TimeConditioning::Add, TimeConditioning::ScaleShift] {
         let config = UnetConfig { time, ..UnetConfig::tiny() };
         let (_vs, net) = awake(&config);
         let x = images(3, &config);
@@ -42,7 +42,7 @@ fn an_embedding_is_added_to_the_time() {
 /// Added before the blocks' first `silu`, as the bias of the embedding's last layer is.
 #[test]
 fn an_embedding_acts_as_a_bias_of_the_time_embedding() {
-    for time in [TimeInput::Add, TimeInput::ScaleShift] {
+    for time in [TimeConditioning::Add, TimeConditioning::ScaleShift] {
         let config = UnetConfig { time, ..UnetConfig::tiny() };
         let (vs, net) = awake(&config);
         let x = images(3, &config);
@@ -84,7 +84,7 @@ fn an_embedding_of_another_width_is_refused() {
 #[test]
 #[should_panic(expected = "Channel has no place for Conditioning.emb")]
 fn an_embedding_needs_blocks_that_listen() {
-    let config = UnetConfig { time: TimeInput::Channel, ..UnetConfig::tiny() };
+    let config = UnetConfig { time: TimeConditioning::Channel, ..UnetConfig::tiny() };
     let (_vs, net) = awake(&config);
     let _ = with(&net, &images(1, &config), emb(Tensor::zeros([1, 32], F32)));
 }

@@ -1,7 +1,7 @@
 //! Names, sizes and costs, and what is refused before anything is built.
 
 use super::fresh;
-use from_noise::nn::unet::{TimeInput, TokenAttention, TokenForm, UnetConfig};
+use from_noise::nn::unet::{TimeConditioning, TokenAttention, TokenForm, UnetConfig};
 use std::collections::BTreeSet;
 
 #[test]
@@ -25,7 +25,12 @@ fn tokens(form: TokenForm, dim: i64) -> Option<TokenAttention> {
 #[test]
 fn the_cost_counts_every_parameter() {
     let tiny = UnetConfig::tiny();
-    let times = [TimeInput::Add, TimeInput::ScaleShift, TimeInput::Channel, TimeInput::Ignored];
+    let times = [
+        TimeConditioning::Add,
+        TimeConditioning::ScaleShift,
+        TimeConditioning::Channel,
+        TimeConditioning::Ignored,
+    ];
     let mut configs: Vec<_> =
         times.iter().map(|&time| UnetConfig { time, ..tiny.clone() }).collect();
     configs.push(UnetConfig::mnist());

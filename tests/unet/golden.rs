@@ -3,7 +3,9 @@
 use super::{F64, max_diff};
 use from_noise::conditioning::{Conditioning, Tokens};
 use from_noise::network::Network;
-use from_noise::nn::unet::{Dialect, TimeInput, TokenAttention, TokenForm, Unet, UnetConfig};
+use from_noise::nn::unet::{
+    Dialect, TimeConditioning, TokenAttention, TokenForm, Unet, UnetConfig,
+};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tch::{Device, Kind, Tensor, nn};
 
@@ -20,7 +22,7 @@ pub fn ddpm() -> UnetConfig {
         attention: vec![1],
         head_dim: None,
         groups: 4,
-        time: TimeInput::Add,
+        time: TimeConditioning::Add,
         dropout: 0.0,
         dialect: Dialect::DDPM,
         tokens: None,
@@ -35,7 +37,7 @@ pub fn adagn() -> UnetConfig {
         channels: vec![8, 8],
         layers: 2,
         head_dim: Some(4),
-        time: TimeInput::ScaleShift,
+        time: TimeConditioning::ScaleShift,
         dialect: Dialect::OPENAI,
         ..ddpm()
     }
@@ -48,7 +50,7 @@ pub fn glide() -> UnetConfig {
 
 pub fn ldm() -> UnetConfig {
     let tokens = Some(TokenAttention { form: TokenForm::CrossAttention, dim: 6 });
-    UnetConfig { time: TimeInput::Add, tokens, ..glide() }
+    UnetConfig { time: TimeConditioning::Add, tokens, ..glide() }
 }
 
 /// What the network of the file is conditioned on.

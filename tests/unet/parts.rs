@@ -95,7 +95,7 @@ fn a_block_is_its_formula() {
     for modulation in [Modulation::None, Modulation::Add, Modulation::ScaleShift] {
         let (vs, layer) = block(modulation);
         let x = Tensor::randn([3, 8, 6, 6], F64);
-        let act = Tensor::randn([3, 12], F64);
+        let emb = Tensor::randn([3, 12], F64);
         let v = vs.variables();
         let conv = |x: Tensor, name: &str, padding: i64| {
             let (weight, bias) = (&v[&format!("{name}.weight")], &v[&format!("{name}.bias")]);
@@ -104,7 +104,7 @@ fn a_block_is_its_formula() {
         let norm = |x: &Tensor, name| naive_group_norm(x, 4, 1e-5, &vs, name);
         let told = |from: i64| {
             let rows = |part: &str| v[&format!("time_emb_proj.{part}")].narrow(0, from, 16);
-            (act.matmul(&rows("weight").tr()) + rows("bias")).view([3, 16, 1, 1])
+            (emb.matmul(&rows("weight").tr()) + rows("bias")).view([3, 16, 1, 1])
         };
         let h = conv(norm(&x, "norm1").silu(), "conv1", 1);
         let h = match modulation {
@@ -114,7 +114,7 @@ fn a_block_is_its_formula() {
             Modulation::ScaleShift => (told(0) + 1.0) * norm(&h, "norm2") + told(16),
         };
         let want = conv(x.shallow_clone(), "conv_shortcut", 0) + conv(h.silu(), "conv2", 1);
-        let diff = max_diff(&layer.forward(&x, Some(&act), true), &want);
+        let diff = max_diff(&layer.forward(&x, Some(&emb), true), &want);
         assert!(diff < 1e-10, "{modulation:?}: off by {diff:e}");
     }
 }
@@ -148,8 +148,8 @@ fn dropout_acts_in_training_only() {
     let layer = ResBlock::new(&vs.root(), 8, 8, &ResBlockConfig { dropout: 0.5, ..BLOCK });
     shake(&vs);
     let x = Tensor::randn([2, 8, 6, 6], F32);
-    let act = Tensor::randn([2, 12], F32);
-    let run = |train| layer.forward(&x, Some(&act), train);
+    let emb = Tensor::randn([2, 12], F32);
+    let run = |train| layer.forward(&x, Some(&emb), train);
     assert_eq!(run(false), run(false));
     assert_ne!(run(true), run(true));
 }

@@ -3,13 +3,17 @@
 use super::{F32, awake, copy_shared, fresh, images, max_diff, plain, shake, zero};
 use from_noise::conditioning::Conditioning;
 use from_noise::network::Network;
-use from_noise::nn::unet::{Dialect, TimeInput, UnetConfig};
+use from_noise::nn::unet::{Dialect, TimeConditioning, UnetConfig};
 use tch::{Device, Kind, Reduction, Tensor, nn, nn::OptimizerConfig};
 
-const TIMES: [TimeInput; 4] =
-    [TimeInput::Add, TimeInput::ScaleShift, TimeInput::Channel, TimeInput::Ignored];
+const TIMES: [TimeConditioning; 4] = [
+    TimeConditioning::Add,
+    TimeConditioning::ScaleShift,
+    TimeConditioning::Channel,
+    TimeConditioning::Ignored,
+];
 
-fn tiny(time: TimeInput) -> UnetConfig {
+fn tiny(time: TimeConditioning) -> UnetConfig {
     UnetConfig { time, ..UnetConfig::tiny() }
 }
 
@@ -78,15 +82,15 @@ fn one_time_for_the_batch_equals_the_same_time_for_each() {
 /// Each way of telling the time, with its own weights at zero, is the network that is not told.
 #[test]
 fn every_time_input_contains_the_blind_network() {
-    let (blind_vs, blind) = awake(&tiny(TimeInput::Ignored));
+    let (blind_vs, blind) = awake(&tiny(TimeConditioning::Ignored));
     let x = images(2, blind.config());
     let want = plain(&blind, &x, &[5.0, 800.0]);
     assert_eq!(want, plain(&blind, &x, &[900.0, 1.0]), "the blind network sees t");
-    for time in [TimeInput::Add, TimeInput::ScaleShift, TimeInput::Channel] {
+    for time in [TimeConditioning::Add, TimeConditioning::ScaleShift, TimeConditioning::Channel] {
         let (vs, net) = awake(&tiny(time));
         copy_shared(&blind_vs, &vs);
         match time {
-            TimeInput::Channel => widen_input(&blind_vs, &vs),
+            TimeConditioning::Channel => widen_input(&blind_vs, &vs),
             _ => zero(&vs, "time_emb_proj"),
         }
         let diff = max_diff(&plain(&net, &x, &[5.0, 800.0]), &want);
@@ -112,7 +116,7 @@ fn widen_input(from: &nn::VarStore, to: &nn::VarStore) {
 /// last one, the second the blocks, and from the third on the time is heard everywhere.
 #[test]
 fn after_three_steps_the_time_is_heard_in_every_block() {
-    for time in [TimeInput::Add, TimeInput::ScaleShift] {
+    for time in [TimeConditioning::Add, TimeConditioning::ScaleShift] {
         let config = tiny(time);
         let (vs, net) = fresh(&config);
         let mut adam = nn::Adam::default().build(&vs, 1e-3).unwrap();
@@ -158,7 +162,7 @@ fn folding_pixels_is_a_change_of_layout_only() {
 /// Learning is the test that nothing is disconnected: one batch can be learned by heart.
 #[test]
 fn one_batch_can_be_learned_by_heart() {
-    let config = tiny(TimeInput::Add);
+    let config = tiny(TimeConditioning::Add);
     let (vs, net) = fresh(&config);
     let mut adam = nn::Adam::default().build(&vs, 5e-3).unwrap();
     let (x, eps) = (images(2, &config), images(2, &config));
@@ -175,7 +179,7 @@ fn one_batch_can_be_learned_by_heart() {
 
 #[test]
 fn a_network_in_bf16_still_tells_late_steps_apart() {
-    let (mut vs, net) = awake(&tiny(TimeInput::Add));
+    let (mut vs, net) = awake(&tiny(TimeConditioning::Add));
     let x = images(2, net.config());
     let exact = max_diff(&plain(&net, &x, &[999.0]), &plain(&net, &x, &[1000.0]));
     vs.bfloat16();

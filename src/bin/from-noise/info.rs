@@ -3,10 +3,10 @@
 use super::model;
 use anyhow::Result;
 use from_noise::data::Color;
-use from_noise::denoiser::{Clock, Head, Meaning, Target};
+use from_noise::denoiser::{Head, Parameterization, Target, TimeInput};
 use from_noise::evaluate::Score;
-use from_noise::results::read_table;
-use from_noise::trained::{ImageConfig, Trained};
+use from_noise::pretrained::{ImageConfig, Pretrained};
+use from_noise::util::results::read_table;
 use std::path::{Path, PathBuf};
 use tch::Device;
 
@@ -30,8 +30,8 @@ pub fn run(args: &Args) -> Result<()> {
         ("data", data(&config)),
         ("network", network(&config)?),
         ("schedule", format!("{:?}", config.schedule)),
-        ("predicts", predicts(config.meaning)),
-        ("is told", is_told(config.meaning.clock)),
+        ("predicts", predicts(config.parameterization)),
+        ("is told", time_input_of(config.parameterization.time_input)),
         ("condition", condition(&config)),
         ("weights", weights(&dir)?),
         ("loss", log.unwrap_or_else(|| "no log.csv that tells it".into())),
@@ -65,14 +65,14 @@ fn network(config: &ImageConfig) -> Result<String> {
     ))
 }
 
-fn predicts(meaning: Meaning) -> String {
-    let target = match meaning.target {
+fn predicts(parameterization: Parameterization) -> String {
+    let target = match parameterization.target {
         Target::Eps => "the noise eps".into(),
         Target::X0 => "the clean image x0".into(),
         Target::V => "the velocity v".into(),
         Target::Edm { sigma_data } => format!("EDM's F, for data of deviation {sigma_data}"),
     };
-    match meaning.head {
+    match parameterization.head {
         Head::Mean => target,
         Head::MeanAndNu => format!("{target}, and the variance of the step"),
     }
@@ -82,12 +82,12 @@ fn condition(config: &ImageConfig) -> String {
     config.classes.map_or("none".into(), |classes| format!("a label of {classes} classes"))
 }
 
-fn is_told(clock: Clock) -> String {
-    match clock {
-        Clock::OneBased => "t in 1..=T".into(),
-        Clock::ZeroBased => "t - 1 in 0..T".into(),
-        Clock::Times(factor) => format!("t times {factor}"),
-        Clock::QuarterLogSigma => "ln(sigma / alpha) / 4".into(),
+fn time_input_of(time_input: TimeInput) -> String {
+    match time_input {
+        TimeInput::OneBased => "t in 1..=T".into(),
+        TimeInput::ZeroBased => "t - 1 in 0..T".into(),
+        TimeInput::Times(factor) => format!("t times {factor}"),
+        TimeInput::QuarterLogSigma => "ln(sigma / alpha) / 4".into(),
     }
 }
 
@@ -95,7 +95,7 @@ fn weights(dir: &Path) -> Result<String> {
     if !dir.join("ema.safetensors").is_file() {
         return Ok("none yet (no ema.safetensors): nothing can be drawn".into());
     }
-    let trained = Trained::load(dir, Device::Cpu)?;
+    let trained = Pretrained::load(dir, Device::Cpu)?;
     Ok(format!("averaged, after {} steps of training; SHA-256 {}...", trained.step, trained.hash))
 }
 

@@ -35,7 +35,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    from_noise::malloc::keep_pages();
+    from_noise::util::malloc::keep_pages();
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

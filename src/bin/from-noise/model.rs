@@ -1,9 +1,9 @@
 //! The run directories that were typed.
 
 use anyhow::{Result, bail, ensure};
-use from_noise::cli;
 use from_noise::metrics::FeatureNet;
-use from_noise::trained::{ImageConfig, Trained};
+use from_noise::pretrained::{ImageConfig, Pretrained};
+use from_noise::util::cli;
 use std::path::{Path, PathBuf};
 use tch::Device;
 
@@ -17,14 +17,14 @@ pub fn open(typed: &Path) -> Result<(PathBuf, ImageConfig)> {
             "{shown} is no run directory (it {found}): give one that a training wrote, such as weights/mnist-ddpm"
         );
     }
-    match Trained::config(&dir) {
+    match Pretrained::config(&dir) {
         Ok(config) => Ok((dir, config)),
         Err(why) => bail!("{shown} holds no image model that can be drawn from: {why}"),
     }
 }
 
 /// The model of a run directory, with its averaged weights.
-pub fn load(typed: &Path, device: Device) -> Result<Trained> {
+pub fn load(typed: &Path, device: Device) -> Result<Pretrained> {
     let (dir, _) = open(typed)?;
     let weights = dir.join("ema.safetensors");
     ensure!(
@@ -32,7 +32,7 @@ pub fn load(typed: &Path, device: Device) -> Result<Trained> {
         "{} has no averaged weights yet (ema.safetensors): train on until they are saved",
         typed.display()
     );
-    Ok(Trained::load(&dir, device)?)
+    Ok(Pretrained::load(&dir, device)?)
 }
 
 /// The classifier whose features are compared.

@@ -3,19 +3,34 @@
 use super::{arrays, command_line, model};
 use anyhow::{Result, bail, ensure};
 use from_noise::data::to_u8;
-use from_noise::device;
 use from_noise::evaluate::{CHUNK, Classes, Generator, ImageSampler, Sampler, Sampling};
 use from_noise::forward::Variance;
-use from_noise::guide::Seen;
+use from_noise::guide::Snapshot;
 use from_noise::plot::{Figure, Gif, Grid};
-use from_noise::progress::Progress;
-use from_noise::results::Results;
+use from_noise::pretrained::Pretrained;
 use from_noise::sample::Churn;
 use from_noise::schedule::{Path, Schedule};
-use from_noise::trained::Trained;
+use from_noise::util::progress::Progress;
+use from_noise::util::results::Results;
+use from_noise::util::{cli, device};
 use serde::Serialize;
 use std::path::PathBuf;
 use tch::{Device, Kind, Tensor};
+
+const VARIANCES: [(Variance, &str); 3] = [
+    (Variance::Small, "the posterior's, beta-tilde: DDIM's eta = 1"),
+    (Variance::Large, "beta: DDPM's CIFAR-10 samples, the sigma-hat row of DDIM's Table 1"),
+    (Variance::Learned, "between the two, as the network says (Improved DDPM)"),
+];
+
+const PATHS: [(Path, &str); 6] = [
+    (Path::Uniform, "1, 101, ..., 901 for 10 of 1000: DDIM's code, \"leading\" elsewhere"),
+    (Path::Quadratic, "1, 10, 40, ..., 801: squares up to 0.8 T, DDIM's for CIFAR-10"),
+    (Path::Linspace, "evenly from T to 1, both visited (Improved DDPM)"),
+    (Path::Trailing, "1000, 900, ..., 100: evenly down from T"),
+    (Path::LogSnr, "evenly in the log SNR, between the timesteps (DPM-Solver)"),
+    (Path::Karras, "evenly in the seventh root of sigma / alpha (EDM)"),
+];
 
 /// Draw images from a run directory.
 ///
@@ -27,7 +42,7 @@ use tch::{Device, Kind, Tensor};
 ///   cargo from-noise sample weights/mnist-ddpm --n 16 --out digits.png --out digits.gif
 ///   cargo from-noise sample weights/mnist-ddpm --sampler dpm-solver++2m --steps 10
 ///   cargo from-noise sample weights/mnist-ddpm --sampler ddim --eta 1 --n 1000 --out digits.npz
-///   cargo from-noise sample weights/mnist-ddpm --sampler edm --churn 5 --path karras --steps 18
+///   cargo from-noise sample weights/mnist-ddpm --sampler edm --s-churn 5 --path karras --steps 18
 ///   cargo from-noise sample weights/mnist-ddpm --noise x_T.npy --out digits.npy
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -49,31 +64,31 @@ pub struct Args {
     eta: Option<f64>,
 
     /// Variance of ddpm's noise [default: small]
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = cli::one_of(&VARIANCES))]
     variance: Option<Variance>,
 
     /// How much noise edm adds over all its steps, Karras's S_churn [default: 5]
     #[arg(long, value_name = "S")]
-    churn: Option<f64>,
+    s_churn: Option<f64>,
 
     /// edm adds none below this sigma / alpha, Karras's S_min [default: 0.05]
     #[arg(long, value_name = "S")]
-    churn_above: Option<f64>,
+    s_min: Option<f64>,
 
     /// edm adds none above this sigma / alpha, Karras's S_max [default: 10]
     #[arg(long, value_name = "S")]
-    churn_below: Option<f64>,
+    s_max: Option<f64>,
 
     /// Standard deviation of what edm adds, Karras's S_noise [default: 1]
     #[arg(long, value_name = "S")]
-    churn_scale: Option<f64>,
+    s_noise: Option<f64>,
 
     /// Noisy levels on the path
     #[arg(long, default_value_t = 50)]
     steps: usize,
 
     /// Which levels of the schedule are visited
-    #[arg(long, value_enum, default_value_t = Path::Trailing)]
+    #[arg(long, value_parser = cli::one_of(&PATHS), default_value_t = Path::Trailing)]
     path: Path,
 
     /// Class of all images, of a class-conditional model [default: all classes in turn]
@@ -140,7 +155,7 @@ struct Drawn {
     /// `[N, C, H, W]`, u8, on the CPU.
     pixels: Tensor,
     /// Every evaluation of the first images.
-    seen: Vec<Seen>,
+    seen: Vec<Snapshot>,
     /// Evaluations of the network an image.
     evaluations: u64,
 }
@@ -194,11 +209,14 @@ pub fn run(args: &Args) -> Result<()> {
 /// The sampler that was asked for; a flag of another one is refused.
 fn sampler(args: &Args) -> Result<Sampler> {
     let name = args.sampler.as_str();
-    let churn = [args.churn, args.churn_above, args.churn_below, args.churn_scale];
+    let churn = [args.s_churn, args.s_min, args.s_max, args.s_noise];
     for (flag, given, owner) in [
         ("--eta", args.eta.is_some(), "ddim"),
         ("--variance", args.variance.is_some(), "ddpm"),
-        ("--churn", churn.iter().any(Option::is_some), "edm"),
+        ("--s-churn", args.s_churn.is_some(), "edm"),
+        ("--s-min", args.s_min.is_some(), "edm"),
+        ("--s-max", args.s_max.is_some(), "edm"),
+        ("--s-noise", args.s_noise.is_some(), "edm"),
     ] {
         let fits = !given || name == owner;
         ensure!(fits, "{flag} means nothing to {name}: leave it out, or choose --sampler {owner}");
@@ -207,12 +225,12 @@ fn sampler(args: &Args) -> Result<Sampler> {
         "ddim" => Sampler::Ddim(args.eta.unwrap_or(0.0)),
         "ddpm" => Sampler::Ddpm(args.variance.unwrap_or(Variance::Small)),
         "edm" => {
-            let ([amount, above, below, scale], usual) = (churn, Churn::DEFAULT);
+            let ([s_churn, s_min, s_max, s_noise], usual) = (churn, Churn::DEFAULT);
             Sampler::Edm(Churn {
-                amount: amount.unwrap_or(usual.amount),
-                above: above.unwrap_or(usual.above),
-                below: below.unwrap_or(usual.below),
-                scale: scale.unwrap_or(usual.scale),
+                s_churn: s_churn.unwrap_or(usual.s_churn),
+                s_min: s_min.unwrap_or(usual.s_min),
+                s_max: s_max.unwrap_or(usual.s_max),
+                s_noise: s_noise.unwrap_or(usual.s_noise),
             })
         }
         other => serde_json::from_value(other.into())?, // by the names that tables use
@@ -250,7 +268,7 @@ fn make_folder(name: &str) -> Result<()> {
 }
 
 /// The noise of a file, as it is asked for and as the network takes it.
-fn start(path: &std::path::Path, n: Option<u64>, trained: &Trained) -> Result<Tensor> {
+fn start(path: &std::path::Path, n: Option<u64>, trained: &Pretrained) -> Result<Tensor> {
     let found = arrays::read_npy(path)?;
     let (shape, shown) = (found.size(), path.display());
     let [_, c, h, w] = trained.config.shape(1);
@@ -279,7 +297,7 @@ fn draw(images: &dyn Generator, schedule: &Schedule, n: u64, film: bool) -> Resu
     let mut progress = Progress::new("drawing", chunks * images.recipe().nfe as u64);
     let (mut pixels, mut seen, mut made) = (Vec::new(), Vec::new(), 0);
     for first in (0..n).step_by(CHUNK as usize) {
-        let mut look = |now: &Seen| {
+        let mut look = |now: &Snapshot| {
             made += 1;
             progress.tick(format_args!("t = {:.0}", schedule.t_of(now.at)));
             if film && first == 0 {
@@ -298,9 +316,9 @@ fn draw(images: &dyn Generator, schedule: &Schedule, n: u64, film: bool) -> Resu
 }
 
 /// The first images of an evaluation, on the CPU.
-fn few(seen: &Seen) -> Seen {
+fn few(seen: &Snapshot) -> Snapshot {
     let few = |x: &Tensor| x.narrow(0, 0, FILMED.min(x.size()[0])).to_device(Device::Cpu).copy();
-    Seen { at: seen.at, x_t: few(&seen.x_t), x0: few(&seen.x0) }
+    Snapshot { at: seen.at, x_t: few(&seen.x_t), x0: few(&seen.x0) }
 }
 
 fn write(
@@ -337,9 +355,9 @@ fn grid(pixels: &Tensor) -> Figure {
     Grid::new(&from_noise::data::from_u8(pixels), columns).draw()
 }
 
-/// The first images on their way: what the sampler holds beside what it believes.
-fn film(seen: &[Seen], schedule: &Schedule) -> Gif {
-    let frame = |seen: &Seen| {
+/// The first images on their way: what the sampler holds beside what it predicts.
+fn film(seen: &[Snapshot], schedule: &Schedule) -> Gif {
+    let frame = |seen: &Snapshot| {
         let panel = |title: String, x: &Tensor| Grid::new(x, 4).title(title).draw();
         let now = panel(format!("x_t, t = {:.0}", schedule.t_of(seen.at)), &seen.x_t);
         Figure::row(&[now, panel("predicted x0".into(), &seen.x0)])

@@ -1,11 +1,11 @@
 //! `from-noise score`: the Frechet distance between two sets of images, or of their statistics.
 
-use super::side::{Side, Stats};
+use super::side::{ScoreInput, Stats};
 use super::{arrays, model};
 use anyhow::{Result, anyhow, ensure};
-use from_noise::device;
-use from_noise::files::write_atomically;
 use from_noise::metrics::{FeatureExtractor, frechet_of_gaussians};
+use from_noise::util::device;
+use from_noise::util::files::write_atomically;
 use std::path::{Path, PathBuf};
 
 /// Frechet distance between A and B.
@@ -54,7 +54,7 @@ pub fn run(args: &Args) -> Result<()> {
         let npz = path.extension().is_some_and(|ending| ending == "npz");
         ensure!(npz, "--save {} does not end in .npz: add it", path.display());
     }
-    let (a, b) = (Side::read(&args.a)?, Side::read(&args.b)?);
+    let (a, b) = (ScoreInput::read(&args.a)?, ScoreInput::read(&args.b)?);
     let net = match a.has_images() || b.has_images() {
         true => Some(model::classifier(&args.classifier, device::pick(args.device)?)?),
         false => None,

@@ -2,10 +2,10 @@
 
 use super::arrays;
 use anyhow::{Context, Result, bail, ensure};
-use from_noise::cli;
 use from_noise::data::{Color, Format, load_pictures};
-use from_noise::device::on_cpu;
 use from_noise::metrics::{FeatureExtractor, FeatureNet, Moments};
+use from_noise::util::cli;
+use from_noise::util::device::on_cpu;
 use std::path::{Path, PathBuf};
 use tch::{Kind, Tensor};
 
@@ -13,7 +13,7 @@ const ACCEPTED: &str = "a folder of pictures, a .npy or .npz of images, a .npz w
                         or moments (.safetensors)";
 
 /// One of the two that are compared.
-pub enum Side {
+pub enum ScoreInput {
     /// A folder of pictures.
     Folder(PathBuf),
     /// Images, as a file holds them.
@@ -29,20 +29,20 @@ pub struct Stats {
     pub n: Option<u64>,
 }
 
-impl Side {
+impl ScoreInput {
     /// Reads what was typed; a folder is read when the classifier is known.
     pub fn read(typed: &Path) -> Result<Self> {
         let (path, shown) = (cli::find(typed), typed.display());
         ensure!(path.exists(), "there is no {shown}: give {ACCEPTED}");
         if path.is_dir() {
-            return Ok(Side::Folder(path));
+            return Ok(ScoreInput::Folder(path));
         }
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
         match ending.as_deref() {
-            Some("npy") => Ok(Side::Array(arrays::read_npy(&path)?)),
+            Some("npy") => Ok(ScoreInput::Array(arrays::read_npy(&path)?)),
             Some("npz") => of_npz(typed, arrays::read_npz(&path)?),
             Some("safetensors") => match Moments::load(&path) {
-                Ok(moments) => Ok(Side::Moments(moments)),
+                Ok(moments) => Ok(ScoreInput::Moments(moments)),
                 Err(why) => bail!("{shown} holds no moments that this crate saved: {why}"),
             },
             _ => bail!("{shown} is of no kind that is compared: give {ACCEPTED}"),
@@ -50,15 +50,15 @@ impl Side {
     }
 
     pub fn has_images(&self) -> bool {
-        matches!(self, Side::Folder(_) | Side::Array(_))
+        matches!(self, ScoreInput::Folder(_) | ScoreInput::Array(_))
     }
 
     /// Mean and covariance, once there are images enough.
     pub fn stats(self, typed: &Path, net: Option<&FeatureNet>, force: bool) -> Result<Stats> {
         let moments = match self {
-            Side::Gaussian(stats) => return Ok(stats),
-            Side::Moments(moments) => moments,
-            Side::Folder(_) | Side::Array(_) => {
+            ScoreInput::Gaussian(stats) => return Ok(stats),
+            ScoreInput::Moments(moments) => moments,
+            ScoreInput::Folder(_) | ScoreInput::Array(_) => {
                 let net = net.with_context(|| format!("{} needs a classifier", typed.display()))?;
                 let images = self.images(typed, net.config.format)?;
                 enough(typed, images.size()[0] as u64, net.dim(), force)?;
@@ -74,14 +74,16 @@ impl Side {
     /// `[N, C, H, W]`, u8, of the shape that the classifier reads.
     fn images(&self, typed: &Path, format: Format) -> Result<Tensor> {
         match self {
-            Side::Folder(path) => Ok(load_pictures(path, format)?),
-            Side::Array(found) => images(typed, found, format),
-            Side::Moments(_) | Side::Gaussian(_) => bail!("{} has no images", typed.display()),
+            ScoreInput::Folder(path) => Ok(load_pictures(path, format)?),
+            ScoreInput::Array(found) => images(typed, found, format),
+            ScoreInput::Moments(_) | ScoreInput::Gaussian(_) => {
+                bail!("{} has no images", typed.display())
+            }
         }
     }
 }
 
-fn of_npz(typed: &Path, arrays: Vec<(String, Tensor)>) -> Result<Side> {
+fn of_npz(typed: &Path, arrays: Vec<(String, Tensor)>) -> Result<ScoreInput> {
     let names: Vec<String> = arrays.iter().map(|(name, _)| name.clone()).collect();
     let mut arrays: Vec<Option<(String, Tensor)>> = arrays.into_iter().map(Some).collect();
     let mut take = |wanted: &str| {
@@ -96,10 +98,10 @@ fn of_npz(typed: &Path, arrays: Vec<(String, Tensor)>) -> Result<Side> {
         let (shown, names) = (typed.display(), names.join(", "));
         format!("{shown}: expected arrays mu and sigma, or images in arr_0, found [{names}]")
     })?;
-    Ok(Side::Array(found))
+    Ok(ScoreInput::Array(found))
 }
 
-fn gaussian(typed: &Path, mu: Tensor, sigma: Tensor) -> Result<Side> {
+fn gaussian(typed: &Path, mu: Tensor, sigma: Tensor) -> Result<ScoreInput> {
     let (shown, found) = (typed.display(), (mu.size(), sigma.size()));
     let fits = found.0.len() == 1 && found.0[0] > 0 && found.1 == [found.0[0]; 2];
     ensure!(
@@ -116,7 +118,7 @@ fn gaussian(typed: &Path, mu: Tensor, sigma: Tensor) -> Result<Side> {
         sound,
         "{shown}: mu and sigma are no mean and covariance (not finite, or not symmetric)"
     );
-    Ok(Side::Gaussian(Stats { mu, sigma, n: None }))
+    Ok(ScoreInput::Gaussian(Stats { mu, sigma, n: None }))
 }
 
 fn finite(x: &Tensor) -> bool {

@@ -2,11 +2,11 @@
 
 use super::{command_line, model};
 use anyhow::{Result, anyhow, bail};
-use from_noise::cli::{self, Share};
 use from_noise::data::Split;
-use from_noise::device;
-use from_noise::evaluate::{Classes, Combine, Filling, Score, Sweep, check_shape};
-use from_noise::results::Results;
+use from_noise::evaluate::{Classes, Score, ScoreTable, Sweep, SweepGrid, check_shape};
+use from_noise::util::cli::{self, ShardArgs};
+use from_noise::util::device;
+use from_noise::util::results::Results;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -27,14 +27,14 @@ use std::path::{Path, PathBuf};
 ///   seed = 0
 ///   # class = 3                                # of a class-conditional model, one class alone
 ///
-///   [[combine]]                                # every sampler with every path and steps
+///   [[grid]]                                # every sampler with every path and steps
 ///   samplers = [{ ddim = 0.0 }, { ddpm = "large" }, "heun", "dpm-solver++2m"]
 ///   paths = ["trailing", "log-snr"]            # or uniform, quadratic, linspace, karras
 ///   steps = [10, 20]                           # noisy levels of the path
 ///   n = 2000                                   # images a line
 ///
-///   [[combine]]
-///   samplers = [{ edm = { amount = 5.0, above = 0.05, below = 10.0, scale = 1.0 } }]
+///   [[grid]]
+///   samplers = [{ edm = { s_churn = 5.0, s_min = 0.05, s_max = 10.0, s_noise = 1.0 } }]
 ///   paths = ["karras"]
 ///   evaluations = [19, 39]                     # the most steps that cost no more than this
 ///   n = 2000
@@ -50,7 +50,7 @@ pub struct Args {
     out: PathBuf,
 
     #[command(flatten)]
-    share: Share,
+    shards: ShardArgs,
 
     /// Where to compute: auto, cpu, cuda:N or mps
     #[arg(long, default_value = "auto")]
@@ -60,7 +60,7 @@ pub struct Args {
 /// What the file says.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+struct TableSpec {
     weights: PathBuf,
     #[serde(default = "usual_classifier")]
     classifier: PathBuf,
@@ -69,7 +69,7 @@ struct Asked {
     /// Of a class-conditional model: all images of one class, instead of all classes in turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     class: Option<i64>,
-    combine: Vec<Combine>,
+    grid: Vec<SweepGrid>,
 }
 
 fn usual_classifier() -> PathBuf {
@@ -81,24 +81,24 @@ pub fn run(args: &Args) -> Result<()> {
     let device = device::pick(args.device)?;
     let net = model::classifier(&asked.classifier, device)?;
     let trained = model::load(&asked.weights, device)?;
-    let sweep = Sweep { seed: asked.seed, combine: asked.combine.clone() };
+    let sweep = Sweep { seed: asked.seed, grid: asked.grid.clone() };
     let classes = asked.class.map_or(Classes::InTurn, Classes::Only);
     let lines = cli::image_lines(&sweep, &trained, classes)?;
     check_shape(trained.config.format.shape(), &net)?; // before the test images are needed
     let test = trained.config.data.load(Split::Test, trained.config.format)?;
-    let filling = Filling::new(lines, &net, &test, &args.out)?;
+    let table = ScoreTable::new(lines, &net, &test, &args.out)?;
     cli::listen_for_interrupts()?;
     let mut results = Results::create(&args.out, command_line(), &asked, asked.seed, device)?;
-    let filled = cli::fill_table(&filling, &args.share, &mut results);
+    let filled = cli::fill_table(&table, &args.shards, &mut results);
     if cli::interrupted() {
         bail!("interrupted; all that is drawn is saved: type the same command to go on");
     }
-    report(&filled?, filling.lines().len(), &args.share);
+    report(&filled?, table.lines().len(), &args.shards);
     results.finish();
     Ok(())
 }
 
-fn read(path: &Path) -> Result<Asked> {
+fn read(path: &Path) -> Result<TableSpec> {
     let text = std::fs::read_to_string(path);
     let text = text.map_err(|e| anyhow!("cannot read {}: {e}", path.display()))?;
     let said = toml::from_str(&text);
@@ -111,7 +111,7 @@ fn read(path: &Path) -> Result<Asked> {
     })
 }
 
-fn report(rows: &[Score], lines: usize, share: &Share) {
+fn report(rows: &[Score], lines: usize, share: &ShardArgs) {
     if let Some(shard) = share.shard {
         println!(
             "share {} of {} is drawn; when all are, --collect writes the table",

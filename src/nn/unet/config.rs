@@ -12,7 +12,7 @@ use crate::nn::resblock::{Modulation, ResBlockConfig};
 /// How the network is told the time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum TimeInput {
+pub enum TimeConditioning {
     /// An embedding, added to the activations of every block: DDPM.
     #[default]
     Add,
@@ -76,7 +76,7 @@ pub struct UnetConfig {
     pub head_dim: Option<i64>,
     /// Groups of every group norm; they divide every level's channels.
     pub groups: i64,
-    pub time: TimeInput,
+    pub time: TimeConditioning,
     pub dropout: f64,
     pub dialect: Dialect,
     /// Attention to tokens, in every attention layer; none if absent.
@@ -117,7 +117,7 @@ impl UnetConfig {
             attention: vec![],
             head_dim: None,
             groups: 4,
-            time: TimeInput::Add,
+            time: TimeConditioning::Add,
             dropout: 0.0,
             dialect: Dialect::DDPM,
             tokens: None,
@@ -136,7 +136,7 @@ impl UnetConfig {
             attention: vec![1],
             head_dim: None,
             groups: 32,
-            time: TimeInput::Add,
+            time: TimeConditioning::Add,
             dropout: 0.1,
             dialect: Dialect::DDPM,
             tokens: None,
@@ -185,8 +185,8 @@ impl UnetConfig {
         must(!self.channels.is_empty(), "channels", channels.clone(), "name at least one level")?;
         let why = format!("each must be a multiple of the {} groups", self.groups);
         must(divided(self.groups), "channels", channels.clone(), &why)?;
-        let waves = self.channels[0] % 2 == 0 && self.channels[0] >= 4;
-        must(waves, "channels", channels, "the first must be even and at least 4")?;
+        let even = self.channels[0] % 2 == 0 && self.channels[0] >= 4;
+        must(even, "channels", channels, "the first must be even and at least 4")?;
         let levels = self.channels.len();
         let attention = format!("{:?}", self.attention);
         let why = format!("with {levels} levels they are numbered 0 to {}", levels - 1);
@@ -239,9 +239,9 @@ impl UnetConfig {
         ResBlockConfig {
             emb_dim: self.emb_dim(),
             modulation: match self.time {
-                TimeInput::Add => Modulation::Add,
-                TimeInput::ScaleShift => Modulation::ScaleShift,
-                TimeInput::Channel | TimeInput::Ignored => Modulation::None,
+                TimeConditioning::Add => Modulation::Add,
+                TimeConditioning::ScaleShift => Modulation::ScaleShift,
+                TimeConditioning::Channel | TimeConditioning::Ignored => Modulation::None,
             },
             groups: self.groups,
             norm_eps: self.dialect.norm_eps,

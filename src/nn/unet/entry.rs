@@ -3,7 +3,7 @@
 use tch::{Device, Tensor, nn};
 
 use super::Unet;
-use super::config::TimeInput;
+use super::config::TimeConditioning;
 use crate::conditioning::Conditioning;
 use crate::nn::embedding::{Layout, sinusoidal};
 use crate::nn::layers::{Start, linear};
@@ -14,33 +14,33 @@ const CHANNEL_UNIT: f64 = 1000.0;
 /// The two linear layers between the sinusoids and the blocks.
 #[derive(Debug)]
 pub(super) struct TimeEmbedding {
-    waves: i64,
+    sinusoids: i64,
     layout: Layout,
     linear_1: nn::Linear,
     linear_2: nn::Linear,
 }
 
 impl TimeEmbedding {
-    pub fn new(vs: nn::Path, waves: i64, width: i64, layout: Layout) -> Self {
+    pub fn new(vs: nn::Path, sinusoids: i64, width: i64, layout: Layout) -> Self {
         Self {
-            waves,
+            sinusoids,
             layout,
-            linear_1: linear(&vs / "linear_1", waves, width, Start::Scaled),
+            linear_1: linear(&vs / "linear_1", sinusoids, width, Start::Scaled),
             linear_2: linear(&vs / "linear_2", width, width, Start::Scaled),
         }
     }
 
     /// `t: [B]` or `[1]` -> `[B or 1, width]`, of the kind of `like`.
     fn forward(&self, t: &Tensor, like: &Tensor) -> Tensor {
-        let waves = sinusoidal(t, self.waves, self.layout).to_kind(like.kind());
-        waves.apply(&self.linear_1).silu().apply(&self.linear_2)
+        let sinusoids = sinusoidal(t, self.sinusoids, self.layout).to_kind(like.kind());
+        sinusoids.apply(&self.linear_1).silu().apply(&self.linear_2)
     }
 }
 
 impl Unet {
     /// The time embedding plus the condition's, through the `silu` that every block starts with;
     /// none if no block is told the time.
-    pub(super) fn act(
+    pub(super) fn time_emb(
         &self,
         x: &Tensor,
         t: &Tensor,
@@ -81,7 +81,7 @@ impl Unet {
             s => x.pixel_unshuffle(s), // [B, C s^2, H/s, W/s]
         };
         channels_last(match self.config.time {
-            TimeInput::Channel => Tensor::cat(&[&x, &time_channel(t, &x)], 1), // one channel more
+            TimeConditioning::Channel => Tensor::cat(&[&x, &time_channel(t, &x)], 1), // one channel more
             _ => x,
         })
     }

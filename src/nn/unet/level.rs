@@ -35,11 +35,11 @@ impl Level {
         &self,
         i: usize,
         h: &Tensor,
-        act: Option<&Tensor>,
+        emb: Option<&Tensor>,
         tokens: Option<&Tokens>,
         train: bool,
     ) -> Tensor {
-        let h = self.resnets[i].forward(h, act, train);
+        let h = self.resnets[i].forward(h, emb, train);
         match self.attentions.get(i) {
             Some(attention) => attention.forward(&h, tokens),
             None => h,

@@ -9,7 +9,7 @@ mod level;
 mod plan;
 mod tokens;
 
-pub use config::{Dialect, TimeInput, UnetConfig, UnetConfigError};
+pub use config::{Dialect, TimeConditioning, UnetConfig, UnetConfigError};
 pub use tokens::{TokenAttention, TokenForm};
 
 use tch::{Kind, Tensor, nn};
@@ -46,24 +46,24 @@ impl Unet {
         config.check().unwrap_or_else(|error| panic!("{error}"));
         let plan = Plan::new(config);
         let (first, dialect) = (config.channels[0], config.dialect);
-        let told = config.block().modulation != Modulation::None;
-        let waves =
+        let has_time_embedding = config.block().modulation != Modulation::None;
+        let time_embedding =
             || TimeEmbedding::new(vs / "time_embedding", first, config.emb_dim(), dialect.layout);
         let down = plan.down.iter().enumerate().map(|(i, stage)| {
             let vs = vs / "down_blocks" / i;
-            let halve = &vs / "downsamplers" / 0;
-            let halve = || Downsample::new(&halve, stage.channels(), dialect.padding);
-            (Level::new(&vs, stage, config), stage.resamples.then(halve))
+            let name = &vs / "downsamplers" / 0;
+            let downsample = || Downsample::new(&name, stage.channels(), dialect.padding);
+            (Level::new(&vs, stage, config), stage.resamples.then(downsample))
         });
         let up = plan.up.iter().enumerate().map(|(i, stage)| {
             let vs = vs / "up_blocks" / i;
-            let double = &vs / "upsamplers" / 0;
-            let double = || Upsample::new(&double, stage.channels());
-            (Level::new(&vs, stage, config), stage.resamples.then(double))
+            let name = &vs / "upsamplers" / 0;
+            let upsample = || Upsample::new(&name, stage.channels());
+            (Level::new(&vs, stage, config), stage.resamples.then(upsample))
         });
         Self {
             config: config.clone(),
-            time_embedding: told.then(waves),
+            time_embedding: has_time_embedding.then(time_embedding),
             conv_in: conv(vs / "conv_in", plan.input, first, 3, Start::Scaled),
             down: down.collect(),
             mid: Level::new(&(vs / "mid_block"), &plan.mid, config),
@@ -98,31 +98,31 @@ impl Network for Unet {
     /// On other shapes, and on a conditioning that has no place in this network.
     fn forward(&self, x: &Tensor, t: &Tensor, conditioning: &Conditioning, train: bool) -> Tensor {
         // ANCHOR: unet
-        let act = self.act(x, t, conditioning);
+        let emb = self.time_emb(x, t, conditioning);
         let tokens = self.tokens(x, conditioning);
-        let (act, tokens) = (act.as_ref(), tokens.as_ref());
+        let (emb, tokens) = (emb.as_ref(), tokens.as_ref());
         let mut h = self.input(x, t, conditioning).apply(&self.conv_in);
         let mut skips = vec![h.shallow_clone()];
-        for (level, halve) in &self.down {
+        for (level, downsample) in &self.down {
             for i in 0..level.len() {
-                h = level.block(i, &h, act, tokens, train);
+                h = level.block(i, &h, emb, tokens, train);
                 skips.push(h.shallow_clone());
             }
-            if let Some(halve) = halve {
-                h = halve.forward(&h); // half the side
+            if let Some(downsample) = downsample {
+                h = downsample.forward(&h); // half the side
                 skips.push(h.shallow_clone());
             }
         }
         for i in 0..self.mid.len() {
-            h = self.mid.block(i, &h, act, tokens, train);
+            h = self.mid.block(i, &h, emb, tokens, train);
         }
-        for (level, double) in &self.up {
+        for (level, upsample) in &self.up {
             for i in 0..level.len() {
                 let skip = skips.pop().expect("one skip a block");
-                h = level.block(i, &Tensor::cat(&[h, skip], 1), act, tokens, train); // channels join
+                h = level.block(i, &Tensor::cat(&[h, skip], 1), emb, tokens, train); // channels join
             }
-            if let Some(double) = double {
-                h = double.forward(&h); // twice the side
+            if let Some(upsample) = upsample {
+                h = upsample.forward(&h); // twice the side
             }
         }
         let out = h.apply(&self.conv_norm_out).silu().apply(&self.conv_out);

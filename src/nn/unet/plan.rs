@@ -1,6 +1,6 @@
 //! The shape of a U-Net: which block has how many channels, worked out once.
 
-use super::config::{TimeInput, UnetConfig};
+use super::config::{TimeConditioning, UnetConfig};
 use super::tokens::Attention;
 use crate::nn::cost::Cost;
 use crate::nn::resblock::{Modulation, ResBlock};
@@ -73,7 +73,7 @@ impl Plan {
         });
         let up = up.collect();
         let area = config.space_to_depth.pow(2);
-        let time_channel = (config.time == TimeInput::Channel) as i64;
+        let time_channel = (config.time == TimeConditioning::Channel) as i64;
         let input = config.in_channels * area + time_channel;
         Self { input, output: config.out_channels * area, down, mid, up }
     }

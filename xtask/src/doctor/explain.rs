@@ -72,7 +72,7 @@ static SYMPTOMS: &[Symptom] = &[
         cause: "The linker drops libtorch_cuda (--as-needed), so tch finds no GPU unless the \
                 library is loaded before the first question about CUDA. from-noise does that in \
                 device::pick.",
-        fix: "use `--device cuda` (or from_noise::device::pick) instead of \
+        fix: "use `--device cuda` (or from_noise::util::device::pick) instead of \
               Device::cuda_if_available, and `cargo setup --cuda` if the CPU form is installed",
     },
     Symptom {

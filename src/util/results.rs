@@ -5,8 +5,8 @@
 //! number of samples, the device, the date and the seconds. Timings live only there: the files
 //! themselves are the same every time.
 
-use crate::files::write_atomically;
 use crate::plot::{Figure, Gif};
+use crate::util::files::write_atomically;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::path::{Path, PathBuf};
 use std::time::Instant;

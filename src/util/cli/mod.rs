@@ -2,12 +2,14 @@
 
 mod table;
 
-pub use table::{Share, TableArgs, fill_table, image_lines};
+pub use table::{ShardArgs, TableArgs, fill_table, image_lines};
 
-use crate::device;
-use crate::results::Results;
+use crate::util::device;
+use crate::util::results::Results;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tch::Device;
@@ -67,6 +69,18 @@ impl Common {
     }
 }
 
+/// A flag that takes one of these values by name; each stands with its help.
+pub fn one_of<T: Clone + Display + Send + Sync + 'static>(
+    values: &'static [(T, &'static str)],
+) -> impl TypedValueParser<Value = T> {
+    let names =
+        values.iter().map(|(value, help)| PossibleValue::new(value.to_string()).help(*help));
+    PossibleValuesParser::new(names).map(|name| {
+        let named = values.iter().find(|(value, _)| value.to_string() == name);
+        named.expect("clap lets only these names through").0.clone()
+    })
+}
+
 /// What a run would cost; printed by `--dry-run`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Cost {
@@ -94,7 +108,7 @@ pub fn start(
     config: &impl Serialize,
     cost: Cost,
 ) -> anyhow::Result<Option<Chapter>> {
-    crate::malloc::keep_pages();
+    crate::util::malloc::keep_pages();
     let device = device::pick(common.device)?;
     let out = common.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(name));
     if common.dry_run {

@@ -2,16 +2,18 @@
 
 use super::{Chapter, Cost, find, interrupted, stop_if_interrupted};
 use crate::data::{Source, Split, sample};
-use crate::evaluate::{Classes, Filling, ImageSampler, Line, SamplingError, Score, Shard, Sweep};
+use crate::evaluate::{
+    Classes, ImageSampler, SamplingError, Score, ScoreTable, Shard, Sweep, TableEntry,
+};
 use crate::metrics::FeatureNet;
-use crate::progress::Progress;
-use crate::results::{ReadError, Results, read_table, row_seconds};
-use crate::trained::Trained;
+use crate::pretrained::Pretrained;
+use crate::util::progress::Progress;
+use crate::util::results::{ReadError, Results, read_table, row_seconds};
 use std::path::PathBuf;
 
 /// The flags of a command that fills a table.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Share {
+pub struct ShardArgs {
     /// Draw the I-th of N shares of the work, for N processes with one --out; no table is written
     #[arg(long, value_name = "I/N")]
     pub shard: Option<Shard>,
@@ -25,7 +27,7 @@ pub struct Share {
 #[derive(Debug, Clone, clap::Args)]
 pub struct TableArgs {
     #[command(flatten)]
-    pub share: Share,
+    pub shards: ShardArgs,
 
     /// Run directory whose weights draw
     #[arg(long, value_name = "DIR", default_value = "weights/mnist-ddpm")]
@@ -43,7 +45,7 @@ pub struct TableArgs {
 impl TableArgs {
     /// What all of `sweep` would cost.
     pub fn cost(&self, sweep: &Sweep) -> anyhow::Result<Cost> {
-        let config = Trained::config(find(&self.weights))?;
+        let config = Pretrained::config(find(&self.weights))?;
         let net = config.network.cost()?;
         let schedule = config.schedule.build();
         for (sampling, _) in sweep.samplings() {
@@ -60,8 +62,8 @@ impl TableArgs {
         sweep: &Sweep,
         smoke: bool,
         chapter: &mut Chapter,
-    ) -> anyhow::Result<(Trained, FeatureNet, Vec<Score>)> {
-        let trained = Trained::load(find(&self.weights), chapter.device)?;
+    ) -> anyhow::Result<(Pretrained, FeatureNet, Vec<Score>)> {
+        let trained = Pretrained::load(find(&self.weights), chapter.device)?;
         let net = FeatureNet::load(find(&self.classifier), chapter.device)?;
         let test = match &trained.config.data {
             Source::Mnist if smoke => sample::dataset(), // a smoke run downloads nothing
@@ -69,10 +71,10 @@ impl TableArgs {
         };
         let dir = chapter.results.dir().to_path_buf();
         let lines = image_lines(sweep, &trained, Classes::InTurn)?;
-        let filling = Filling::new(lines, &net, &test, dir)?;
-        let mut rows = fill_table(&filling, &self.share, &mut chapter.results)?;
-        drop(filling); // it borrows the network
-        if self.share.shard.is_some() {
+        let table = ScoreTable::new(lines, &net, &test, dir)?;
+        let mut rows = fill_table(&table, &self.shards, &mut chapter.results)?;
+        drop(table); // it borrows the network
+        if self.shards.shard.is_some() {
             rows.clear();
         }
         Ok((trained, net, rows))
@@ -82,9 +84,9 @@ impl TableArgs {
 /// The lines of a sweep, drawn by `trained`; says on standard error which paths are unsound.
 pub fn image_lines(
     sweep: &Sweep,
-    trained: &Trained,
+    trained: &Pretrained,
     classes: Classes,
-) -> Result<Vec<Line>, SamplingError> {
+) -> Result<Vec<TableEntry>, SamplingError> {
     let lines = sweep.lines(|sampling| ImageSampler::new(trained, sampling)?.of(classes))?;
     let mut said: Vec<String> = Vec::new();
     for (sampling, _) in sweep.samplings() {
@@ -103,33 +105,33 @@ pub fn image_lines(
 /// # Errors
 /// What cannot be read or written; an interruption, with all parts saved.
 pub fn fill_table(
-    filling: &Filling,
-    share: &Share,
+    table: &ScoreTable,
+    share: &ShardArgs,
     results: &mut Results,
 ) -> anyhow::Result<Vec<Score>> {
-    let lines = filling.lines();
+    let lines = table.lines();
     let mut rows = known(results)?;
-    let place = |row: &Score| lines.iter().position(|line| filling.made(row, line));
+    let place = |row: &Score| lines.iter().position(|line| table.made(row, line));
     let found: Vec<_> = rows.iter().filter_map(|(row, _)| place(row)).collect();
     let todo = lines.iter().enumerate().filter(|(i, _)| !found.contains(i));
-    let todo: Vec<&Line> = todo.map(|(_, line)| line).collect();
+    let todo: Vec<&TableEntry> = todo.map(|(_, line)| line).collect();
     if !share.collect {
         let shard = share.shard.unwrap_or(Shard::WHOLE);
-        let (left, done) = filling.cost(&todo, shard);
+        let (left, done) = table.cost(&todo, shard);
         let mut progress = Progress::new("drawing", left + done).starting_at(done);
-        filling.draw(&todo, shard, |_| progress.tick(""), interrupted)?;
+        table.draw(&todo, shard, |_| progress.tick(""), interrupted)?;
         progress.finish("");
     }
     if share.shard.is_none() {
         for line in todo {
-            rows.extend(filling.score(line)?.map(|row| (row, None)));
+            rows.extend(table.score(line)?.map(|row| (row, None)));
         }
         rows.sort_by_key(|(row, _)| place(row).unwrap_or(usize::MAX));
         for (row, seconds) in &mut rows {
             let Some(place) = place(row) else { continue };
-            row.floor = filling.floor(row.n); // of every row by the same real images
+            row.fid_real = table.fid_real(row.n); // of every row by the same real images
             if seconds.is_none() {
-                *seconds = filling.seconds(&lines[place])?;
+                *seconds = table.seconds(&lines[place])?;
             }
         }
         let (rows, seconds): (Vec<&Score>, Vec<_>) = rows.iter().map(|(r, s)| (r, *s)).unzip();

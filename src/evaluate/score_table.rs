@@ -6,10 +6,10 @@
 //! computed from its parts in order, so it does not depend on who drew them.
 
 use super::generator::{Generator, Recipe};
-use super::score::{CHUNK, Score, ShapeError, Tally, check_shape};
+use super::score::{CHUNK, FeatureStats, Score, ShapeError, check_shape};
 use crate::checkpoint::{CheckpointError, load_tensors, save_tensors};
 use crate::data::{Dataset, to_u8};
-use crate::guide::Seen;
+use crate::guide::Snapshot;
 use crate::metrics::FeatureExtractor;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
@@ -63,14 +63,14 @@ pub enum SweepError {
 }
 
 /// A line of a table: what draws, and how many images are scored.
-pub struct Line {
+pub struct TableEntry {
     pub generator: Box<dyn Generator>,
     /// The generator's, asked for once.
     pub recipe: Recipe,
     pub n: u64,
 }
 
-impl Line {
+impl TableEntry {
     pub fn new(generator: impl Generator + 'static, n: u64) -> Self {
         let recipe = generator.recipe();
         Self { generator: Box::new(generator), recipe, n }
@@ -82,8 +82,8 @@ impl Line {
 }
 
 /// Images of one line that are drawn together.
-struct Part<'a> {
-    line: &'a Line,
+struct FeatureChunk<'a> {
+    line: &'a TableEntry,
     first: u64,
     n: u64,
     /// Where their features lie: the path tells all that they depend on, so it names the part.
@@ -91,23 +91,23 @@ struct Part<'a> {
 }
 
 /// A table at work: a folder, what draws, what measures.
-pub struct Filling<'a> {
+pub struct ScoreTable<'a> {
     net: &'a dyn FeatureExtractor,
     test: &'a Dataset,
     dir: PathBuf,
-    lines: Vec<Line>,
+    lines: Vec<TableEntry>,
     /// Distances of real images, by their number.
-    floors: RefCell<BTreeMap<u64, f64>>,
+    real_distances: RefCell<BTreeMap<u64, f64>>,
 }
 
-impl<'a> Filling<'a> {
+impl<'a> ScoreTable<'a> {
     /// The table of these lines, cheap ones first, with parts in `dir/parts`. Beside each line
     /// stands the distance of as many `test` images.
     ///
     /// # Errors
     /// No line, one that cannot be measured by `net`, one with fewer than two images.
     pub fn new(
-        mut lines: Vec<Line>,
+        mut lines: Vec<TableEntry>,
         net: &'a dyn FeatureExtractor,
         test: &'a Dataset,
         dir: impl Into<PathBuf>,
@@ -124,16 +124,16 @@ impl<'a> Filling<'a> {
                 return Err(SweepError::TooFew { n: line.n });
             }
         }
-        lines.sort_by_key(Line::cost);
-        Ok(Self { net, test, dir: dir.into(), lines, floors: RefCell::default() })
+        lines.sort_by_key(TableEntry::cost);
+        Ok(Self { net, test, dir: dir.into(), lines, real_distances: RefCell::default() })
     }
 
     /// All lines, cheap ones first.
-    pub fn lines(&self) -> &[Line] {
+    pub fn lines(&self) -> &[TableEntry] {
         &self.lines
     }
 
-    fn parts_of<'b>(&self, line: &'b Line) -> Vec<Part<'b>> {
+    fn parts_of<'b>(&self, line: &'b TableEntry) -> Vec<FeatureChunk<'b>> {
         let recipe = &line.recipe;
         let mut name =
             format!("{} {} {} seed {}", recipe.sampler, recipe.path, recipe.steps, recipe.seed);
@@ -145,14 +145,14 @@ impl<'a> Filling<'a> {
         let part = |first| {
             let n = CHUNK.min(line.n - first);
             let file = folder.join(format!("{first:06}-{n}.safetensors"));
-            Part { line, first, n, file }
+            FeatureChunk { line, first, n, file }
         };
         (0..line.n).step_by(CHUNK as usize).map(part).collect()
     }
 
     /// The parts of all lines, each once: lines that differ in their number of images share some.
-    fn parts<'b>(&self, lines: impl Iterator<Item = &'b Line>) -> Vec<Part<'b>> {
-        let mut parts: Vec<Part> = Vec::new();
+    fn parts<'b>(&self, lines: impl Iterator<Item = &'b TableEntry>) -> Vec<FeatureChunk<'b>> {
+        let mut parts: Vec<FeatureChunk> = Vec::new();
         for part in lines.flat_map(|line| self.parts_of(line)) {
             if !parts.iter().any(|known| known.file == part.file) {
                 parts.push(part);
@@ -163,7 +163,7 @@ impl<'a> Filling<'a> {
 
     /// The parts of `todo` that fall to `shard`. All processes share out the whole table alike,
     /// whatever of it is done.
-    fn share(&self, todo: &[&Line], shard: Shard) -> Vec<Part<'_>> {
+    fn share(&self, todo: &[&TableEntry], shard: Shard) -> Vec<FeatureChunk<'_>> {
         let wanted: Vec<PathBuf> =
             self.parts(todo.iter().copied()).into_iter().map(|part| part.file).collect();
         let all = self.parts(self.lines.iter()).into_iter();
@@ -173,11 +173,12 @@ impl<'a> Filling<'a> {
 
     /// Evaluations of a batch that `todo` costs this process: those yet to be made, and those made
     /// already.
-    pub fn cost(&self, todo: &[&Line], shard: Shard) -> (u64, u64) {
+    pub fn cost(&self, todo: &[&TableEntry], shard: Shard) -> (u64, u64) {
         let parts = self.share(todo, shard);
         let (done, left): (Vec<_>, Vec<_>) = parts.iter().partition(|part| part.file.exists());
-        let cost =
-            |parts: &[&Part]| parts.iter().map(|part| part.line.recipe.nfe as u64).sum::<u64>();
+        let cost = |parts: &[&FeatureChunk]| {
+            parts.iter().map(|part| part.line.recipe.nfe as u64).sum::<u64>()
+        };
         (cost(&left), cost(&done))
     }
 
@@ -185,12 +186,12 @@ impl<'a> Filling<'a> {
     /// evaluation; stops between two parts when `stop` says so.
     pub fn draw(
         &self,
-        todo: &[&Line],
+        todo: &[&TableEntry],
         shard: Shard,
-        mut look: impl FnMut(&Seen),
+        mut look: impl FnMut(&Snapshot),
         stop: impl Fn() -> bool,
     ) -> Result<(), SweepError> {
-        for Part { line, first, n, file } in self.share(todo, shard) {
+        for FeatureChunk { line, first, n, file } in self.share(todo, shard) {
             if file.exists() {
                 continue;
             }
@@ -208,7 +209,7 @@ impl<'a> Filling<'a> {
     }
 
     /// Whether `row` is the score of `line` by this network.
-    pub fn made(&self, row: &Score, line: &Line) -> bool {
+    pub fn made(&self, row: &Score, line: &TableEntry) -> bool {
         let recipe = &line.recipe;
         let same = (row.n, row.seed, row.steps, row.feature_net.as_str())
             == (line.n, recipe.seed, recipe.steps, self.net.hash());
@@ -217,27 +218,27 @@ impl<'a> Filling<'a> {
     }
 
     /// The score of a line whose parts are all there; `None` before.
-    pub fn score(&self, line: &Line) -> Result<Option<Score>, SweepError> {
+    pub fn score(&self, line: &TableEntry) -> Result<Option<Score>, SweepError> {
         let parts = self.parts_of(line);
         if !parts.iter().all(|part| part.file.exists()) {
             return Ok(None);
         }
-        let mut tally = Tally::new(self.net.dim());
+        let mut stats = FeatureStats::new(self.net.dim());
         for part in &parts {
-            let _labels = tally.add(self.net, &features(part)?);
+            let _labels = stats.add(self.net, &features(part)?);
         }
-        Ok(Some(tally.score(line.recipe.clone(), self.net, self.floor(line.n))))
+        Ok(Some(stats.score(line.recipe.clone(), self.net, self.fid_real(line.n))))
     }
 
     /// The distance of `n` real test images.
-    pub fn floor(&self, n: u64) -> f64 {
-        let mut floors = self.floors.borrow_mut();
-        *floors.entry(n).or_insert_with(|| self.net.distance_of_real(self.test, n, 0))
+    pub fn fid_real(&self, n: u64) -> f64 {
+        let mut real_distances = self.real_distances.borrow_mut();
+        *real_distances.entry(n).or_insert_with(|| self.net.distance_of_real(self.test, n, 0))
     }
 
     /// How long one process takes to draw a line, in seconds, judged by the parts that are there;
     /// `None` where none tells.
-    pub fn seconds(&self, line: &Line) -> Result<Option<f64>, SweepError> {
+    pub fn seconds(&self, line: &TableEntry) -> Result<Option<f64>, SweepError> {
         let (mut seconds, mut images) = (0.0, 0);
         for part in self.parts_of(line).iter().filter(|part| part.file.exists()) {
             if let Some(took) = load_tensors(&part.file)?.remove("seconds") {
@@ -249,7 +250,7 @@ impl<'a> Filling<'a> {
     }
 }
 
-fn features(part: &Part) -> Result<Tensor, CheckpointError> {
+fn features(part: &FeatureChunk) -> Result<Tensor, CheckpointError> {
     let found = load_tensors(&part.file)?.remove("features");
     let fits = |x: &Tensor| x.size().first() == Some(&(part.n as i64)) && x.dim() == 2;
     found.filter(fits).ok_or_else(|| CheckpointError::Damaged {

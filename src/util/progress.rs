@@ -9,7 +9,7 @@ use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 /// ```
-/// use from_noise::progress::Progress;
+/// use from_noise::util::progress::Progress;
 /// let mut progress = Progress::new("train", 500);
 /// for step in 0..500 {
 ///     let loss = 1.0 / (1 + step) as f64;

@@ -3,9 +3,9 @@
 use crate::checkpoint::{CheckpointError, fingerprint, load_weights, read_config};
 use crate::conditioning::Condition;
 use crate::data::{Color, Format, Source};
-use crate::denoiser::{Meaning, Model};
+use crate::denoiser::{Model, Parameterization};
 use crate::loss::Weighting;
-use crate::nn::unet::TimeInput;
+use crate::nn::unet::TimeConditioning;
 use crate::nn::{ClassEmbedding, ClassLabels, Conditioned, Unet, UnetConfig};
 use crate::schedule::{Schedule, ScheduleConfig};
 use crate::train::TrainConfig;
@@ -27,7 +27,8 @@ pub struct ImageConfig {
     pub flip: bool,
     pub schedule: ScheduleConfig,
     pub network: UnetConfig,
-    pub meaning: Meaning,
+    #[serde(alias = "meaning")]
+    pub parameterization: Parameterization,
     /// How many classes the network is conditioned on; none if it is unconditional.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<i64>,
@@ -46,7 +47,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 impl ImageConfig {
-    /// Digits on the ladder of Ho et al. 2020, by a network for two cores.
+    /// Digits on the schedule of Ho et al. 2020, by a network for two cores.
     pub fn mnist() -> Self {
         Self {
             data: Source::Mnist,
@@ -54,7 +55,7 @@ impl ImageConfig {
             flip: false,
             schedule: ScheduleConfig::default(),
             network: UnetConfig::mnist(),
-            meaning: Meaning::default(),
+            parameterization: Parameterization::default(),
             classes: None,
             label_dropout: 0.0,
             weighting: Weighting::Flat,
@@ -69,7 +70,7 @@ impl ImageConfig {
         let width = self.network.emb_dim();
         let labels = |classes| ClassEmbedding::new(&(vs / "class_embedding"), classes, width);
         let net = Conditioned { encoder: self.classes.map(labels), net };
-        Model::new(net, self.meaning, self.schedule.build())
+        Model::new(net, self.parameterization, self.schedule.build())
     }
 
     /// The condition of samples with these labels in training (`[B]`, i64): labels of which some
@@ -83,7 +84,8 @@ impl ImageConfig {
     /// Refuses what describes no network, in one sentence.
     pub fn check(&self) -> Result<(), String> {
         self.network.check().map_err(|error| error.to_string())?;
-        let heard = matches!(self.network.time, TimeInput::Add | TimeInput::ScaleShift);
+        let heard =
+            matches!(self.network.time, TimeConditioning::Add | TimeConditioning::ScaleShift);
         let dropout = self.label_dropout;
         if !(0.0..=1.0).contains(&dropout) || (dropout > 0.0 && self.classes.is_none()) {
             let must = "it is a probability, and 0 for a network without classes";
@@ -110,7 +112,7 @@ impl ImageConfig {
 
 /// A model to sample from. Cloning shares the weights.
 #[derive(Debug, Clone)]
-pub struct Trained {
+pub struct Pretrained {
     pub config: ImageConfig,
     pub schedule: Schedule,
     pub model: ImageModel,
@@ -121,7 +123,7 @@ pub struct Trained {
     pub hash: String,
 }
 
-impl Trained {
+impl Pretrained {
     /// Reads only `config.json`, and checks that it describes a network.
     pub fn config(dir: impl AsRef<Path>) -> Result<ImageConfig, CheckpointError> {
         let config: ImageConfig = read_config(&dir)?;
