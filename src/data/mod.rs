@@ -15,7 +15,7 @@ pub mod sample;
 pub mod source;
 pub mod toy2d;
 
-pub use dataset::{Batch, Dataset, from_u8, to_u8};
+pub use dataset::{Dataset, from_u8, to_u8};
 pub use error::{Error, Result};
 pub use image_folder::load_pictures;
 pub use indices::batch_indices;

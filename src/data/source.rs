@@ -54,6 +54,9 @@ pub struct Format {
 }
 
 impl Format {
+    /// Of MNIST and Fashion-MNIST.
+    pub const MNIST: Self = Self { color: Color::Gray, size: 28 };
+
     /// `[C, H, W]`.
     pub fn shape(self) -> [i64; 3] {
         [self.color.channels(), self.size as i64, self.size as i64]
