@@ -143,7 +143,7 @@ fn print_plan(name: &str, config: &impl Serialize, cost: Cost, device: Device) {
     println!("time: about {}", if seconds < 1.5 { "a second".into() } else { human(seconds) });
 }
 
-/// Floating-point operations a second that small tensors reach here: a quick matrix product, and
+/// Floating-point operations per second that small tensors reach here: a quick matrix product, and
 /// the third of it that networks of this size achieve.
 fn sustained_flops(device: Device) -> f64 {
     let a = tch::Tensor::rand([512, 512], (tch::Kind::Float, device));
