@@ -28,7 +28,9 @@ fn main() -> Result<(), PlotError> {
     let digits = dissolving();
     digits.save(folder.join("dissolving.gif"))?;
     println!("{digits:?}");
-    save("edge", Figure::column(&[Curves::new("Nothing yet", "step", "loss").size(280.0, 160.0).draw(), Curves::new("One", "step", "loss").line("training", &[(3.0, 0.2)]).size(280.0, 160.0).draw()]).captioned("Before the first step there is nothing to draw; after it, a single point. This caption is long enough to need two lines."))
+    let small = |title: &str| Curves::new(title, "step", "loss").size(280.0, 160.0);
+    let edges = [small("Nothing yet"), small("One").line("training", &[(3.0, 0.2)])];
+    save("edge", Figure::column(&edges.map(|plot| plot.draw())))
 }
 
 fn steps(n: usize, f: impl Fn(f64) -> f64) -> Vec<(f64, f64)> {
@@ -145,7 +147,7 @@ fn densities() -> Figure {
         &(-(axis.square().unsqueeze(0) + axis.square().unsqueeze(1))),
     )
     .draw();
-    let difference = Density::of_grid("difference", 3.0, &waves).diverging().draw();
+    let difference = Density::of_grid("difference", 3.0, &waves).draw();
     let row = Figure::row(&[0.0, 0.2, 0.5, 1.0].map(panel));
     Figure::column(&[row, Figure::row(&[map, difference])])
 }
@@ -160,10 +162,9 @@ fn trajectories() -> Figure {
             &start * angle.cos() + &end * angle.sin()
         })
         .collect();
-    let plain = Trajectories::new("From noise to data", 3.0).steps(&steps).ends("x_T", "x₀").draw();
-    let over =
-        Trajectories::new("Over the data", 3.0).behind(&spiral(50_000, 0.08)).steps(&steps).draw();
-    Figure::row(&[plain, over])
+    let all = Trajectories::new("From noise to data", 3.0).steps(&steps).draw();
+    let few: Vec<Tensor> = steps.iter().map(|step| step.narrow(0, 0, 12)).collect();
+    Figure::row(&[all, Trajectories::new("Twelve of them", 3.0).steps(&few).draw()])
 }
 
 fn field() -> Figure {
@@ -176,11 +177,7 @@ fn field() -> Figure {
         .arrows("exact", &at, &exact)
         .arrows("learned", &at, &learned)
         .draw();
-    let one = VectorField::new("Exact score", 3.0)
-        .behind(&(spiral(50_000, 0.1)))
-        .arrows("", &at, &exact)
-        .longest(3.0)
-        .draw();
+    let one = VectorField::new("Exact score", 3.0).arrows("", &at, &exact).draw();
     Figure::row(&[one, both])
 }
 

@@ -1,16 +1,15 @@
 //! Curves over a common axis: losses, schedules, errors against step counts.
 
-use plotters::element::{Rectangle, Text};
-use plotters::style::text_anchor::{HPos, VPos};
-use plotters::style::{Color, WHITE};
+use plotters::element::Text;
+use plotters::style::text_anchor::HPos;
 
-use super::axes::{Frame, width_of};
-use super::figure::{Area, Figure, Painted, figure};
-use super::legend::Legend;
-use super::polyline::{Point, Window};
-use super::series::{Mark, Plotted, Series};
-use super::style::{FAINT_INK, LABEL, at, pt, text};
+use super::axes::{Chart, Frame};
+use super::figure::{Figure, Painted, figure};
+use super::legend::{Legend, Mark};
+use super::series::{Plotted, Series, bar_distance};
+use super::style::{FAINT_INK, LABEL, text_at};
 use super::ticks::Axis;
+use super::window::{Point, Window};
 
 /// Several named series over one pair of axes. What cannot be drawn (NaN, infinity, a logarithm of nothing) is a gap.
 ///
@@ -28,7 +27,6 @@ pub struct Curves {
     series: Vec<Series>,
     levels: Vec<(f64, String)>,
     log: (bool, bool),
-    x_range: Option<(f64, f64)>,
     y_range: Option<(f64, f64)>,
     size: (f64, f64),
 }
@@ -46,7 +44,6 @@ impl Curves {
             series: vec![],
             levels: vec![],
             log: (false, false),
-            x_range: None,
             y_range: None,
             size: (580.0, 320.0),
         }
@@ -97,12 +94,6 @@ impl Curves {
         self
     }
 
-    /// Shows only `low..high` of the horizontal axis.
-    pub fn x_range(mut self, low: f64, high: f64) -> Self {
-        self.x_range = Some((low, high));
-        self
-    }
-
     /// Shows only `low..high` of the vertical axis.
     pub fn y_range(mut self, low: f64, high: f64) -> Self {
         self.y_range = Some((low, high));
@@ -129,9 +120,12 @@ impl Curves {
         let (frame, legend) = self.frame(&plotted);
         let height = self.size.1.max(frame.room().top + frame.room().bottom + legend.height());
         figure(&self.alt(), self.size.0, height, |area| {
-            plotted.draw(&mut frame.draw(area)?)?;
-            legend.draw(area, &frame)?;
-            if plotted.is_empty() { no_data(area) } else { Ok(()) }
+            let mut chart = frame.draw(area)?;
+            plotted.draw(&mut chart)?;
+            if plotted.is_empty() {
+                no_data(&mut chart, &plotted.window)?;
+            }
+            legend.draw(area, chart.plotting_area().get_pixel_range())
         })
     }
 
@@ -151,55 +145,75 @@ impl Curves {
 
     /// The series on the scale of the axes, and the part of the plane that holds them.
     fn plotted(&self) -> Plotted {
-        let on_scale = |series: &Series| series.on_scale(self.log);
-        let series: Vec<_> = self.series.iter().map(on_scale).collect();
-        let has = |marks: &[Mark]| series.iter().any(|series| marks.contains(&series.mark));
-        let on_axis = |(y, name): &(f64, String)| (logarithm(*y, self.log.1), name.clone());
+        let series: Vec<_> = self.series.iter().map(|series| self.on_scale(series)).collect();
+        let on_axis = |(y, name): &(f64, String)| (position(*y, self.log.1), name.clone());
         let levels: Vec<_> = self.levels.iter().map(on_axis).collect();
 
-        let bar = Series::bar_width(&series);
-        let half = if has(&[Mark::Bars]) { bar / 2.0 } else { 0.0 };
-        let floor = (has(&[Mark::Bars]) && !self.log.1).then_some(0.0);
+        let bar = bar_distance(&series);
+        let half = if self.has_bars() { bar / 2.0 } else { 0.0 };
+        let floor = (self.has_bars() && !self.log.1).then_some(0.0);
         let points = || series.iter().flat_map(Series::drawable);
         let xs = points().flat_map(|(x, _)| [x - half, x + half]);
         let ys = points().map(|(_, y)| y).chain(levels.iter().map(|level| level.0)).chain(floor);
-        let flush = has(&[Mark::Line, Mark::Dashed, Mark::Band, Mark::Bars]);
-        let x = span(self.x_range, self.log.0, xs, if flush { 0.0 } else { 0.04 });
-        let mut y = span(self.y_range, self.log.1, ys, 0.05);
-        if floor.is_some() && self.y_range.is_none() && points().all(|(_, y)| y >= 0.0) {
-            y.0 = 0.0; // bars stand on the axis
-        }
+        let only_dots = series.iter().all(|series| series.mark == Mark::Points);
+        let x = span(xs, self.log.0, if only_dots { 0.04 } else { 0.0 });
+        let asked = self.y_range.map(|(low, high)| {
+            let (low, high) = (low.min(high), low.max(high));
+            (position(low, self.log.1), position(high, self.log.1))
+        });
+        let sound = |(low, high): &(f64, f64)| low.is_finite() && high.is_finite() && low < high;
+        let y = asked.filter(sound).unwrap_or_else(|| {
+            let (low, high) = span(ys, self.log.1, 0.05);
+            let on_axis = floor.is_some() && points().all(|(_, y)| y >= 0.0);
+            (if on_axis { 0.0 } else { low }, high)
+        });
         let base = if self.log.1 { y.0 } else { 0f64.clamp(y.0, y.1) };
         Plotted { series, levels, window: Window { x, y }, base, bar }
     }
 
+    /// The same series in positions on the axes.
+    fn on_scale(&self, series: &Series) -> Series {
+        let place = |(x, y): &Point| (position(*x, self.log.0), position(*y, self.log.1));
+        // a band that reaches down to zero or below reaches the bottom of a logarithmic plot
+        let low = |y: &f64| match self.log.1 && *y <= 0.0 {
+            true => f64::NEG_INFINITY,
+            false => position(*y, self.log.1),
+        };
+        let points = series.points.iter().map(place).collect();
+        Series { points, lows: series.lows.iter().map(low).collect(), ..series.clone() }
+    }
+
+    fn has_bars(&self) -> bool {
+        self.series.iter().any(|series| series.mark == Mark::Bars)
+    }
+
     fn frame(&self, plotted: &Plotted) -> (Frame, Legend) {
-        let legend = Legend::new(&plotted.entries(), self.size.1);
-        let per_number = if plotted.has_bars() { 45.0 } else { 85.0 };
+        let legend = Legend::new(plotted.entries(), self.size.1);
+        let per_number = if self.has_bars() { 45.0 } else { 85.0 };
+        let axis = |(low, high): (f64, f64), log: bool, count: f64| match log {
+            true => Axis::log10(low, high, count as usize),
+            false => Axis::linear(low, high, count as usize + 1),
+        };
         let frame = Frame {
             title: self.title.clone(),
             x_label: self.x_label.clone(),
             y_label: self.y_label.clone(),
-            x: axis(plotted.window.x, self.log.0, (self.size.0 / per_number) as usize),
-            y: axis(plotted.window.y, self.log.1, (self.size.1 / 55.0) as usize),
+            x: axis(plotted.window.x, self.log.0, self.size.0 / per_number),
+            y: axis(plotted.window.y, self.log.1, self.size.1 / 55.0),
             right: legend.width(),
         };
         (frame, legend)
     }
 }
 
-fn no_data(area: &Area) -> Painted {
-    let (width, height) = area.dim_in_pixel();
-    let (x, y) = (width as i32 / 2, height as i32 / 2);
-    let corner = (pt(width_of("no data", LABEL) / 2.0 + 4.0), pt(LABEL));
-    let paper = [(x - corner.0, y - corner.1), (x + corner.0, y + corner.1)];
-    area.draw(&Rectangle::new(paper, WHITE.filled()))?;
-    let style = text(LABEL, FAINT_INK).pos(at(HPos::Center, VPos::Center));
-    area.draw(&Text::new("no data", (x, y), style))
+fn no_data(chart: &mut Chart, window: &Window) -> Painted {
+    let middle = ((window.x.0 + window.x.1) / 2.0, (window.y.0 + window.y.1) / 2.0);
+    chart.draw_series([Text::new("no data", middle, text_at(HPos::Center, LABEL, FAINT_INK))])?;
+    Ok(())
 }
 
 /// The place of `value` on its axis; NaN where a logarithm has none.
-pub(super) fn logarithm(value: f64, log: bool) -> f64 {
+fn position(value: f64, log: bool) -> f64 {
     match (log, value > 0.0) {
         (false, _) => value,
         (true, true) => value.log10(),
@@ -207,18 +221,8 @@ pub(super) fn logarithm(value: f64, log: bool) -> f64 {
     }
 }
 
-/// The stretch to show: the one asked for, else what holds the finite `values`, a little wider by `pad`.
-fn span(
-    asked: Option<(f64, f64)>,
-    log: bool,
-    values: impl Iterator<Item = f64>,
-    pad: f64,
-) -> (f64, f64) {
-    let asked = asked.map(|(a, b)| (logarithm(a.min(b), log), logarithm(a.max(b), log)));
-    let sound = |(low, high): &(f64, f64)| low.is_finite() && high.is_finite() && low < high;
-    if let Some(range) = asked.filter(sound) {
-        return range;
-    }
+/// The stretch that holds the finite `values`, a little wider by `pad`.
+fn span(values: impl Iterator<Item = f64>, log: bool, pad: f64) -> (f64, f64) {
     let bounds = |(low, high): (f64, f64), value: f64| (low.min(value), high.max(value));
     let (low, high) =
         values.filter(|value| value.abs() < 1e300).fold((f64::INFINITY, f64::NEG_INFINITY), bounds);
@@ -231,10 +235,6 @@ fn span(
         }
         _ => (low - room, high + room),
     }
-}
-
-fn axis((low, high): (f64, f64), log: bool, count: usize) -> Axis {
-    if log { Axis::log10(low, high, count) } else { Axis::linear(low, high, count) }
 }
 
 #[cfg(test)]
@@ -269,7 +269,7 @@ mod tests {
     }
 
     fn plot() -> Curves {
-        Curves::new("", "", "").x_range(0.0, 10.0).y_range(-1.0, 3.0)
+        Curves::new("", "", "").y_range(-1.0, 3.0)
     }
 
     #[test]
@@ -359,7 +359,7 @@ mod tests {
         Curves::new("", "", "")
             .points("far", &[(0.0, f64::MAX), (1.0, -f64::MAX), (2.0, 1e200)])
             .draw();
-        plot().x_range(5.0, 5.0).y_range(f64::NAN, 1.0).hline(f64::NAN, "").hline(1e9, "").draw();
+        plot().y_range(f64::NAN, 1.0).hline(f64::NAN, "").hline(1e9, "").draw();
         Curves::new("", "", "").y_range(-1.0, 1.0).log_y().bars("", &[(0.0, f64::NAN)]).draw();
     }
 

@@ -2,33 +2,31 @@
 
 use color_quant::NeuQuant;
 use gif::{DisposalMethod, Encoder, Frame, Repeat};
-use image::RgbImage;
-use std::borrow::Cow;
+use image::{Rgb, RgbImage, imageops};
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 
-use super::figure::Figure;
+use super::figure::{Figure, PlotError, save};
 use super::notebook;
 use super::style::SCALE;
-use super::{PlotError, save};
 
 /// The last entry of the palette means "as before".
 const UNCHANGED: u8 = 255;
-/// Enough for curves, points and digits; fewer colours compress better.
-const COLOURS: usize = 32;
 /// Colours that the palette keeps exactly, the most frequent first: paper and ink must not drift.
 const EXACT: usize = 8;
 
 /// Figures one after the other, for ever.
 #[derive(Clone)]
 pub struct Gif {
-    frames: Vec<Figure>,
+    frames: Vec<RgbImage>,
+    alt: String,
     delay: u32,
     hold: u32,
     colours: usize,
     /// Pixels for one point of the page.
-    density: u32,
+    scale: u32,
 }
 
 impl Gif {
@@ -39,16 +37,22 @@ impl Gif {
     /// # Panics
     /// When there is no frame, or one of more than 65,535 pixels a side.
     pub fn new(frames: &[Figure], delay: u32) -> Self {
-        let sizes = || frames.iter().map(Figure::size);
-        let width = sizes().map(|size| size.0).max().expect("a GIF wants at least one frame");
-        let height = sizes().map(|size| size.1).max().unwrap_or(0);
+        let width = frames.iter().map(|frame| frame.size().0).max();
+        let width = width.expect("a GIF wants at least one frame");
+        let height = frames.iter().map(|frame| frame.size().1).max().unwrap_or(0);
         let most = u32::from(u16::MAX);
         assert!(
             width.max(height) <= most,
             "a GIF holds {most} pixels a side, got {width} x {height}"
         );
-        let frames = frames.iter().map(|frame| frame.on_paper(width, height)).collect();
-        Self { frames, delay, hold: delay, colours: COLOURS, density: SCALE }
+        let on_paper = |frame: &Figure| {
+            let mut paper = RgbImage::from_pixel(width, height, Rgb([255; 3]));
+            imageops::replace(&mut paper, frame.image(), 0, 0);
+            paper
+        };
+        let alt = format!("{} ({} frames)", frames[0].alt(), frames.len());
+        let frames = frames.iter().map(on_paper).collect();
+        Self { frames, alt, delay, hold: delay, colours: 32, scale: SCALE }
     }
 
     /// Shows the last frame for `milliseconds` before it starts again.
@@ -59,9 +63,12 @@ impl Gif {
 
     /// One pixel for a point of the page instead of two: less sharp, and a third of the bytes.
     pub fn halved(mut self) -> Self {
-        if self.density > 1 {
-            self.frames.iter_mut().for_each(Figure::halve);
-            self.density /= 2;
+        if self.scale > 1 {
+            for frame in &mut self.frames {
+                let (width, height) = frame.dimensions();
+                *frame = imageops::thumbnail(frame, width.div_ceil(2), height.div_ceil(2));
+            }
+            self.scale /= 2;
         }
         self
     }
@@ -79,22 +86,21 @@ impl Gif {
 
     /// Shows the GIF in a notebook; evcxr calls this for a cell's last value.
     pub fn evcxr_display(&self) {
-        let (width, _) = self.frames[0].size();
-        let alt = format!("{} ({} frames)", self.frames[0].alt(), self.frames.len());
-        notebook::show(&notebook::img("image/gif", &self.encode(), &alt, width / self.density));
+        let width = self.frames[0].width() / self.scale;
+        notebook::show("image/gif", &self.encode(), &self.alt, width);
     }
 
     /// The picture as the bytes of a GIF file: one palette, and of each frame only what changed.
     pub fn encode(&self) -> Vec<u8> {
         let palette = Palette::of(&self.frames, self.colours);
-        let (width, height) = self.frames[0].size();
+        let (width, height) = self.frames[0].dimensions();
         let mut bytes = vec![];
         let mut encoder = Encoder::new(&mut bytes, width as u16, height as u16, &palette.table())
             .expect("a palette of 256 colours always fits");
         encoder.set_repeat(Repeat::Infinite).expect("memory takes every byte");
         let mut before: Option<Vec<u8>> = None;
-        for (index, figure) in self.frames.iter().enumerate() {
-            let now = palette.indices(figure.image());
+        for (index, image) in self.frames.iter().enumerate() {
+            let now = palette.indices(image);
             let last = index + 1 == self.frames.len();
             let mut frame = changed(before.as_deref(), &now, width as usize);
             frame.delay = (if last { self.hold } else { self.delay } / 10).max(2) as u16;
@@ -108,7 +114,8 @@ impl Gif {
 
 impl fmt::Debug for Gif {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "Gif({} frames of {:?})", self.frames.len(), self.frames[0])
+        let (width, height) = self.frames[0].dimensions();
+        write!(f, "Gif({width} x {height} pixels: {})", self.alt)
     }
 }
 
@@ -122,11 +129,8 @@ fn changed(before: Option<&[u8]>, now: &[u8], width: usize) -> Frame<'static> {
         (top, bottom) = (top.min(row), bottom.max(row));
     }
     let (left, top) = (left.min(right), top.min(bottom)); // nothing changed: one transparent pixel
-    let mut buffer = Vec::with_capacity((right - left + 1) * (bottom - top + 1));
-    for row in top..=bottom {
-        let cells = row * width + left..=row * width + right;
-        buffer.extend(cells.map(|index| if differs(index) { now[index] } else { UNCHANGED }));
-    }
+    let colour = |index: usize| if differs(index) { now[index] } else { UNCHANGED };
+    let cells = |row: usize| row * width + left..=row * width + right;
     Frame {
         top: top as u16,
         left: left as u16,
@@ -134,39 +138,36 @@ fn changed(before: Option<&[u8]>, now: &[u8], width: usize) -> Frame<'static> {
         height: (bottom - top + 1) as u16,
         dispose: DisposalMethod::Keep,
         transparent: Some(UNCHANGED),
-        buffer: Cow::Owned(buffer),
+        buffer: (top..=bottom).flat_map(cells).map(colour).collect(),
         ..Frame::default()
     }
 }
 
-/// At most 255 colours for all frames together.
+/// At most 255 colours for all frames together, and the place of each colour's nearest among them.
 struct Palette {
     colours: Vec<[u8; 3]>,
     nearest: HashMap<[u8; 3], u8>,
 }
 
 impl Palette {
-    fn of(frames: &[Figure], most: usize) -> Palette {
+    fn of(frames: &[RgbImage], most: usize) -> Palette {
         let mut counts: HashMap<[u8; 3], usize> = HashMap::new();
-        for frame in frames {
-            for (colour, length) in runs(frame.image()) {
-                *counts.entry(colour).or_default() += length;
-            }
+        for (colour, length) in frames.iter().flat_map(runs) {
+            *counts.entry(colour).or_default() += length;
         }
         let mut colours: Vec<[u8; 3]> = counts.keys().copied().collect();
-        colours.sort_by_key(|colour| (std::cmp::Reverse(counts[colour]), *colour));
-        let present = colours.clone();
+        colours.sort_by_key(|colour| (Reverse(counts[colour]), *colour));
         if colours.len() > most {
-            colours = reduced(colours, most);
+            colours = reduced(&colours, most);
         }
-        let index = |colour: &[u8; 3]| {
-            let distance = |other: &[u8; 3]| {
-                colour.iter().zip(other).map(|(a, b)| i32::from(a.abs_diff(*b)).pow(2)).sum::<i32>()
-            };
-            (0..colours.len()).min_by_key(|index| distance(&colours[*index])).unwrap_or(0) as u8
+        let distance = |a: &[u8; 3], b: &[u8; 3]| -> u32 {
+            a.iter().zip(b).map(|(a, b)| u32::from(a.abs_diff(*b)).pow(2)).sum()
         };
-        let nearest = present.iter().map(|colour| (*colour, index(colour))).collect();
-        Palette { colours, nearest }
+        let nearest = |colour: [u8; 3]| {
+            let closest = (0..colours.len()).min_by_key(|at| distance(&colours[*at], &colour));
+            (colour, closest.unwrap_or(0) as u8)
+        };
+        Palette { nearest: counts.into_keys().map(nearest).collect(), colours }
     }
 
     /// 256 entries, the last of which is never seen.
@@ -177,24 +178,19 @@ impl Palette {
     }
 
     fn indices(&self, image: &RgbImage) -> Vec<u8> {
-        let mut indices = Vec::with_capacity(image.pixels().len());
-        for (colour, length) in runs(image) {
-            indices.resize(indices.len() + length, self.nearest[&colour]);
-        }
-        indices
+        let runs = runs(image).map(|(colour, length)| (self.nearest[&colour], length));
+        runs.flat_map(|(index, length)| std::iter::repeat_n(index, length)).collect()
     }
 }
 
 /// `most` colours that come close to all of `colours`, which begin with the most frequent ones.
-fn reduced(mut colours: Vec<[u8; 3]>, most: usize) -> Vec<[u8; 3]> {
+fn reduced(colours: &[[u8; 3]], most: usize) -> Vec<[u8; 3]> {
     if colours.iter().all(|[r, g, b]| r == g && g == b) {
         return (0..most).map(|level| [(level * 255 / (most - 1)) as u8; 3]).collect();
     }
     let sample: Vec<u8> = colours.iter().flat_map(|[r, g, b]| [*r, *g, *b, 255]).collect();
     let learned = NeuQuant::new(1, most - EXACT, &sample).color_map_rgb();
-    colours.truncate(EXACT);
-    colours.extend(learned.as_chunks::<3>().0);
-    colours
+    [&colours[..EXACT], learned.as_chunks::<3>().0].concat()
 }
 
 /// Neighbours of one colour, row by row, and how many they are: one look-up serves them all.
@@ -220,8 +216,8 @@ mod tests {
     }
 
     fn square(at: u32) -> Figure {
-        let colour =
-            |x: u32, y: u32| if x / 4 == at && y / 4 == 1 { [200, 30, 40] } else { [255; 3] };
+        let inside = |x: u32, y: u32| x / 4 == at && y / 4 == 1;
+        let colour = |x, y| if inside(x, y) { [200, 30, 40] } else { [255; 3] };
         Figure::new(RgbImage::from_fn(40, 20, |x, y| Rgb(colour(x, y))), "a square")
     }
 

@@ -2,15 +2,13 @@
 
 use image::{Rgb, RgbImage, imageops};
 use plotters::element::Text;
-use plotters::style::RGBColor;
-use plotters::style::text_anchor::{HPos, VPos};
+use plotters::style::text_anchor::HPos;
 use tch::Tensor;
 
-use super::axes::width_of;
-use super::figure::{Area, Figure, Painted, figure};
-use super::heat::LOUD;
-use super::style::{FAINT_INK, INK, LABEL, SCALE, TITLE, at, bold, pt, text};
+use super::figure::{Figure, figure};
+use super::style::{FAINT_INK, INK, LABEL, LOUD, SCALE, TITLE, bold, pt, text_at};
 use super::tensors;
+use super::text::width;
 
 /// Pixels between two images.
 const GAP: u32 = 3;
@@ -78,32 +76,31 @@ impl Grid {
     pub fn draw(&self) -> Figure {
         let (tiles, cell) = self.mosaic();
         let points = |pixels: u32| f64::from(pixels) / f64::from(SCALE);
-        let widest = self.row_labels.iter().map(|label| width_of(label, LABEL)).fold(0.0, f64::max);
+        let widest = self.row_labels.iter().map(|label| width(label, LABEL)).fold(0.0, f64::max);
         let left = if widest > 0.0 { (widest + 10.0).ceil() } else { 0.0 };
         let header = if self.column_labels.is_empty() { 0.0 } else { LABEL * 1.6 };
         let top = (header + if self.title.is_empty() { 0.0 } else { TITLE * 1.6 }).ceil();
-        let width = (left + points(tiles.width())).max(width_of(&self.title, TITLE) * 1.06);
-        let mut out = figure(&self.alt(), width, top + points(tiles.height()), |area| {
-            if !self.title.is_empty() {
-                area.draw(&Text::new(self.title.clone(), (0, pt(2.0)), bold(TITLE, INK)))?;
-            }
+        let wide = (left + points(tiles.width())).max(width(&self.title, TITLE) * 1.06);
+        let labels = figure("", wide, top + points(tiles.height()), |area| {
+            area.draw(&Text::new(self.title.as_str(), (0, pt(2.0)), bold(TITLE, INK)))?;
             let middle =
                 |index: usize, cell: u32| points(index as u32 * (cell + GAP)) + points(cell) / 2.0;
+            let word = |label: &String, (x, y): (f64, f64), side: HPos| {
+                let style = text_at(side, LABEL, FAINT_INK);
+                area.draw(&Text::new(label.as_str(), (pt(x), pt(y)), style))
+            };
             for (index, label) in self.column_labels.iter().enumerate() {
-                word(
-                    area,
-                    label,
-                    (left + middle(index, cell.0), top - LABEL * 0.75),
-                    HPos::Center,
-                )?;
+                word(label, (left + middle(index, cell.0), top - LABEL * 0.75), HPos::Center)?;
             }
             for (index, label) in self.row_labels.iter().enumerate() {
-                word(area, label, (left - 7.0, top + middle(index, cell.1)), HPos::Right)?;
+                word(label, (left - 7.0, top + middle(index, cell.1)), HPos::Right)?;
             }
             Ok(())
         });
-        imageops::replace(out.image_mut(), &tiles, pixels(left), pixels(top));
-        out
+        let mut image = labels.image().clone();
+        let pixels = |points: f64| points as i64 * i64::from(SCALE);
+        imageops::replace(&mut image, &tiles, pixels(left), pixels(top));
+        Figure::new(image, self.alt())
     }
 
     /// Shows the grid in a notebook; evcxr calls this for a cell's last value.
@@ -141,20 +138,6 @@ impl Grid {
     }
 }
 
-fn loud() -> Rgb<u8> {
-    let RGBColor(r, g, b) = LOUD;
-    Rgb([r, g, b])
-}
-
-fn pixels(points: f64) -> i64 {
-    (points * f64::from(SCALE)).round() as i64
-}
-
-fn word(area: &Area, label: &str, (x, y): (f64, f64), side: HPos) -> Painted {
-    let style = text(LABEL, FAINT_INK).pos(at(side, VPos::Center));
-    area.draw(&Text::new(label.to_string(), (pt(x), pt(y)), style))
-}
-
 /// One picture for every image of `[N, C, H, W]`.
 fn tiles(images: &Tensor) -> Vec<RgbImage> {
     let size = images.size();
@@ -164,17 +147,15 @@ fn tiles(images: &Tensor) -> Vec<RgbImage> {
         );
     };
     let pixel = |value: &[f64; 3]| match value.iter().all(|channel| channel.is_finite()) {
-        true => Rgb(value.map(|channel| ((channel + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8)),
-        false => loud(),
+        true => value.map(|channel| ((channel + 1.0) * 127.5).round() as u8), // 0 to 255, clamped
+        false => [LOUD.0, LOUD.1, LOUD.2],
     };
     let rgb = images.permute([0, 2, 3, 1]).expand([-1, -1, -1, 3], false); // [N, H, W, 3]
-    let (values, area) = (tensors::values(&rgb), (height * width) as usize);
-    let tile = |values: &[[f64; 3]]| {
-        RgbImage::from_fn(width as u32, height as u32, |x, y| {
-            pixel(&values[(y * width as u32 + x) as usize])
-        })
+    let pixels: Vec<[u8; 3]> = tensors::values(&rgb).as_chunks::<3>().0.iter().map(pixel).collect();
+    let tile = |pixels: &[[u8; 3]]| {
+        RgbImage::from_raw(width as u32, height as u32, pixels.concat()).expect("H x W pixels")
     };
-    values.as_chunks::<3>().0.chunks_exact(area.max(1)).map(tile).collect()
+    pixels.chunks_exact(((height * width) as usize).max(1)).map(tile).collect()
 }
 
 #[cfg(test)]
@@ -220,7 +201,7 @@ mod tests {
     fn values_out_of_range_are_clamped_and_what_is_no_number_is_loud() {
         let figure = grid(&flat(&[-7.0, 7.0, f32::NAN, f32::INFINITY], 1), 4, 2);
         let seen = [0, 1, 2, 3].map(|column| cell(&figure, 0, column));
-        assert_eq!(seen, [[0; 3], [255; 3], loud().0, loud().0]);
+        assert_eq!(seen, [[0; 3], [255; 3], [255, 0, 255], [255, 0, 255]]);
     }
 
     #[test]

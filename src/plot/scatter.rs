@@ -5,12 +5,11 @@ use plotters::style::Color;
 use tch::Tensor;
 
 use super::figure::Figure;
-use super::legend::Entry;
-use super::plane::{Beside, Plane, plane_setters};
-use super::polyline::Point;
-use super::series::Mark;
+use super::legend::{Entry, Mark};
+use super::plane::{Plane, plane_setters};
 use super::style::{colour, pt};
 use super::tensors;
+use super::window::Point;
 
 /// Named clouds of points, half transparent so that their density shows.
 #[derive(Clone, Debug)]
@@ -34,15 +33,15 @@ impl Scatter {
     plane_setters!();
 
     pub fn draw(&self) -> Figure {
-        let window = self.plane.window();
-        let entry = |(index, (name, _)): (usize, &(String, _))| Entry {
-            name: name.clone(),
-            mark: Mark::Points,
-            colour: colour(index),
-            end: None,
-        };
-        let entries = self.clouds.iter().enumerate().map(entry).collect();
-        self.plane.draw(&self.alt(), Beside::Names(entries), |chart| {
+        let (mut entries, mut words) = (vec![], vec![]);
+        for (index, (name, points)) in self.clouds.iter().enumerate() {
+            words.push(format!("{} points {name}", points.len()).trim_end().to_string());
+            let (name, colour) = (name.clone(), colour(index));
+            entries.push(Entry { name, mark: Mark::Points, colour, end: None });
+        }
+        let alt = format!("{}: {}", self.plane.title, words.join(", "));
+        self.plane.draw_with_legend(&alt, entries, |chart| {
+            let window = self.plane.window();
             for (index, (_, points)) in self.clouds.iter().enumerate() {
                 let style = colour(index).mix(opacity(points.len())).filled();
                 let radius = pt(1.4 * (2000.0 / points.len() as f64).powf(0.25).clamp(0.5, 1.0));
@@ -52,26 +51,16 @@ impl Scatter {
             Ok(())
         })
     }
-
-    fn alt(&self) -> String {
-        let clouds: Vec<_> = self
-            .clouds
-            .iter()
-            .map(|(name, points)| format!("{} points {name}", points.len()).trim_end().to_string())
-            .collect();
-        format!("{}: {}", self.plane.title, clouds.join(", "))
-    }
 }
 
 /// Few points stand out, many add up.
-pub(super) fn opacity(count: usize) -> f64 {
+fn opacity(count: usize) -> f64 {
     (25.0 / (count as f64).sqrt().max(1.0)).clamp(0.08, 0.75)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plot::probe;
 
     #[test]
     fn points_are_where_they_are_and_add_up() {
@@ -79,15 +68,9 @@ mod tests {
             [vec![0.4, -0.3], [-0.4, 0.6].repeat(40), vec![7.0, 0.0, f64::NAN, 0.0]].concat();
         let plot = Scatter::new("", 1.0).points("", &Tensor::from_slice(&places).view([-1, 2]));
         let figure = plot.draw();
-        let red = |x: f64, y: f64| probe(&figure, &plot.plane, (x, y))[0];
+        let red = |x: f64, y: f64| plot.plane.probe(&figure, (x, y))[0];
         assert!(red(0.4, -0.3) < 100 && red(-0.4, 0.6) < red(0.4, -0.3));
         assert_eq!([red(-0.4, -0.3), red(0.4, 0.6), red(-0.3, 0.4)], [255; 3]);
-    }
-
-    #[test]
-    fn half_transparent_points_leave_room_for_density() {
-        assert!(opacity(50) > opacity(2000) && opacity(2000) > opacity(50_000));
-        assert!(opacity(10_000_000) > 0.05);
         Scatter::new("", 1.0).draw();
     }
 

@@ -1,5 +1,7 @@
-//! One look for every figure: sizes in points of the page, a palette that colour-blind readers can tell apart.
+//! One look for every figure: sizes in points of the page, colours that colour-blind readers can tell apart.
 
+use plotters::prelude::ViridisRGB;
+use plotters::style::colors::colormaps::ColorMap;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontStyle, IntoFont, RGBColor, ShapeStyle, TextStyle};
 
@@ -12,6 +14,8 @@ pub(super) const INK: RGBColor = RGBColor(34, 34, 34);
 pub(super) const FAINT_INK: RGBColor = RGBColor(96, 96, 96);
 pub(super) const AXIS: RGBColor = RGBColor(120, 120, 120);
 pub(super) const GRID: RGBColor = RGBColor(228, 228, 228);
+/// What a value that is not finite looks like: nobody should take it for part of the picture.
+pub(super) const LOUD: RGBColor = RGBColor(255, 0, 255);
 
 pub(super) const TITLE: f64 = 12.5;
 pub(super) const LABEL: f64 = 10.5;
@@ -36,6 +40,11 @@ pub(super) fn colour(index: usize) -> RGBColor {
     PALETTE[index % PALETTE.len()]
 }
 
+/// The colour of a value from 0 (dark) to 1 (bright) in the colour map viridis.
+pub(super) fn viridis(value: f64) -> RGBColor {
+    if value.is_finite() { ViridisRGB.get_color(value as f32) } else { LOUD }
+}
+
 /// Points of the page in units of the painter.
 pub(super) fn pt(points: f64) -> i32 {
     (points * f64::from(SCALE) * f64::from(SUB)).round() as i32
@@ -50,10 +59,11 @@ pub(super) fn text(size: f64, colour: RGBColor) -> TextStyle<'static> {
     ("sans-serif", pt(size)).into_font().color(&colour)
 }
 
-pub(super) fn bold(size: f64, colour: RGBColor) -> TextStyle<'static> {
-    ("sans-serif", pt(size), FontStyle::Bold).into_font().color(&colour)
+/// Text in the middle of the line at `side` of its anchor.
+pub(super) fn text_at(side: HPos, size: f64, colour: RGBColor) -> TextStyle<'static> {
+    text(size, colour).pos(Pos::new(side, VPos::Center))
 }
 
-pub(super) fn at(h_pos: HPos, v_pos: VPos) -> Pos {
-    Pos::new(h_pos, v_pos)
+pub(super) fn bold(size: f64, colour: RGBColor) -> TextStyle<'static> {
+    ("sans-serif", pt(size), FontStyle::Bold).into_font().color(&colour)
 }

@@ -3,13 +3,11 @@
 use crate::util::device::on_cpu;
 use tch::Tensor;
 
-use super::polyline::Point;
-
 /// The rows of `[N, 2]`.
-pub(super) fn points(what: &str, tensor: &Tensor) -> Vec<Point> {
+pub(super) fn points(what: &str, tensor: &Tensor) -> Vec<(f64, f64)> {
     let size = tensor.size();
     assert!(matches!(size[..], [_, 2]), "{what} wants points of shape [N, 2], got {size:?}");
-    values(tensor).chunks_exact(2).map(|pair| (pair[0], pair[1])).collect()
+    values(tensor).as_chunks::<2>().0.iter().map(|[x, y]| (*x, *y)).collect()
 }
 
 /// All elements, row by row.

@@ -2,18 +2,16 @@
 
 use plotters::element::Circle;
 use plotters::prelude::PathElement;
-use plotters::style::Color;
+use plotters::style::{Color, RGBColor};
 use tch::Tensor;
 
 use super::axes::Chart;
 use super::figure::{Figure, Painted};
-use super::heat::Colours;
-use super::legend::Entry;
-use super::plane::{Beside, Plane, plane_setters};
-use super::polyline::Point;
-use super::series::Mark;
-use super::style::{FAINT_INK, INK, line, pt};
+use super::legend::{Entry, Mark};
+use super::plane::{Plane, plane_setters};
+use super::style::{FAINT_INK, INK, line, pt, viridis};
 use super::tensors;
+use super::window::Point;
 
 /// Steps of colour from the start of a trajectory to its end.
 const SHADES: usize = 24;
@@ -24,14 +22,12 @@ pub struct Trajectories {
     plane: Plane,
     /// One list of places a particle.
     ways: Vec<Vec<Point>>,
-    ends: (String, String),
 }
 
 impl Trajectories {
     /// The square [-limit, limit] on both axes.
     pub fn new(title: impl Into<String>, limit: f64) -> Self {
-        let ends = ("start".to_string(), "end".to_string());
-        Self { plane: Plane::new(title.into(), limit), ways: vec![], ends }
+        Self { plane: Plane::new(title.into(), limit), ways: vec![] }
     }
 
     /// Adds the particles of `steps`: positions `[N, 2]` at the first step, the second, and so on.
@@ -49,62 +45,46 @@ impl Trajectories {
                 "step 0 of a trajectory has {count} points, step {index} has {found}"
             );
         }
-        self.ways
-            .extend((0..count).map(|particle| places.iter().map(|step| step[particle]).collect()));
-        self
-    }
-
-    /// What the first and the last places are called in the legend: "start" and "end" unless told.
-    pub fn ends(mut self, start: impl Into<String>, end: impl Into<String>) -> Self {
-        self.ends = (start.into(), end.into());
-        self
-    }
-
-    /// Shows where the points `[N, 2]` are, pale, behind everything else.
-    pub fn behind(mut self, points: &Tensor) -> Self {
-        self.plane.put_behind(&tensors::points("a density", points));
+        let way = |particle: usize| places.iter().map(|step| step[particle]).collect();
+        self.ways.extend((0..count).map(way));
         self
     }
 
     plane_setters!();
 
     pub fn draw(&self) -> Figure {
-        let entry = |name: &String, colour| Entry {
-            name: name.clone(),
+        let entry = |name: &str, colour| Entry {
+            name: name.to_string(),
             mark: Mark::Points,
             colour,
             end: None,
         };
-        let entries = vec![entry(&self.ends.0, FAINT_INK), entry(&self.ends.1, INK)];
+        let entries = vec![entry("start", FAINT_INK), entry("end", INK)];
         let alt = format!("{}: {} trajectories", self.plane.title, self.ways.len());
-        self.plane.draw(&alt, Beside::Names(entries), |chart| {
+        self.plane.draw_with_legend(&alt, entries, |chart| {
             for way in &self.ways {
-                self.paint_way(chart, way)?;
+                self.draw_way(chart, way)?;
             }
             let window = self.plane.window();
-            let dots = |pick: fn(&[Point]) -> Option<&Point>| {
-                let places: Vec<Point> =
-                    self.ways.iter().filter_map(|way| pick(way)).copied().collect();
-                places.into_iter().filter(move |place| window.holds(*place))
+            let dot = |place: &Point, radius: f64, opacity: f64, ink: RGBColor| {
+                let circle = Circle::new(*place, pt(radius), ink.mix(opacity).filled());
+                window.holds(*place).then_some(circle)
             };
-            let start = FAINT_INK.mix(0.45).filled();
-            chart.draw_series(
-                dots(|way| way.first()).map(|place| Circle::new(place, pt(1.2), start)),
-            )?;
-            chart.draw_series(
-                dots(|way| way.last()).map(|place| Circle::new(place, pt(1.7), INK.filled())),
-            )?;
+            let starts = self.ways.iter().filter_map(|way| way.first());
+            chart.draw_series(starts.filter_map(|place| dot(place, 1.2, 0.45, FAINT_INK)))?;
+            let ends = self.ways.iter().filter_map(|way| way.last());
+            chart.draw_series(ends.filter_map(|place| dot(place, 1.7, 1.0, INK)))?;
             Ok(())
         })
     }
 
-    fn paint_way(&self, chart: &mut Chart, way: &[Point]) -> Painted {
+    fn draw_way(&self, chart: &mut Chart, way: &[Point]) -> Painted {
         let segments = way.len().saturating_sub(1);
         let shades = SHADES.min(segments);
         for shade in 0..shades {
             let (first, last) = (segments * shade / shades, segments * (shade + 1) / shades);
             let age = (shade as f64 + 0.5) / shades as f64;
-            let style = line(Colours::Viridis.at(0.9 - 0.8 * age), 0.8);
+            let style = line(viridis(0.9 - 0.8 * age), 0.8);
             let pieces = self.plane.window().pieces(&way[first..=last]);
             chart.draw_series(pieces.into_iter().map(|piece| PathElement::new(piece, style)))?;
         }
@@ -115,7 +95,6 @@ impl Trajectories {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plot::probe;
     use tch::{Device, Kind};
 
     fn at(x: f64, y: f64) -> Tensor {
@@ -125,20 +104,15 @@ mod tests {
     #[test]
     fn a_way_is_light_at_its_start_and_dark_at_its_end() {
         let steps: Vec<_> = (0..=40).map(|k| at(-0.8 + 0.04 * f64::from(k), 0.5)).collect();
-        let plot = Trajectories::new("", 1.0).steps(&steps).ends("", "");
+        let plot = Trajectories::new("", 1.0).steps(&steps);
         let figure = plot.draw();
         let light = |x: f64, y: f64| {
-            probe(&figure, &plot.plane, (x, y))
-                .iter()
-                .map(|channel| u32::from(*channel))
-                .sum::<u32>()
+            plot.plane.probe(&figure, (x, y)).iter().map(|channel| u32::from(*channel)).sum::<u32>()
         };
-        assert!(light(-0.6, 0.5) > light(0.6, 0.5) + 60);
+        let (start, end) = (light(-0.6, 0.5), light(0.6, 0.5));
+        assert!(start > end + 60 && start < 700, "the line goes dark: {start} {end}");
         assert!(light(0.8, 0.5) < 150, "the end is marked");
-        assert!(
-            light(-0.6, 0.5) < 700 && light(-0.6, -0.5) > 700,
-            "the line is where its points are"
-        );
+        assert!(light(-0.6, -0.5) > 700, "there is no line where no points are");
     }
 
     #[test]
