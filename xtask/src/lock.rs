@@ -37,13 +37,12 @@ fn held_elsewhere(outcome: &Result<(), TryLockError>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scratch::Scratch;
     use std::io::ErrorKind;
     use std::time::Duration;
 
     #[test]
     fn the_second_waits_until_the_first_is_done() {
-        let scratch = Scratch::new("lock").unwrap();
+        let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("new/folder/lock");
         let first = wait(&path).unwrap();
         assert!(at_once(&path).unwrap().is_none());

@@ -5,6 +5,7 @@
 //! may stand which columns it shows, under which heading and with how many decimals:
 //! `<!-- table results/x.csv: steps | fid_lenet as FID .1 -->`.
 
+use crate::files;
 use crate::repo::Repo;
 use anyhow::{Context, Result, bail};
 use std::fs;
@@ -29,8 +30,7 @@ pub fn run(repo: &Repo, options: &Options) -> Result<()> {
         (true, _) => println!("README.md agrees with results/"),
         (false, true) => bail!("README.md does not agree with results/: run `cargo xtask readme`"),
         (false, false) => {
-            let beside = path.with_extension("md.tmp");
-            fs::write(&beside, fresh).and_then(|()| fs::rename(&beside, &path))?;
+            files::write(&path, &fresh)?;
             println!("README.md: tables written from results/");
         }
     }
@@ -120,30 +120,31 @@ fn first_line(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scratch::Scratch;
+
+    const JSON: &str = r#"{"command":"cargo x","device":"cpu","date":"2026-01-02"}"#;
 
     #[test]
     fn a_table_is_filled_once_and_stays() {
-        let dir = Scratch::new("readme").unwrap();
-        fs::write(dir.path().join("a.csv"), "x_of,y\n1,2\n").unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let csv = |text: &str| fs::write(dir.path().join("a.csv"), text).unwrap();
+        let fill = |text: &str| filled(text, dir.path()).map_err(|error| error.to_string());
+        csv("x_of,y\n1,2\n");
         let text = "before\n<!-- table a.csv -->\nold\n<!-- end -->\nafter\n";
-        assert!(filled(text, dir.path()).unwrap_err().to_string().contains("a.csv.json"));
-        let json = r#"{"command":"cargo x","device":"cpu","date":"2026-01-02"}"#;
-        fs::write(dir.path().join("a.csv.json"), json).unwrap();
-        let once = filled(text, dir.path()).unwrap();
+        assert!(fill(text).unwrap_err().contains("a.csv.json"));
+        fs::write(dir.path().join("a.csv.json"), JSON).unwrap();
+        let once = fill(text).unwrap();
         assert_eq!(
             once,
             "before\n<!-- table a.csv -->\n| x of | y |\n|---|---|\n| 1 | 2 |\n\n\
              (`cargo x`, cpu, 2026-01-02)\n<!-- end -->\nafter\n"
         );
-        assert_eq!(filled(&once, dir.path()).unwrap(), once);
-        fs::write(dir.path().join("a.csv"), "x_of,y\n\"1, or 2\",2.346\n").unwrap();
-        let chosen = "<!-- table a.csv: y as why .2 | x_of -->\n<!-- end -->";
-        let found = filled(chosen, dir.path()).unwrap();
+        assert_eq!(fill(&once).unwrap(), once);
+        csv("x_of,y\n\"1, or 2\",2.346\n");
+        let found = fill("<!-- table a.csv: y as why .2 | x_of -->\n<!-- end -->").unwrap();
         assert!(found.contains("| why | x of |\n|---|---|\n| 2.35 | 1, or 2 |\n"), "{found}");
-        let wrong = filled("<!-- table a.csv: z -->\n<!-- end -->", dir.path()).unwrap_err();
-        assert!(wrong.to_string().contains("it has: x_of, y"), "{wrong}");
-        fs::write(dir.path().join("a.csv"), "x_of,y\n1,3\n").unwrap();
-        assert_ne!(filled(&once, dir.path()).unwrap(), once, "a new number must show");
+        let wrong = fill("<!-- table a.csv: z -->\n<!-- end -->").unwrap_err();
+        assert!(wrong.contains("it has: x_of, y"), "{wrong}");
+        csv("x_of,y\n1,3\n");
+        assert_ne!(fill(&once).unwrap(), once, "a new number must show");
     }
 }

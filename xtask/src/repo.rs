@@ -1,5 +1,6 @@
 //! Where things are, and cargo called from here exactly as a user would call it.
 
+use crate::files;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::ffi::OsString;
@@ -19,9 +20,9 @@ pub struct Repo {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// `.libtorch/torch`, named by `.cargo/config.toml`.
-    Ours,
-    /// The user's own `LIBTORCH`.
-    Own(PathBuf),
+    Installed,
+    /// A `LIBTORCH` that the user's environment names.
+    Environment(PathBuf),
     /// `LIBTORCH_USE_PYTORCH`, which torch-sys prefers to everything else.
     Python,
 }
@@ -68,8 +69,16 @@ impl Repo {
             return Origin::Python;
         }
         match std::env::var_os("LIBTORCH").map(PathBuf::from) {
-            Some(dir) if dir != self.torch() => Origin::Own(dir),
-            _ => Origin::Ours,
+            Some(dir) if dir != self.torch() => Origin::Environment(dir),
+            _ => Origin::Installed,
+        }
+    }
+
+    /// The folder that a build uses: the user's, or what is or would be installed here.
+    pub fn libtorch_in_use(&self) -> PathBuf {
+        match self.origin() {
+            Origin::Environment(dir) => dir,
+            _ => self.torch(),
         }
     }
 
@@ -92,7 +101,7 @@ impl Repo {
                 command.env_remove(&name);
             }
         }
-        if self.origin() == Origin::Ours {
+        if self.origin() == Origin::Installed {
             command.env_remove("LIBTORCH");
         }
         let headers = std::env::var_os("CPLUS_INCLUDE_PATH").map(PathBuf::from);
@@ -151,10 +160,8 @@ impl Repo {
 
     /// Whether torch-sys has been compiled here already (the first build takes minutes).
     pub fn is_built(&self) -> bool {
-        let outputs = std::fs::read_dir(self.target().join("debug/build"));
-        outputs.into_iter().flatten().flatten().any(|entry| {
-            entry.file_name().to_string_lossy().starts_with("torch-sys-")
-                && entry.path().join("out/libtch.a").is_file()
+        files::entries(&self.target().join("debug/build")).any(|path| {
+            files::name(&path).starts_with("torch-sys-") && path.join("out/libtch.a").is_file()
         })
     }
 }

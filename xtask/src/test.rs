@@ -126,7 +126,7 @@ fn count(command: &mut Command, package: &str, tally: &mut Tally) {
         for line in BufReader::new(output).lines() {
             let line = line?;
             println!("{line}");
-            tally.hear(&line);
+            tally.count_line(&line);
         }
         Ok::<_, anyhow::Error>(child.wait()?)
     })();

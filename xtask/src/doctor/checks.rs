@@ -1,46 +1,53 @@
 //! What the doctor looks at on the machine and in the repository.
 
-use super::environment;
-use super::explain::explain;
 use super::finding::Finding;
-use super::probe;
-use crate::chapter;
+use super::page::{PAGE, fix_of, variables};
+use crate::process::{last_line, output_of, version};
 use crate::repo::{Origin, Repo};
-use crate::setup::{load, needs, own, stamp::Stamp};
+use crate::setup::{existing, load, prerequisites, stamp::Stamp};
 use crate::ui::size;
+use crate::{chapter, files};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// What the edition and the crate's `rust-version` ask for.
 const RUST: (u32, u32) = (1, 95);
+/// The C library that libtorch's wheels are built for.
+const GLIBC: (u32, u32) = (2, 28);
+/// The CUDA version of libtorch 2.13.0's wheels.
+const CUDA: (u32, u32) = (13, 0);
 /// Memory below which a parallel first build may be killed: torch-sys alone takes 1.5 GB.
 const MEMORY: u64 = 4_000_000_000;
 /// Room for a build and a few runs.
 const DISK: u64 = 3_000_000_000;
 
+/// The sections of the report, in order.
+pub const ALL: [fn(&Repo) -> Vec<Finding>; 6] = [tools, libtorch, build, gpu, machine, extras];
+
 /// rustc, the C++ compiler, pip and the C library.
-pub fn tools(_: &Repo) -> Vec<Finding> {
-    let mut all = vec![match says("rustc", &["--version"]) {
-        Some(text) if rust_is_new(&text) => Finding::ok("rust", text),
-        Some(text) => Finding::fail(
-            "rust",
-            format!("{text} is older than {}.{}", RUST.0, RUST.1),
-            "`rustup update stable`",
-        ),
+fn tools(_: &Repo) -> Vec<Finding> {
+    let rust = match output_of("rustc", &["--version"]) {
+        Some(text) if version(&text) >= Some(RUST) => Finding::ok("rust", text),
+        Some(text) => {
+            let detail = format!("{text} is older than {}.{}", RUST.0, RUST.1);
+            Finding::fail("rust", detail, "`rustup update stable`")
+        }
         None => Finding::fail("rust", "rustc does not start", "install Rust with rustup"),
-    }];
-    all.push(match needs::compiler() {
+    };
+    let compiler = match prerequisites::compiler() {
         Ok(name) => {
-            Finding::ok("C++ compiler", first_line(&says(&name, &["--version"]).unwrap_or(name)))
+            let text = output_of(&name, &["--version"]).unwrap_or(name);
+            Finding::ok("C++ compiler", first_line(&text))
         }
         Err(error) => fix_after_colon("C++ compiler", &error.to_string()),
-    });
-    all.push(match needs::pip() {
+    };
+    let pip = match prerequisites::pip() {
         Ok(words) => Finding::ok("pip", format!("`{}`", words.join(" "))),
         Err(error) => Finding::warn("pip", "missing; it fetches libtorch", error.to_string()),
-    });
+    };
+    let mut all = vec![rust, compiler, pip];
     if cfg!(target_os = "linux") {
-        all.push(glibc(says("getconf", &["GNU_LIBC_VERSION"]).as_deref()));
+        all.push(glibc(output_of("getconf", &["GNU_LIBC_VERSION"]).as_deref()));
     }
     if cfg!(target_os = "macos") {
         all.push(Finding::warn(
@@ -52,23 +59,35 @@ pub fn tools(_: &Repo) -> Vec<Finding> {
     all
 }
 
+fn glibc(found: Option<&str>) -> Finding {
+    match found.and_then(|text| version(text.strip_prefix("glibc ")?)) {
+        Some(found) => {
+            let detail = format!("glibc {}.{}", found.0, found.1);
+            if found >= GLIBC {
+                return Finding::ok("C library", detail);
+            }
+            let detail = format!("{detail}, and libtorch's wheels need {}.{}", GLIBC.0, GLIBC.1);
+            Finding::fail("C library", detail, "a newer system or container")
+        }
+        None => Finding::fail(
+            "C library",
+            "not glibc (Alpine's musl?), which libtorch's wheels need",
+            "a Debian, Ubuntu or Fedora container",
+        ),
+    }
+}
+
 /// The libtorch that a build will use, and whether it loads.
-pub fn libtorch(repo: &Repo) -> Vec<Finding> {
-    let mut all = environment::findings(&|name| std::env::var(name).ok());
-    let torch = match repo.origin() {
+fn libtorch(repo: &Repo) -> Vec<Finding> {
+    let mut all = variables(&|name| std::env::var(name).ok());
+    all.push(match repo.origin() {
         Origin::Python => return all,
-        Origin::Own(dir) => {
-            all.push(own_libtorch(&dir));
-            dir
-        }
-        Origin::Ours => {
-            all.push(installed(repo));
-            repo.torch()
-        }
-    };
+        Origin::Environment(dir) => from_environment(&dir),
+        Origin::Installed => installed(repo),
+    });
+    let torch = repo.libtorch_in_use();
     let path = repo.user_library_path();
-    let foreign = environment::foreign_libtorch(path.as_deref(), &torch);
-    for dir in &foreign {
+    for dir in other_libtorch(path.as_deref(), &torch) {
         all.push(Finding::fail(
             "library path",
             format!("LD_LIBRARY_PATH leads to another libtorch in {}", dir.display()),
@@ -76,55 +95,58 @@ pub fn libtorch(repo: &Repo) -> Vec<Finding> {
         ));
     }
     if torch.join("lib").is_dir() {
-        all.push(match load::trial(&load::libraries(&torch).0, path.as_deref()) {
-            Ok(()) => Finding::ok("loading", "libtorch_cpu and all it needs load"),
-            Err(reason) => Finding::fail(
-                "loading",
-                reason.clone(),
-                advice(&reason, "`rm -r .libtorch && cargo setup`"),
-            ),
-        });
+        let (libraries, well) = (load::libraries(&torch).0, "libtorch_cpu and all it needs load");
+        all.push(loading(repo, "loading", &libraries, well, "`rm -r .libtorch && cargo setup`"));
     }
     all
 }
 
-fn installed(repo: &Repo) -> Finding {
-    let torch = repo.torch();
-    match Stamp::read(&torch) {
-        None if torch.exists() => Finding::fail(
-            "libtorch",
-            ".libtorch/torch was not finished by this set-up (no from-noise.json in it)",
-            "`cargo setup`",
-        ),
-        None => Finding::fail("libtorch", "not installed", "`cargo setup`"),
-        Some(stamp) => match (stamp.damage(&torch), own::check(&torch)) {
-            (Some(damage), _) => {
-                Finding::fail("libtorch", format!("damaged: {damage}"), "`cargo setup`")
-            }
-            (None, Err(error)) => {
-                Finding::fail("libtorch", error.to_string(), "`rm -r .libtorch && cargo setup`")
-            }
-            (None, Ok(version)) => Finding::ok(
-                "libtorch",
-                format!(
-                    "{version} in .libtorch, {} form, from {}",
-                    stamp.form.name(),
-                    stamp.source
-                ),
-            ),
-        },
+fn loading(
+    repo: &Repo,
+    subject: &'static str,
+    libraries: &[PathBuf],
+    well: &str,
+    fix: &str,
+) -> Finding {
+    match load::trial(libraries, repo.user_library_path().as_deref()) {
+        Ok(()) => Finding::ok(subject, well),
+        Err(reason) => Finding::fail(subject, reason.clone(), fix_of(&reason, fix)),
     }
 }
 
-fn own_libtorch(dir: &Path) -> Finding {
-    match own::check(dir) {
+fn installed(repo: &Repo) -> Finding {
+    let torch = repo.torch();
+    let Some(stamp) = Stamp::read(&torch) else {
+        let detail = match torch.exists() {
+            true => ".libtorch/torch was not finished by this set-up (no from-noise.json in it)",
+            false => "not installed",
+        };
+        return Finding::fail("libtorch", detail, "`cargo setup`");
+    };
+    if let Some(damage) = stamp.damage(&torch) {
+        return Finding::fail("libtorch", format!("damaged: {damage}"), "`cargo setup`");
+    }
+    match existing::check(&torch) {
+        Ok(version) => {
+            let (form, source) = (stamp.form.name(), &stamp.source);
+            let detail = format!("{version} in .libtorch, {form} form, from {source}");
+            Finding::ok("libtorch", detail)
+        }
+        Err(error) => {
+            Finding::fail("libtorch", error.to_string(), "`rm -r .libtorch && cargo setup`")
+        }
+    }
+}
+
+fn from_environment(dir: &Path) -> Finding {
+    let dir_name = dir.display();
+    match existing::check(dir) {
         Ok(version) => Finding::warn(
             "libtorch",
-            format!("{version} in {}, from LIBTORCH in this shell", dir.display()),
+            format!("{version} in {dir_name}, from LIBTORCH in this shell"),
             format!(
                 "where LIBTORCH is not set (another shell, rust-analyzer) torch-sys is compiled again: \
-                 unset it and `cargo setup --from-torch {}`",
-                dir.display()
+                 unset it and `cargo setup --from-torch {dir_name}`"
             ),
         ),
         Err(error) => {
@@ -133,8 +155,18 @@ fn own_libtorch(dir: &Path) -> Finding {
     }
 }
 
+/// Folders of a library path that hold a libtorch other than `torch`.
+fn other_libtorch(path: Option<&OsStr>, torch: &Path) -> Vec<PathBuf> {
+    let ours = torch.join("lib").canonicalize().ok();
+    let names = ["libtorch_cpu.so", "libc10.so", "libtorch_cpu.dylib"];
+    let mut folders: Vec<PathBuf> = path.into_iter().flat_map(std::env::split_paths).collect();
+    folders.retain(|dir| names.iter().any(|name| dir.join(name).exists()));
+    folders.retain(|dir| dir.canonicalize().ok() != ours);
+    folders
+}
+
 /// What was built already: whether it remembers a folder that is gone, and runs.
-pub fn build(repo: &Repo) -> Vec<Finding> {
+fn build(repo: &Repo) -> Vec<Finding> {
     let mut all = Vec::new();
     for folder in remembered_folders(&repo.target().join("debug/build")) {
         if !folder.is_dir() {
@@ -147,32 +179,27 @@ pub fn build(repo: &Repo) -> Vec<Finding> {
     }
     for chapter in chapter::chapters(repo).unwrap_or_default() {
         let program = repo.target().join("debug").join(&chapter.name);
-        if cfg!(target_os = "linux") && program.is_file() {
-            let missing =
-                missing_libraries(&says("ldd", &[&program.to_string_lossy()]).unwrap_or_default());
-            if let Some(library) = missing.first() {
-                let message = format!("{library}: cannot open shared object file");
-                all.push(Finding::fail(
-                    "rpath",
-                    format!("{} does not find {library}", chapter.name),
-                    advice(&message, "`cargo clean -p from-noise`"),
-                ));
-            }
+        if !cfg!(target_os = "linux") || !program.is_file() {
+            continue;
+        }
+        let ldd = output_of("ldd", &[&program.to_string_lossy()]).unwrap_or_default();
+        if let Some(library) = missing_library(&ldd) {
+            let message = format!("{library}: cannot open shared object file");
+            let detail = format!("{} does not find {library}", chapter.name);
+            let fix = fix_of(&message, "`cargo clean -p from-noise`");
+            all.push(Finding::fail("rpath", detail, fix));
         }
     }
-    all.push(probe::run(repo));
+    all.push(probe(repo));
     all
 }
 
 /// The library folders that torch-sys's build script told cargo to link from.
 fn remembered_folders(builds: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(builds).into_iter().flatten().flatten();
-    let ours =
-        entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("torch-sys-"));
-    let outputs =
-        ours.filter_map(|entry| std::fs::read_to_string(entry.path().join("output")).ok());
-    let mut folders: Vec<PathBuf> = outputs
-        .filter_map(|text| {
+    let ours = files::entries(builds).filter(|path| files::name(path).starts_with("torch-sys-"));
+    let mut folders: Vec<PathBuf> = ours
+        .filter_map(|build| {
+            let text = std::fs::read_to_string(build.join("output")).ok()?;
             let line = text.lines().find_map(|line| line.strip_prefix("cargo:libtorch_lib="))?;
             Some(PathBuf::from(line))
         })
@@ -182,74 +209,123 @@ fn remembered_folders(builds: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// What ldd did not find.
-fn missing_libraries(ldd: &str) -> Vec<String> {
-    let missing = ldd.lines().filter(|line| line.trim_end().ends_with("=> not found"));
-    missing.filter_map(|line| Some(line.split_whitespace().next()?.to_owned())).collect()
+/// The first library that ldd did not find.
+fn missing_library(ldd: &str) -> Option<&str> {
+    let line = ldd.lines().find(|line| line.trim_end().ends_with("=> not found"))?;
+    line.split_whitespace().next()
+}
+
+/// Runs `examples/probe.rs`: a convolution forward and backward on every device that libtorch has.
+fn probe(repo: &Repo) -> Finding {
+    if !repo.is_built() {
+        return Finding::warn(
+            "tensors",
+            "not tried: the crate is not built yet, which takes some minutes",
+            "`cargo build`, then the doctor again",
+        );
+    }
+    let output = match repo.cargo().args(["run", "--quiet", "--example", "probe"]).output() {
+        Ok(output) => output,
+        Err(error) => {
+            return Finding::fail("tensors", error.to_string(), "call this through cargo");
+        }
+    };
+    if output.status.success() {
+        let printed = String::from_utf8_lossy(&output.stdout);
+        return Finding::ok("tensors", printed.trim().replace('\n', "; "));
+    }
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    let detail = format!("the probe fails: {}", last_line(&complaint));
+    let fix = fix_of(&complaint, "`cargo run --example probe` shows everything");
+    Finding::fail("tensors", detail, fix)
+}
+
+/// The NVIDIA driver, and whether the installed libtorch can use it.
+fn gpu(repo: &Repo) -> Vec<Finding> {
+    if cfg!(target_os = "macos") {
+        return Vec::new();
+    }
+    let (mut libraries, cuda) = load::libraries(&repo.libtorch_in_use());
+    let driver = prerequisites::nvidia_driver();
+    let mut all = vec![driver_and_cuda(driver, !cuda.is_empty())];
+    if driver {
+        all.extend(output_of("nvidia-smi", &[]).map(|text| driver_version(&text)));
+    }
+    if !cuda.is_empty() {
+        libraries.extend(cuda);
+        let well = "libtorch_cuda and all it needs load";
+        all.push(loading(repo, "CUDA", &libraries, well, "`cargo setup --cuda`"));
+    }
+    all
+}
+
+fn driver_and_cuda(driver: bool, cuda: bool) -> Finding {
+    match (driver, cuda) {
+        (true, true) => Finding::ok("GPU", "there is an NVIDIA driver, and libtorch has CUDA"),
+        (true, false) => Finding::warn(
+            "GPU",
+            "there is an NVIDIA driver, but libtorch is the CPU form",
+            "`cargo setup --cuda`",
+        ),
+        (false, true) => Finding::warn(
+            "GPU",
+            "libtorch has CUDA, but there is no NVIDIA driver: everything runs on the CPU",
+            "install the NVIDIA driver (on a machine without such a GPU nothing is wrong)",
+        ),
+        (false, false) => Finding::ok("GPU", "no NVIDIA driver: everything runs on the CPU"),
+    }
+}
+
+/// nvidia-smi's head line says the newest CUDA version that the driver supports.
+fn driver_version(smi: &str) -> Finding {
+    let Some(found) = smi.split_once("CUDA Version:").and_then(|(_, rest)| version(rest)) else {
+        let detail = "nvidia-smi does not say its CUDA version";
+        return Finding::warn("driver", detail, "run `nvidia-smi`");
+    };
+    let detail = format!("goes up to CUDA {}.{}", found.0, found.1);
+    if found >= CUDA {
+        return Finding::ok("driver", detail);
+    }
+    let detail = format!("{detail}, and libtorch needs {}.{}", CUDA.0, CUDA.1);
+    Finding::fail("driver", detail, "update the NVIDIA driver")
 }
 
 /// Disk and memory.
-pub fn machine(repo: &Repo) -> Vec<Finding> {
+fn machine(repo: &Repo) -> Vec<Finding> {
     let mut all = Vec::new();
-    if let Some(free) = needs::free_bytes(&repo.root) {
-        all.push(if free >= DISK {
-            Finding::ok("disk", format!("{} free", size(free)))
-        } else {
-            Finding::warn(
-                "disk",
-                format!("{} free", size(free)),
-                format!("make room for {}", size(DISK)),
-            )
+    if let Some(free) = prerequisites::free_bytes(&repo.root) {
+        let detail = format!("{} free", size(free));
+        all.push(match free {
+            DISK.. => Finding::ok("disk", detail),
+            _ => Finding::warn("disk", detail, format!("make room for {}", size(DISK))),
         });
     }
-    if let Some(memory) = memory() {
-        all.push(if memory >= MEMORY {
-            Finding::ok("memory", size(memory))
-        } else {
-            Finding::warn(
+    if let Some(memory) = prerequisites::memory() {
+        all.push(match memory {
+            MEMORY.. => Finding::ok("memory", size(memory)),
+            _ => Finding::warn(
                 "memory",
                 format!("{}: the first build may be killed", size(memory)),
                 "`CARGO_BUILD_JOBS=1 cargo build` the first time",
-            )
+            ),
         });
     }
     all
-}
-
-fn memory() -> Option<u64> {
-    // SAFETY: sysconf only reads its argument.
-    let (pages, bytes) =
-        unsafe { (libc::sysconf(libc::_SC_PHYS_PAGES), libc::sysconf(libc::_SC_PAGESIZE)) };
-    Some(u64::try_from(pages).ok()? * u64::try_from(bytes).ok()?)
 }
 
 /// Data sets, and the programs that notebooks, the browser test and the editor want.
-pub fn extras(repo: &Repo) -> Vec<Finding> {
-    let mut all = vec![data(repo)];
-    let optional: [(&'static str, &[&str], &str, &str); 4] = [
-        (
-            "evcxr",
-            &["evcxr_jupyter"],
-            "notebooks",
-            "`cargo install evcxr_jupyter` (about ten minutes)",
-        ),
-        ("jupyter", &["jupyter"], "notebooks", "`python3 -m pip install jupyterlab`"),
-        (
-            "chromium",
-            &["chromium", "chromium-browser", "google-chrome"],
-            "the browser test of the book",
-            "install Chromium",
-        ),
-        ("rust-analyzer", &["rust-analyzer"], "editors", "`rustup component add rust-analyzer`"),
-    ];
-    for (subject, names, purpose, fix) in optional {
-        let found = names.iter().find_map(|name| says(name, &["--version"]));
-        all.push(match found {
-            Some(text) => Finding::ok(subject, first_line(&text)),
-            None => Finding::warn(subject, format!("not here; only {purpose} need it"), fix),
-        });
-    }
-    all
+fn extras(repo: &Repo) -> Vec<Finding> {
+    let programs = PAGE.programs.iter().map(|program| {
+        let found = program.names.iter().find_map(|name| output_of(name, &["--version"]));
+        match found {
+            Some(text) => Finding::ok(&program.subject, first_line(&text)),
+            None => {
+                let detail = format!("not here; only {} need it", program.purpose);
+                Finding::warn(&program.subject, detail, &program.fix)
+            }
+        }
+    });
+    [data(repo)].into_iter().chain(programs).collect()
 }
 
 fn data(repo: &Repo) -> Finding {
@@ -257,37 +333,19 @@ fn data(repo: &Repo) -> Finding {
         Some(dir) => repo.root.join(dir),
         None => repo.root.join("datasets"),
     };
-    let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries
-        .filter(|entry| entry.path().is_dir())
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
+    let sets = files::entries(&folder).filter(|path| path.is_dir());
+    let mut names: Vec<String> = sets.map(|path| files::name(&path)).collect();
     names.sort();
+    let folder = folder.display();
     if names.is_empty() {
-        return Finding::warn(
-            "data",
-            format!("{} holds no data set; the first chapters need none", folder.display()),
-            "`cargo xtask data mnist`",
-        );
+        let detail = format!("{folder} holds no data set; the first chapters need none");
+        return Finding::warn("data", detail, "`cargo xtask data mnist`");
     }
-    Finding::ok("data", format!("{} in {}", names.join(", "), folder.display()))
+    Finding::ok("data", format!("{} in {folder}", names.join(", ")))
 }
 
-/// What a program prints, if it starts and succeeds.
-pub fn says(program: &str, arguments: &[&str]) -> Option<String> {
-    let output =
-        Command::new(program).args(arguments).env_remove("LD_LIBRARY_PATH").output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    (output.status.success() && !text.is_empty()).then_some(text)
-}
-
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().to_owned()
-}
-
-/// The fix of a known message, or `otherwise`.
-pub fn advice(message: &str, otherwise: &str) -> String {
-    explain(message).first().map_or_else(|| otherwise.to_owned(), |symptom| symptom.fix.to_owned())
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
 }
 
 /// `what is wrong: what to do`, as the set-up words it.
@@ -296,81 +354,60 @@ fn fix_after_colon(subject: &'static str, sentence: &str) -> Finding {
     Finding::fail(subject, detail, fix)
 }
 
-fn rust_is_new(version: &str) -> bool {
-    let number = version.split_whitespace().nth(1).unwrap_or_default();
-    let mut parts = number.split('.').map_while(|part| part.parse::<u32>().ok());
-    (parts.next(), parts.next()) >= (Some(RUST.0), Some(RUST.1))
-}
-
-fn glibc(version: Option<&str>) -> Finding {
-    let number = version.and_then(|text| text.strip_prefix("glibc "));
-    let parsed = number.and_then(|text| {
-        let (major, minor) = text.split_once('.')?;
-        Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?))
-    });
-    match parsed {
-        Some(found) if found >= (2, 28) => {
-            Finding::ok("C library", format!("glibc {}.{}", found.0, found.1))
-        }
-        Some(found) => Finding::fail(
-            "C library",
-            format!("glibc {}.{}, and libtorch's wheels need 2.28", found.0, found.1),
-            "a newer system or container",
-        ),
-        None => Finding::fail(
-            "C library",
-            "not glibc (Alpine's musl?), which libtorch's wheels need",
-            "a Debian, Ubuntu or Fedora container",
-        ),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::finding::Verdict;
     use super::*;
-    use crate::scratch::Scratch;
 
     #[test]
-    fn rust_versions_are_compared_as_numbers() {
-        assert!(rust_is_new("rustc 1.95.0 (59807616e 2026-04-14)"));
-        assert!(rust_is_new("rustc 1.100.1-nightly (x)"));
-        assert!(rust_is_new("rustc 2.0.0"));
-        assert!(!rust_is_new("rustc 1.94.1 (x)"));
-        assert!(!rust_is_new("rustc 1.9.0"));
-        assert!(!rust_is_new(""));
+    fn too_old_a_system_or_driver_fails() {
+        let smi = |version| driver_version(&format!("| 580.1   CUDA Version: {version}     |\n"));
+        for (finding, verdict) in [
+            (glibc(Some("glibc 2.36")), Verdict::Ok),
+            (glibc(Some("glibc 2.28")), Verdict::Ok),
+            (glibc(Some("glibc 2.9")), Verdict::Fail),
+            (glibc(Some("musl 1.2")), Verdict::Fail),
+            (glibc(None), Verdict::Fail),
+            (smi("13.0"), Verdict::Ok),
+            (smi("13.2"), Verdict::Ok),
+            (smi("12.8"), Verdict::Fail),
+            (smi("N/A"), Verdict::Warn),
+            (driver_version("N/A"), Verdict::Warn),
+        ] {
+            assert_eq!(finding.verdict, verdict, "{finding}");
+        }
+        assert!(smi("12.8").detail.contains("CUDA 12.8, and libtorch needs 13.0"));
     }
 
     #[test]
-    fn c_libraries_without_the_wheels_symbols_fail() {
-        assert_eq!(glibc(Some("glibc 2.36")).verdict, Verdict::Ok);
-        assert_eq!(glibc(Some("glibc 2.28")).verdict, Verdict::Ok);
-        assert_eq!(glibc(Some("glibc 2.9")).verdict, Verdict::Fail);
-        assert_eq!(glibc(None).verdict, Verdict::Fail);
+    fn a_driver_without_cuda_libraries_is_pointed_out() {
+        assert_eq!(driver_and_cuda(true, false).fix, "`cargo setup --cuda`");
+        for (driver, cuda, verdict) in
+            [(false, false, Verdict::Ok), (true, true, Verdict::Ok), (false, true, Verdict::Warn)]
+        {
+            assert_eq!(driver_and_cuda(driver, cuda).verdict, verdict);
+        }
     }
 
     #[test]
     fn ldd_tells_what_is_missing() {
-        let text = "\tlibtorch_cpu.so => not found\n\tlibc10.so => /x/libc10.so (0x1)\n\tlibc.so.6 => /lib/libc.so.6 (0x2)\n";
-        assert_eq!(missing_libraries(text), ["libtorch_cpu.so"]);
+        let text = "\tlibc10.so => /x/libc10.so (0x1)\n\tlibtorch_cpu.so => not found\n";
+        assert_eq!(missing_library(text), Some("libtorch_cpu.so"));
+        assert_eq!(missing_library("\tlibc.so.6 => /lib/libc.so.6 (0x2)\n"), None);
     }
 
     #[test]
     fn a_build_remembers_its_libtorch() {
-        let scratch = Scratch::new("build").unwrap();
-        let dir = scratch.path().join("torch-sys-0a1b");
-        std::fs::create_dir(&dir).unwrap();
-        std::fs::write(
-            dir.join("output"),
-            "cargo:rerun-if-changed=x\ncargo:libtorch_lib=/gone/lib\n",
-        )
-        .unwrap();
+        let scratch = tempfile::tempdir().unwrap();
+        let output = scratch.path().join("torch-sys-0a1b/output");
+        let text = "cargo:rerun-if-changed=x\ncargo:libtorch_lib=/gone/lib\n";
+        files::write(&output, text).unwrap();
         assert_eq!(remembered_folders(scratch.path()), [PathBuf::from("/gone/lib")]);
     }
 
     #[test]
     fn an_unfinished_libtorch_is_a_failure_with_its_fix() {
-        let scratch = Scratch::new("doctor").unwrap();
+        let scratch = tempfile::tempdir().unwrap();
         let repo = Repo { root: scratch.path().to_owned() };
         let finding = installed(&repo);
         assert_eq!((finding.verdict, finding.fix.as_str()), (Verdict::Fail, "`cargo setup`"));
@@ -379,9 +416,21 @@ mod tests {
     }
 
     #[test]
+    fn another_libtorch_in_the_library_path_is_found() {
+        let scratch = tempfile::tempdir().unwrap();
+        let [ours, theirs, empty] = ["ours/lib", "theirs", "empty"].map(|n| scratch.path().join(n));
+        files::write(&ours.join("libtorch_cpu.so"), "library").unwrap();
+        files::write(&theirs.join("libc10.so"), "library").unwrap();
+        let path = std::env::join_paths([&ours, &theirs, &empty]).unwrap();
+        let torch = scratch.path().join("ours");
+        assert_eq!(other_libtorch(Some(&path), &torch), [theirs]);
+        assert!(other_libtorch(None, &torch).is_empty());
+    }
+
+    #[test]
     fn a_sentence_with_its_fix_is_split() {
-        let finding =
-            fix_after_colon("C++ compiler", "no C++ compiler (c++): `sudo apt-get install g++`");
+        let sentence = "no C++ compiler (c++): `sudo apt-get install g++`";
+        let finding = fix_after_colon("C++ compiler", sentence);
         assert_eq!(finding.detail, "no C++ compiler (c++)");
         assert_eq!(finding.fix, "`sudo apt-get install g++`");
     }

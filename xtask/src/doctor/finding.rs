@@ -1,8 +1,10 @@
 //! One line of the doctor's report.
 
+use serde::Deserialize;
 use std::fmt;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Verdict {
     Ok,
     Warn,

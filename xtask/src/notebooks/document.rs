@@ -135,7 +135,7 @@ impl Notebook {
     /// The sha256 of what the kernel gets to see.
     fn fingerprint(&self) -> Result<String> {
         let sources: Vec<String> = self.cells()?.into_iter().map(|cell| cell.source).collect();
-        Ok(crate::fetch::hex(&Sha256::digest(serde_json::to_vec(&sources)?)))
+        Ok(crate::files::hex(&Sha256::digest(serde_json::to_vec(&sources)?)))
     }
 }
 
@@ -213,7 +213,6 @@ fn lines(text: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scratch::Scratch;
 
     fn notebook(cells: Value) -> Notebook {
         Notebook::parse(&json!({ "cells": cells }).to_string()).unwrap()
@@ -257,7 +256,7 @@ mod tests {
 
     #[test]
     fn outputs_belong_to_their_cells() {
-        let scratch = Scratch::new("document").unwrap();
+        let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("ch07-x.ipynb");
         let check = || Notebook::read(&path).unwrap().check_saved(&path).map_err(|e| e.to_string());
         let mut notebook = notebook(json!([{"cell_type": "code", "source": "1 + 1"}]));
@@ -278,7 +277,7 @@ mod tests {
 
     #[test]
     fn what_is_too_large_is_not_written() {
-        let scratch = Scratch::new("document").unwrap();
+        let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("ch01.ipynb");
         let mut notebook = notebook(json!([{"cell_type": "code", "source": "1"}]));
         notebook.put(vec![vec![stream(&"x".repeat(LARGEST))]]).unwrap();

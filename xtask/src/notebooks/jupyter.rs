@@ -1,9 +1,9 @@
 //! JupyterLab and the Rust kernel, all of it below target/jupyter: nothing user-wide is touched.
 
-use crate::fetch::run_client;
 use crate::lock;
+use crate::process::{run_client, succeeds};
 use crate::repo::Repo;
-use crate::setup::needs::{install_hint, succeeds};
+use crate::setup::prerequisites::install_hint;
 use crate::ui::{duration, size};
 use anyhow::{Context, Result, bail};
 use serde_json::json;

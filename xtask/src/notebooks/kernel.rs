@@ -2,7 +2,7 @@
 
 use super::jupyter;
 use crate::lock;
-use crate::repo::{Origin, Repo};
+use crate::repo::Repo;
 use anyhow::{Context, Result};
 use std::fs::File;
 use std::os::fd::IntoRawFd;
@@ -16,10 +16,7 @@ pub fn start(repo: &Repo, connection: &Path) -> Result<()> {
     let workplace = workplace(&base.join("cells"))?;
     // The versions that the crate is tested with, in place of the newest ones.
     std::fs::copy(repo.root.join("Cargo.lock"), workplace.join("Cargo.lock"))?;
-    let torch = match repo.origin() {
-        Origin::Own(torch) => torch,
-        _ => repo.torch(),
-    };
+    let torch = repo.libtorch_in_use();
     let mut libraries = vec![torch.join("lib")];
     libraries.extend(repo.user_library_path().iter().flat_map(std::env::split_paths));
     let mut evcxr = Command::new(jupyter::program(repo));
@@ -84,11 +81,10 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scratch::Scratch;
 
     #[test]
     fn two_kernels_never_share_a_folder() {
-        let scratch = Scratch::new("kernel").unwrap();
+        let scratch = tempfile::tempdir().unwrap();
         let cells = scratch.path();
         let first = workplace(cells).unwrap();
         std::fs::create_dir_all(first.join("target")).unwrap();

@@ -1,10 +1,9 @@
 use super::*;
-use crate::scratch::Scratch;
 use serde_json::json;
 
 /// Checks a notebook of these cells and returns what is wrong with it.
 fn complaint(cells: &[&str]) -> Option<String> {
-    let scratch = Scratch::new("notebook").unwrap();
+    let scratch = tempfile::tempdir().unwrap();
     let path = scratch.path().join("ch01-test.ipynb");
     let cells: Vec<Value> = cells
         .iter()
