@@ -1,12 +1,11 @@
 //! `cargo xtask doctor`: what this machine has, what is wrong with it, and what to do about it.
 
 mod checks;
-mod finding;
 mod page;
 
 use crate::repo::Repo;
 use anyhow::Result;
-use finding::Verdict;
+use page::Verdict;
 use std::process::ExitCode;
 
 #[derive(clap::Args)]

@@ -1,5 +1,6 @@
 //! Other programs: started, waited for, and asked for their versions.
 
+use crate::files;
 use anyhow::{Context, Result, bail};
 use std::io::{ErrorKind, Read};
 use std::os::unix::process::CommandExt;
@@ -31,7 +32,7 @@ pub fn version(text: &str) -> Option<(u32, u32)> {
 
 /// This process becomes the command: exit code and Ctrl-C need no forwarding.
 pub fn replace_with(mut command: Command) -> Result<()> {
-    let name = name(&command);
+    let name = files::name(command.get_program().as_ref());
     Err(anyhow::Error::new(command.exec()).context(format!("{name} does not start")))
 }
 

@@ -168,13 +168,13 @@ fn check_notebooks(repo: &Repo, tally: &mut Tally) {
             println!("{name}: its cells compile");
         }
         tally.check(&name, outcome);
-        tally.check(&format!("outputs of {name}"), notebooks::outputs_are_its_own(&path));
+        tally.check(&format!("outputs of {name}"), notebooks::check_saved(repo, &path));
     }
 }
 
 /// The notebooks stay as they are: what a run shows goes to target/notebooks/.
 fn execute_notebooks(repo: &Repo, tally: &mut Tally) {
-    tally.check("a broken notebook is seen to be", notebooks::selftest(repo));
+    tally.check("a broken notebook is seen to be", notebooks::execute_broken(repo));
     for path in notebooks::all(repo) {
         let name = path.file_name().unwrap_or_default();
         let outcome = notebooks::execute(repo, &path, &repo.target().join("notebooks").join(name));

@@ -1,7 +1,6 @@
 //! What the doctor looks at on the machine and in the repository.
 
-use super::finding::Finding;
-use super::page::{PAGE, fix_of, variables};
+use super::page::{Finding, finding, fix_of, programs, variables};
 use crate::process::{last_line, output_of, version};
 use crate::repo::{Origin, Repo};
 use crate::setup::{existing, load, prerequisites, stamp::Stamp};
@@ -28,130 +27,108 @@ pub const ALL: [fn(&Repo) -> Vec<Finding>; 6] = [tools, libtorch, build, gpu, ma
 fn tools(_: &Repo) -> Vec<Finding> {
     let rust = match output_of("rustc", &["--version"]) {
         Some(text) if version(&text) >= Some(RUST) => Finding::ok("rust", text),
-        Some(text) => {
-            let detail = format!("{text} is older than {}.{}", RUST.0, RUST.1);
-            Finding::fail("rust", detail, "`rustup update stable`")
-        }
-        None => Finding::fail("rust", "rustc does not start", "install Rust with rustup"),
+        Some(text) => finding("rust-old", &[("found", &text), ("needed", &dotted(RUST))]),
+        None => finding("rust-missing", &[]),
     };
     let compiler = match prerequisites::compiler() {
-        Ok(name) => {
-            let text = output_of(&name, &["--version"]).unwrap_or(name);
-            Finding::ok("C++ compiler", first_line(&text))
-        }
-        Err(error) => fix_after_colon("C++ compiler", &error.to_string()),
+        Ok(name) => Finding::ok("C++ compiler", first_line(&name).unwrap_or(name)),
+        Err(error) => without_compiler(&error.to_string()),
     };
     let pip = match prerequisites::pip() {
         Ok(words) => Finding::ok("pip", format!("`{}`", words.join(" "))),
-        Err(error) => Finding::warn("pip", "missing; it fetches libtorch", error.to_string()),
+        Err(error) => finding("pip", &[("reason", &error.to_string())]),
     };
     let mut all = vec![rust, compiler, pip];
     if cfg!(target_os = "linux") {
         all.push(glibc(output_of("getconf", &["GNU_LIBC_VERSION"]).as_deref()));
     }
     if cfg!(target_os = "macos") {
-        all.push(Finding::warn(
-            "Apple",
-            "the wheel, its rpath and `--device mps` are written for Apple Silicon and were never run on it",
-            "DYLD_LIBRARY_PATH is not needed; f64 is not for mps: scores are computed on the CPU; please report how it goes",
-        ));
+        all.push(finding("apple", &[]));
     }
     all
 }
 
+fn dotted((major, minor): (u32, u32)) -> String {
+    format!("{major}.{minor}")
+}
+
+/// The first line of what a program says of its version.
+fn first_line(program: &str) -> Option<String> {
+    Some(output_of(program, &["--version"])?.lines().next()?.to_owned())
+}
+
+/// The set-up words it as `what is wrong: what to do`.
+fn without_compiler(sentence: &str) -> Finding {
+    let (reason, fix) = sentence.rsplit_once(": ").unwrap_or((sentence, "see the message"));
+    finding("compiler", &[("reason", reason), ("fix", fix)])
+}
+
 fn glibc(found: Option<&str>) -> Finding {
     match found.and_then(|text| version(text.strip_prefix("glibc ")?)) {
-        Some(found) => {
-            let detail = format!("glibc {}.{}", found.0, found.1);
-            if found >= GLIBC {
-                return Finding::ok("C library", detail);
-            }
-            let detail = format!("{detail}, and libtorch's wheels need {}.{}", GLIBC.0, GLIBC.1);
-            Finding::fail("C library", detail, "a newer system or container")
+        Some(found) if found >= GLIBC => {
+            Finding::ok("C library", format!("glibc {}", dotted(found)))
         }
-        None => Finding::fail(
-            "C library",
-            "not glibc (Alpine's musl?), which libtorch's wheels need",
-            "a Debian, Ubuntu or Fedora container",
-        ),
+        Some(found) => {
+            finding("c-library-old", &[("found", &dotted(found)), ("needed", &dotted(GLIBC))])
+        }
+        None => finding("c-library-other", &[]),
     }
 }
 
 /// The libtorch that a build will use, and whether it loads.
 fn libtorch(repo: &Repo) -> Vec<Finding> {
-    let mut all = variables(&|name| std::env::var(name).ok());
+    let mut all = variables(|name| std::env::var(name).ok());
     all.push(match repo.origin() {
         Origin::Python => return all,
         Origin::Environment(dir) => from_environment(&dir),
         Origin::Installed => installed(repo),
     });
     let torch = repo.libtorch_in_use();
-    let path = repo.user_library_path();
-    for dir in other_libtorch(path.as_deref(), &torch) {
-        all.push(Finding::fail(
-            "library path",
-            format!("LD_LIBRARY_PATH leads to another libtorch in {}", dir.display()),
-            "take that folder out of LD_LIBRARY_PATH: programs here find libtorch by themselves",
-        ));
+    for dir in other_libtorch(repo.user_library_path().as_deref(), &torch) {
+        all.push(finding("another-libtorch", &[("folder", &dir.to_string_lossy())]));
     }
     if torch.join("lib").is_dir() {
-        let (libraries, well) = (load::libraries(&torch).0, "libtorch_cpu and all it needs load");
-        all.push(loading(repo, "loading", &libraries, well, "`rm -r .libtorch && cargo setup`"));
+        all.push(
+            match loads(repo, &load::libraries(&torch).0, "`rm -r .libtorch && cargo setup`") {
+                Ok(()) => Finding::ok("loading", "libtorch_cpu and all it needs load"),
+                Err((reason, fix)) => finding("loading", &[("reason", &reason), ("fix", &fix)]),
+            },
+        );
     }
     all
 }
 
-fn loading(
-    repo: &Repo,
-    subject: &'static str,
-    libraries: &[PathBuf],
-    well: &str,
-    fix: &str,
-) -> Finding {
-    match load::trial(libraries, repo.user_library_path().as_deref()) {
-        Ok(()) => Finding::ok(subject, well),
-        Err(reason) => Finding::fail(subject, reason.clone(), fix_of(&reason, fix)),
-    }
+/// Loads the libraries, or says what is wrong and what to do, which may be `otherwise`.
+fn loads(repo: &Repo, libraries: &[PathBuf], otherwise: &str) -> Result<(), (String, String)> {
+    load::trial(libraries, repo.user_library_path().as_deref()).map_err(|reason| {
+        let fix = fix_of(&reason, otherwise);
+        (reason, fix)
+    })
 }
 
 fn installed(repo: &Repo) -> Finding {
     let torch = repo.torch();
     let Some(stamp) = Stamp::read(&torch) else {
-        let detail = match torch.exists() {
-            true => ".libtorch/torch was not finished by this set-up (no from-noise.json in it)",
-            false => "not installed",
-        };
-        return Finding::fail("libtorch", detail, "`cargo setup`");
+        let name = if torch.exists() { "libtorch-unfinished" } else { "libtorch-missing" };
+        return finding(name, &[]);
     };
-    if let Some(damage) = stamp.damage(&torch) {
-        return Finding::fail("libtorch", format!("damaged: {damage}"), "`cargo setup`");
-    }
-    match existing::check(&torch) {
-        Ok(version) => {
-            let (form, source) = (stamp.form.name(), &stamp.source);
-            let detail = format!("{version} in .libtorch, {form} form, from {source}");
-            Finding::ok("libtorch", detail)
+    match (stamp.damage(&torch), existing::check(&torch)) {
+        (Some(damage), _) => finding("libtorch-damaged", &[("damage", &damage)]),
+        (None, Ok(version)) => {
+            let (form, source) = (stamp.form.name(), stamp.source);
+            Finding::ok("libtorch", format!("{version} in .libtorch, {form} form, from {source}"))
         }
-        Err(error) => {
-            Finding::fail("libtorch", error.to_string(), "`rm -r .libtorch && cargo setup`")
-        }
+        (None, Err(error)) => finding("libtorch-wrong", &[("reason", &error.to_string())]),
     }
 }
 
 fn from_environment(dir: &Path) -> Finding {
-    let dir_name = dir.display();
     match existing::check(dir) {
-        Ok(version) => Finding::warn(
-            "libtorch",
-            format!("{version} in {dir_name}, from LIBTORCH in this shell"),
-            format!(
-                "where LIBTORCH is not set (another shell, rust-analyzer) torch-sys is compiled again: \
-                 unset it and `cargo setup --from-torch {dir_name}`"
-            ),
+        Ok(version) => finding(
+            "libtorch-from-environment",
+            &[("version", &version), ("folder", &dir.to_string_lossy())],
         ),
-        Err(error) => {
-            Finding::fail("libtorch", error.to_string(), "unset LIBTORCH, then `cargo setup`")
-        }
+        Err(error) => finding("libtorch-from-environment-wrong", &[("reason", &error.to_string())]),
     }
 }
 
@@ -170,11 +147,7 @@ fn build(repo: &Repo) -> Vec<Finding> {
     let mut all = Vec::new();
     for folder in remembered_folders(&repo.target().join("debug/build")) {
         if !folder.is_dir() {
-            all.push(Finding::warn(
-                "torch-sys",
-                format!("a build remembers {}, which is gone", folder.display()),
-                "`cargo clean -p torch-sys`",
-            ));
+            all.push(finding("torch-sys", &[("folder", &folder.to_string_lossy())]));
         }
     }
     for chapter in chapter::chapters(repo).unwrap_or_default() {
@@ -185,9 +158,9 @@ fn build(repo: &Repo) -> Vec<Finding> {
         let ldd = output_of("ldd", &[&program.to_string_lossy()]).unwrap_or_default();
         if let Some(library) = missing_library(&ldd) {
             let message = format!("{library}: cannot open shared object file");
-            let detail = format!("{} does not find {library}", chapter.name);
             let fix = fix_of(&message, "`cargo clean -p from-noise`");
-            all.push(Finding::fail("rpath", detail, fix));
+            let values = [("chapter", chapter.name.as_str()), ("library", library), ("fix", &fix)];
+            all.push(finding("rpath", &values));
         }
     }
     all.push(probe(repo));
@@ -218,26 +191,19 @@ fn missing_library(ldd: &str) -> Option<&str> {
 /// Runs `examples/probe.rs`: a convolution forward and backward on every device that libtorch has.
 fn probe(repo: &Repo) -> Finding {
     if !repo.is_built() {
-        return Finding::warn(
-            "tensors",
-            "not tried: the crate is not built yet, which takes some minutes",
-            "`cargo build`, then the doctor again",
-        );
+        return finding("tensors-not-tried", &[]);
     }
     let output = match repo.cargo().args(["run", "--quiet", "--example", "probe"]).output() {
         Ok(output) => output,
-        Err(error) => {
-            return Finding::fail("tensors", error.to_string(), "call this through cargo");
-        }
+        Err(error) => return finding("tensors-without-cargo", &[("reason", &error.to_string())]),
     };
     if output.status.success() {
         let printed = String::from_utf8_lossy(&output.stdout);
         return Finding::ok("tensors", printed.trim().replace('\n', "; "));
     }
     let complaint = String::from_utf8_lossy(&output.stderr);
-    let detail = format!("the probe fails: {}", last_line(&complaint));
     let fix = fix_of(&complaint, "`cargo run --example probe` shows everything");
-    Finding::fail("tensors", detail, fix)
+    finding("tensors", &[("reason", last_line(&complaint)), ("fix", &fix)])
 }
 
 /// The NVIDIA driver, and whether the installed libtorch can use it.
@@ -253,8 +219,10 @@ fn gpu(repo: &Repo) -> Vec<Finding> {
     }
     if !cuda.is_empty() {
         libraries.extend(cuda);
-        let well = "libtorch_cuda and all it needs load";
-        all.push(loading(repo, "CUDA", &libraries, well, "`cargo setup --cuda`"));
+        all.push(match loads(repo, &libraries, "`cargo setup --cuda`") {
+            Ok(()) => Finding::ok("CUDA", "libtorch_cuda and all it needs load"),
+            Err((reason, fix)) => finding("cuda", &[("reason", &reason), ("fix", &fix)]),
+        });
     }
     all
 }
@@ -262,70 +230,41 @@ fn gpu(repo: &Repo) -> Vec<Finding> {
 fn driver_and_cuda(driver: bool, cuda: bool) -> Finding {
     match (driver, cuda) {
         (true, true) => Finding::ok("GPU", "there is an NVIDIA driver, and libtorch has CUDA"),
-        (true, false) => Finding::warn(
-            "GPU",
-            "there is an NVIDIA driver, but libtorch is the CPU form",
-            "`cargo setup --cuda`",
-        ),
-        (false, true) => Finding::warn(
-            "GPU",
-            "libtorch has CUDA, but there is no NVIDIA driver: everything runs on the CPU",
-            "install the NVIDIA driver (on a machine without such a GPU nothing is wrong)",
-        ),
+        (true, false) => finding("gpu-without-cuda", &[]),
+        (false, true) => finding("cuda-without-gpu", &[]),
         (false, false) => Finding::ok("GPU", "no NVIDIA driver: everything runs on the CPU"),
     }
 }
 
 /// nvidia-smi's head line says the newest CUDA version that the driver supports.
 fn driver_version(smi: &str) -> Finding {
-    let Some(found) = smi.split_once("CUDA Version:").and_then(|(_, rest)| version(rest)) else {
-        let detail = "nvidia-smi does not say its CUDA version";
-        return Finding::warn("driver", detail, "run `nvidia-smi`");
-    };
-    let detail = format!("goes up to CUDA {}.{}", found.0, found.1);
-    if found >= CUDA {
-        return Finding::ok("driver", detail);
+    match smi.split_once("CUDA Version:").and_then(|(_, rest)| version(rest)) {
+        Some(found) if found >= CUDA => {
+            Finding::ok("driver", format!("goes up to CUDA {}", dotted(found)))
+        }
+        Some(found) => {
+            finding("driver-old", &[("found", &dotted(found)), ("needed", &dotted(CUDA))])
+        }
+        None => finding("driver-unknown", &[]),
     }
-    let detail = format!("{detail}, and libtorch needs {}.{}", CUDA.0, CUDA.1);
-    Finding::fail("driver", detail, "update the NVIDIA driver")
 }
 
 /// Disk and memory.
 fn machine(repo: &Repo) -> Vec<Finding> {
-    let mut all = Vec::new();
-    if let Some(free) = prerequisites::free_bytes(&repo.root) {
-        let detail = format!("{} free", size(free));
-        all.push(match free {
-            DISK.. => Finding::ok("disk", detail),
-            _ => Finding::warn("disk", detail, format!("make room for {}", size(DISK))),
-        });
-    }
-    if let Some(memory) = prerequisites::memory() {
-        all.push(match memory {
-            MEMORY.. => Finding::ok("memory", size(memory)),
-            _ => Finding::warn(
-                "memory",
-                format!("{}: the first build may be killed", size(memory)),
-                "`CARGO_BUILD_JOBS=1 cargo build` the first time",
-            ),
-        });
-    }
-    all
+    let disk = prerequisites::free_bytes(&repo.root).map(|free| match free {
+        DISK.. => Finding::ok("disk", format!("{} free", size(free))),
+        _ => finding("disk", &[("free", &size(free)), ("needed", &size(DISK))]),
+    });
+    let memory = prerequisites::memory().map(|memory| match memory {
+        MEMORY.. => Finding::ok("memory", size(memory)),
+        _ => finding("memory", &[("found", &size(memory))]),
+    });
+    disk.into_iter().chain(memory).collect()
 }
 
 /// Data sets, and the programs that notebooks, the browser test and the editor want.
 fn extras(repo: &Repo) -> Vec<Finding> {
-    let programs = PAGE.programs.iter().map(|program| {
-        let found = program.names.iter().find_map(|name| output_of(name, &["--version"]));
-        match found {
-            Some(text) => Finding::ok(&program.subject, first_line(&text)),
-            None => {
-                let detail = format!("not here; only {} need it", program.purpose);
-                Finding::warn(&program.subject, detail, &program.fix)
-            }
-        }
-    });
-    [data(repo)].into_iter().chain(programs).collect()
+    [data(repo)].into_iter().chain(programs(first_line)).collect()
 }
 
 fn data(repo: &Repo) -> Finding {
@@ -336,27 +275,15 @@ fn data(repo: &Repo) -> Finding {
     let sets = files::entries(&folder).filter(|path| path.is_dir());
     let mut names: Vec<String> = sets.map(|path| files::name(&path)).collect();
     names.sort();
-    let folder = folder.display();
-    if names.is_empty() {
-        let detail = format!("{folder} holds no data set; the first chapters need none");
-        return Finding::warn("data", detail, "`cargo xtask data mnist`");
+    match names.is_empty() {
+        true => finding("data", &[("folder", &folder.to_string_lossy())]),
+        false => Finding::ok("data", format!("{} in {}", names.join(", "), folder.display())),
     }
-    Finding::ok("data", format!("{} in {folder}", names.join(", ")))
-}
-
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
-}
-
-/// `what is wrong: what to do`, as the set-up words it.
-fn fix_after_colon(subject: &'static str, sentence: &str) -> Finding {
-    let (detail, fix) = sentence.rsplit_once(": ").unwrap_or((sentence, "see the message"));
-    Finding::fail(subject, detail, fix)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Verdict;
+    use super::super::page::Verdict;
     use super::*;
 
     #[test]
@@ -430,7 +357,7 @@ mod tests {
     #[test]
     fn a_sentence_with_its_fix_is_split() {
         let sentence = "no C++ compiler (c++): `sudo apt-get install g++`";
-        let finding = fix_after_colon("C++ compiler", sentence);
+        let finding = without_compiler(sentence);
         assert_eq!(finding.detail, "no C++ compiler (c++)");
         assert_eq!(finding.fix, "`sudo apt-get install g++`");
     }

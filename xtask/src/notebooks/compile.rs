@@ -7,7 +7,7 @@
 
 mod program;
 
-use super::document::Notebook;
+use crate::files;
 use crate::repo::Repo;
 use anyhow::{Context, Result, bail};
 use program::Program;
@@ -28,10 +28,26 @@ pub struct Crates {
     pub dependencies: PathBuf,
 }
 
+/// The sources of the code cells; the first is In[1] of a notebook run from its top.
+fn cells(notebook: &Path) -> Result<Vec<String>> {
+    let name = notebook.display();
+    let text = std::fs::read_to_string(notebook).with_context(|| name.to_string())?;
+    let value: Value = serde_json::from_str(&text).with_context(|| format!("{name}: not JSON"))?;
+    let cells = value["cells"].as_array();
+    let cells = cells.with_context(|| format!("{name}: no list of cells: not a notebook"))?;
+    let code = cells.iter().filter(|cell| cell["cell_type"] == "code");
+    Ok(code
+        .map(|cell| match &cell["source"] {
+            Value::String(text) => text.clone(),
+            lines => lines.as_array().into_iter().flatten().filter_map(Value::as_str).collect(),
+        })
+        .collect())
+}
+
 /// Fails with every error of the notebook, each with its cell and line.
 pub fn check(notebook: &Path, crates: &Crates, scratch: &Path) -> Result<()> {
-    let name = notebook.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let cells = Notebook::read(notebook)?.cells()?;
+    let name = files::name(notebook);
+    let cells = cells(notebook)?;
     let program = Program::new(&cells).map_err(|error| anyhow::anyhow!("{name}, {error}"))?;
     let source = scratch.join(&name).with_extension("rs");
     std::fs::write(&source, &program.text)?;
