@@ -2,7 +2,7 @@
 
 use crate::files;
 use anyhow::{Context, Result, bail};
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Seek};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -55,17 +55,17 @@ pub fn run(
     install: &str,
     tick: &mut dyn FnMut(&mut Child),
 ) -> Result<(ExitStatus, String)> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    die_with_parent(command);
     let name = name(command);
+    // A file, unlike a pipe, needs nobody who reads it meanwhile.
+    let mut printed = tempfile::tempfile()?;
+    command.stdin(Stdio::null()).stdout(printed.try_clone()?).stderr(printed.try_clone()?);
+    die_with_parent(command);
     let mut child = match command.spawn() {
-        Ok(child) => child,
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            bail!("{name} is not installed: {install}");
+            bail!("{name} is not installed: {install}")
         }
-        Err(error) => return Err(error).context(name),
+        spawned => spawned.context(name)?,
     };
-    let (out, err) = (drain(child.stdout.take()), drain(child.stderr.take()));
     let status = loop {
         if let Some(status) = child.try_wait()? {
             break status;
@@ -73,22 +73,14 @@ pub fn run(
         tick(&mut child);
         std::thread::sleep(TICK);
     };
-    let printed = [out, err].map(|thread| thread.join().unwrap_or_default());
-    Ok((status, printed.concat()))
+    let mut bytes = Vec::new();
+    printed.rewind()?;
+    printed.read_to_end(&mut bytes)?;
+    Ok((status, String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 fn name(command: &Command) -> String {
     command.get_program().to_string_lossy().into_owned()
-}
-
-fn drain(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<String> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(mut pipe) = pipe {
-            let _ = pipe.read_to_end(&mut bytes);
-        }
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
 }
 
 /// A killed xtask takes its client along, so that nothing writes behind the next run's back.

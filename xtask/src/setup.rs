@@ -12,7 +12,7 @@ use crate::files;
 use crate::repo::{Origin, Repo};
 use crate::ui::{duration, size};
 use anyhow::{Result, bail};
-use platform::{Form, Platform, VERSION, pytorch_cpu_wheel, registry_wheels};
+use platform::{Form, Platform, VERSION};
 use stamp::Stamp;
 use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
@@ -143,28 +143,27 @@ fn install(repo: &Repo, asked: Option<Form>) -> Result<()> {
     }
     let platform = Platform::here()?;
     let form = match asked {
-        Some(Form::Cuda) if platform.is_mac() => {
+        Some(Form::Cuda) if !platform.has_cuda() => {
             bail!("there is no CUDA for macOS: `cargo setup --cpu`")
         }
         Some(form) => form,
-        None if !platform.is_mac() && prerequisites::nvidia_driver() => Form::Cuda,
+        None if platform.has_cuda() && prerequisites::nvidia_driver() => Form::Cuda,
         None => Form::Cpu,
     };
-    let wheels = registry_wheels(platform, form)?;
+    let wheels = platform.wheels(form);
     let download = wheels.iter().map(|wheel| wheel.bytes).sum();
     let pip = prerequisites::pip()?;
     prerequisites::compiler()?;
     prerequisites::disk(&repo.libtorch(), download, form.unpacked_bytes())?;
-    announce(platform, form, download);
+    announce(&platform, form, download);
 
     let partial = partial(repo)?;
     let downloads = repo.libtorch().join("downloads");
-    let fetcher = Fetcher { pip, platform, downloads, partial: partial.clone() };
+    let fetcher = Fetcher { pip, tags: platform.tags, downloads, partial: partial.clone() };
     let mut source = "the package registry's wheels";
     let mut wheel_files = Vec::new();
-    if form == Form::Cpu && !platform.is_mac() {
-        // PyTorch's own CPU wheel is a third of the other's size, where its host can be reached.
-        match fetcher.obtain(&pytorch_cpu_wheel()?, Index::PyTorchCpu) {
+    if let Some(wheel) = platform.pytorch_cpu.filter(|_| form == Form::Cpu) {
+        match fetcher.obtain(&wheel, Index::PyTorchCpu) {
             Ok(file) => {
                 source = "PyTorch's CPU wheel";
                 wheel_files.push(file);
@@ -182,7 +181,7 @@ fn install(repo: &Repo, asked: Option<Form>) -> Result<()> {
     }
     let mut hashes = BTreeMap::new();
     for file in &wheel_files {
-        wheel::unpack(file, platform, form, &partial)?;
+        wheel::unpack(file, form, &partial)?;
         hashes.insert(files::name(file), files::sha256_of(file)?);
     }
     let torch = partial.join("torch");
@@ -198,7 +197,7 @@ fn install(repo: &Repo, asked: Option<Form>) -> Result<()> {
     Ok(())
 }
 
-fn announce(platform: Platform, form: Form, download: u64) {
+fn announce(platform: &Platform, form: Form, download: u64) {
     // A common home line, so that nobody waits in the dark; the meter then tells the real time.
     let seconds = Duration::from_secs(download / 12_500_000);
     println!(
@@ -209,11 +208,9 @@ fn announce(platform: Platform, form: Form, download: u64) {
         duration(seconds),
         size(form.unpacked_bytes()),
     );
-    if platform != Platform::LinuxX86_64 {
-        println!(
-            "Nobody has run this on {} yet: please report how it goes.",
-            std::env::consts::ARCH
-        );
+    if platform.untried {
+        let arch = std::env::consts::ARCH;
+        println!("Nobody has run this on {arch} yet: please report how it goes.");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which wheels make a libtorch on which machine, and which of their files are needed.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -33,49 +33,17 @@ impl Form {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Platform {
-    LinuxX86_64,
-    LinuxAarch64,
-    MacArm64,
-}
-
-impl Platform {
-    pub fn here() -> Result<Self> {
-        Self::named(std::env::consts::OS, std::env::consts::ARCH)
-    }
-
-    fn named(os: &str, arch: &str) -> Result<Self> {
-        match (os, arch) {
-            ("linux", "x86_64") => Ok(Platform::LinuxX86_64),
-            ("linux", "aarch64") => Ok(Platform::LinuxAarch64),
-            ("macos", "aarch64") => Ok(Platform::MacArm64),
-            ("macos", "x86_64") => bail!(
-                "there is no libtorch {VERSION} for Intel Macs; use a Linux machine or container"
-            ),
-            (os, arch) => bail!(
-                "no wheel of libtorch {VERSION} is known for {os} on {arch}; \
-                 build it yourself and give it to `cargo setup --from-torch DIR`"
-            ),
-        }
-    }
-
-    pub fn is_mac(self) -> bool {
-        self == Platform::MacArm64
-    }
-
-    /// Every platform tag, for pip, whose wheels run here. pip does not widen a given tag by itself.
-    pub fn pip_tags(self) -> Vec<String> {
-        let (arch, legacy): (_, &[&str]) = match self {
-            Platform::MacArm64 => {
-                return (11..=14).map(|v| format!("macosx_{v}_0_arm64")).collect();
-            }
-            Platform::LinuxX86_64 => ("x86_64", &["manylinux2014", "manylinux2010", "manylinux1"]),
-            Platform::LinuxAarch64 => ("aarch64", &["manylinux2014"]),
-        };
-        let dated = (5..=28).rev().map(|minor| format!("manylinux_2_{minor}_{arch}"));
-        dated.chain(legacy.iter().map(|tag| format!("{tag}_{arch}"))).collect()
-    }
+/// What xtask/wheels.toml says of this kind of machine.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Platform {
+    #[serde(default)]
+    pub untried: bool,
+    pub tags: Vec<String>,
+    pub pytorch_cpu: Option<Wheel>,
+    cpu: Vec<Wheel>,
+    #[serde(default)]
+    cuda: Vec<Wheel>,
 }
 
 /// One wheel: what pip is asked for, and where known how large it is (0: unknown) and its hash.
@@ -89,32 +57,36 @@ pub struct Wheel {
     pub sha256: Option<String>,
 }
 
-/// The lists in xtask/wheels.toml, by name.
-fn list(name: &str) -> Result<Vec<Wheel>> {
-    let mut lists: HashMap<String, Vec<Wheel>> = toml::from_str(include_str!("../../wheels.toml"))?;
-    lists.remove(name).with_context(|| format!("xtask/wheels.toml has no {name}"))
-}
-
-/// PyTorch's own CPU wheel.
-pub fn pytorch_cpu_wheel() -> Result<Wheel> {
-    list("pytorch-cpu")?.pop().context("xtask/wheels.toml has no wheel of PyTorch's own")
-}
-
-/// The registry's wheels that make `form` on `platform`.
-pub fn registry_wheels(platform: Platform, form: Form) -> Result<Vec<Wheel>> {
-    let mut wheels = list(match platform {
-        Platform::LinuxX86_64 => "linux-x86_64",
-        Platform::LinuxAarch64 => "linux-aarch64",
-        Platform::MacArm64 => "macos-aarch64",
-    })?;
-    if form == Form::Cuda && !platform.is_mac() {
-        let mut cuda = list("cuda")?;
-        if platform != Platform::LinuxX86_64 {
-            cuda.iter_mut().for_each(|wheel| wheel.sha256 = None);
-        }
-        wheels.extend(cuda);
+impl Platform {
+    pub fn here() -> Result<Self> {
+        Self::named(std::env::consts::OS, std::env::consts::ARCH)
     }
-    Ok(wheels)
+
+    fn named(os: &str, arch: &str) -> Result<Self> {
+        let mut all: HashMap<String, Self> = toml::from_str(include_str!("../../wheels.toml"))?;
+        match (all.remove(&format!("{os}-{arch}")), os, arch) {
+            (Some(platform), ..) => Ok(platform),
+            (None, "macos", "x86_64") => bail!(
+                "there is no libtorch {VERSION} for Intel Macs; use a Linux machine or container"
+            ),
+            _ => bail!(
+                "no wheel of libtorch {VERSION} is known for {os} on {arch}; \
+                 build it yourself and give it to `cargo setup --from-torch DIR`"
+            ),
+        }
+    }
+
+    pub fn has_cuda(&self) -> bool {
+        !self.cuda.is_empty()
+    }
+
+    /// The registry's wheels that make this form.
+    pub fn wheels(&self, form: Form) -> Vec<Wheel> {
+        match form {
+            Form::Cpu => self.cpu.clone(),
+            Form::Cuda => [&self.cpu[..], &self.cuda].concat(),
+        }
+    }
 }
 
 /// Where an entry of a wheel goes below `.libtorch/`; `None` for what a C++ program does not need.
@@ -122,13 +94,13 @@ pub fn registry_wheels(platform: Platform, form: Form) -> Result<Vec<Wheel>> {
 /// libtorch_cuda.so stands aside in `torch/cuda`: were it in `torch/lib`, torch-sys would link it
 /// into every binary, and none would start on a machine without all of CUDA. It is loaded at run
 /// time instead, and the two libraries that libtorch_cpu opens by name stay in `torch/lib`.
-pub fn place(entry: &str, platform: Platform, form: Form) -> Option<PathBuf> {
+pub fn place(entry: &str, form: Form) -> Option<PathBuf> {
     let whole = ["torch/include/", "torch.libs/", "torch/.dylibs/"];
     if entry == "torch/version.py" || whole.iter().any(|folder| entry.starts_with(folder)) {
         return Some(entry.into());
     }
     if let Some(name) = entry.strip_prefix("torch/lib/") {
-        return place_torch(name, platform, form);
+        return place_torch(name, form);
     }
     let name = entry.strip_prefix("nvidia/")?.split("/lib/").nth(1)?;
     let needed = match form {
@@ -138,12 +110,12 @@ pub fn place(entry: &str, platform: Platform, form: Form) -> Option<PathBuf> {
     needed.then(|| entry.into())
 }
 
-fn place_torch(name: &str, platform: Platform, form: Form) -> Option<PathBuf> {
+fn place_torch(name: &str, form: Form) -> Option<PathBuf> {
     let stem = name.split('.').next()?;
     let library = !name.contains('/') && (name.contains(".so") || name.ends_with(".dylib"));
     let python = matches!(stem, "libtorch_python" | "libshm" | "libtorch_global_deps");
     // libtorch.so itself only names the others, libtorch_cuda among them: a linker script replaces it.
-    if !library || python || (stem == "libtorch" && !platform.is_mac()) {
+    if !library || python || name == "libtorch.so" {
         return None;
     }
     let is_cuda = ["cuda", "nvrtc", "nvshmem"].iter().any(|part| stem.contains(part));
@@ -190,54 +162,49 @@ mod tests {
         ] {
             for (form, expected) in [(Form::Cpu, cpu), (Form::Cuda, cuda)] {
                 let expected = if expected == SAME { entry } else { expected };
-                let found = place(entry, Platform::LinuxX86_64, form).unwrap_or_default();
+                let found = place(entry, form).unwrap_or_default();
                 assert_eq!(found, PathBuf::from(expected), "{entry} {form:?}");
             }
         }
         for (entry, kept) in [("libtorch", true), ("libomp", true), ("libtorch_python", false)] {
             let entry = format!("torch/lib/{entry}.dylib");
-            assert_eq!(place(&entry, Platform::MacArm64, Form::Cpu).is_some(), kept, "{entry}");
+            assert_eq!(place(&entry, Form::Cpu).is_some(), kept, "{entry}");
         }
     }
 
     #[test]
     fn machines_without_a_wheel_are_told_so() {
-        let error = |os, arch| Platform::named(os, arch).unwrap_err().to_string();
-        assert_eq!(Platform::named("linux", "x86_64").unwrap(), Platform::LinuxX86_64);
-        assert!(error("macos", "x86_64").contains("Intel"));
-        assert!(error("linux", "riscv64").contains("--from-torch"));
+        for (os, arch, reason) in
+            [("macos", "x86_64", "Intel"), ("linux", "riscv64", "--from-torch DIR")]
+        {
+            let error = Platform::named(os, arch).unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+        }
     }
 
     #[test]
-    fn every_x86_64_wheel_is_pinned() {
-        for (platform, form, wheels, pinned) in [
-            (Platform::LinuxX86_64, Form::Cpu, 3, 3),
-            (Platform::LinuxX86_64, Form::Cuda, 16, 16),
-            (Platform::LinuxAarch64, Form::Cuda, 16, 3),
-            (Platform::MacArm64, Form::Cpu, 1, 1),
+    fn wheels_are_pinned_and_pip_is_offered_their_tags() {
+        for (arch, form, wheels, pinned, tags) in [
+            ("linux-x86_64", Form::Cpu, 3, 3, "_2_28_x86_64 _2_17_x86_64 1_x86_64"),
+            ("linux-x86_64", Form::Cuda, 16, 16, "_2_5_x86_64 2014_x86_64 2010_x86_64"),
+            ("linux-aarch64", Form::Cuda, 16, 3, "_2_28_aarch64 2014_aarch64"),
+            ("macos-aarch64", Form::Cpu, 1, 1, "_11_0_arm64 _14_0_arm64"),
         ] {
-            let all = registry_wheels(platform, form).unwrap();
+            let (os, arch) = arch.split_once('-').unwrap();
+            let platform = Platform::named(os, arch).unwrap();
+            let all = platform.wheels(form);
             let hashes = all.iter().filter_map(|wheel| wheel.sha256.as_ref());
             assert_eq!((all[0].name.as_str(), all[0].version.as_str()), ("torch", VERSION));
-            assert_eq!(all.len(), wheels, "{platform:?} {form:?}");
-            assert_eq!(
-                hashes.filter(|hash| hash.len() == 64).count(),
-                pinned,
-                "{platform:?} {form:?}"
-            );
-        }
-        assert_eq!(pytorch_cpu_wheel().unwrap().version, format!("{VERSION}+cpu"));
-    }
-
-    #[test]
-    fn pip_is_offered_every_tag_the_wheels_carry() {
-        for (platform, tag) in [
-            (Platform::LinuxX86_64, "manylinux_2_28_x86_64"),
-            (Platform::LinuxX86_64, "manylinux_2_17_x86_64"),
-            (Platform::LinuxX86_64, "manylinux1_x86_64"),
-            (Platform::MacArm64, "macosx_14_0_arm64"),
-        ] {
-            assert!(platform.pip_tags().iter().any(|have| have == tag), "{tag}");
+            assert_eq!(all.len(), wheels, "{os} {arch}");
+            assert_eq!(hashes.filter(|hash| hash.len() == 64).count(), pinned, "{os} {arch}");
+            for tag in tags.split(' ') {
+                let tag =
+                    if os == "macos" { format!("macosx{tag}") } else { format!("manylinux{tag}") };
+                assert!(platform.tags.contains(&tag), "{tag}");
+            }
+            assert_eq!(platform.untried, arch != "x86_64");
+            let cpu = platform.pytorch_cpu.map(|wheel| wheel.version);
+            assert_eq!(cpu, (os == "linux").then(|| format!("{VERSION}+cpu")));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One wheel: fetched by pip, checked, and the files that are needed unpacked from it.
 
-use super::platform::{Form, Platform, Wheel, place};
+use super::platform::{Form, Wheel, place};
 use crate::files::{self, copy_hashed, sha256_of};
 use crate::process::run_client;
 use crate::ui::Meter;
@@ -28,7 +28,8 @@ const PYTORCH_CPU: &str = "https://download.pytorch.org/whl/cpu";
 pub struct Fetcher {
     /// The words that start pip.
     pub pip: Vec<String>,
-    pub platform: Platform,
+    /// The platform tags that pip may choose from.
+    pub tags: Vec<String>,
     /// Where whole wheels are kept.
     pub downloads: PathBuf,
     /// Where unfinished things are.
@@ -76,8 +77,8 @@ impl Fetcher {
         command.args(["--disable-pip-version-check", "--no-input"]);
         // The wheel for CPython 3.11 whatever Python is here: only its C++ half is used.
         command.args(["--implementation", "cp", "--python-version", "311"]);
-        for tag in self.platform.pip_tags() {
-            command.args(["--platform", &tag]);
+        for tag in &self.tags {
+            command.args(["--platform", tag]);
         }
         if index == Index::PyTorchCpu {
             command.args(["--index-url", PYTORCH_CPU, "--timeout", "8", "--retries", "0"]);
@@ -118,7 +119,7 @@ fn open(path: &Path) -> Result<ZipArchive<File>> {
 }
 
 /// Unpacks what is needed into `root`, holding every file against the wheel's own RECORD.
-pub fn unpack(path: &Path, platform: Platform, form: Form, root: &Path) -> Result<()> {
+pub fn unpack(path: &Path, form: Form, root: &Path) -> Result<()> {
     let name = files::name(path);
     let mut archive = open(path).with_context(|| format!("{name} is corrupt"))?;
     let record = record(&mut archive).with_context(|| format!("{name} has no RECORD"))?;
@@ -126,7 +127,7 @@ pub fn unpack(path: &Path, platform: Platform, form: Form, root: &Path) -> Resul
     let mut wanted = Vec::new();
     let mut total = 0;
     for entry in entries.iter().filter(|entry| !entry.ends_with('/') && !entry.contains("..")) {
-        if let Some(place) = place(entry, platform, form) {
+        if let Some(place) = place(entry, form) {
             total += archive.by_name(entry)?.size();
             wanted.push((entry, root.join(place)));
         }

@@ -6,10 +6,6 @@ use anyhow::Result;
 pub struct Tally {
     pub passed: usize,
     pub failed: Vec<String>,
-    /// A part of the names of the stages that are to run.
-    pub only: String,
-    /// The stages there are.
-    pub stages: Vec<String>,
     /// Failures of the test binary whose output is being read, which its closing line confirms.
     unconfirmed: Vec<String>,
 }
@@ -21,13 +17,9 @@ impl Tally {
             Ok(()) => self.passed += 1,
             Err(error) => {
                 eprintln!("{name} failed: {error:#}");
-                self.fail(name.to_owned());
+                self.failed.push(name.to_owned());
             }
         }
-    }
-
-    pub fn fail(&mut self, name: String) {
-        self.failed.push(name);
     }
 
     /// Counts one line of what a libtest binary prints.
@@ -45,14 +37,9 @@ impl Tally {
 
     /// What failed, by name, and the closing line.
     pub fn summary(&self) -> String {
-        let mut text = String::new();
-        if !self.failed.is_empty() {
-            text.push_str("Failed:\n");
-            for name in &self.failed {
-                text.push_str(&format!("  {name}\n"));
-            }
-        }
-        text + &format!("{} passed, {} failed\n", self.passed, self.failed.len())
+        let heading = if self.failed.is_empty() { "" } else { "Failed:\n" };
+        let names: String = self.failed.iter().map(|name| format!("  {name}\n")).collect();
+        format!("{heading}{names}{} passed, {} failed\n", self.passed, self.failed.len())
     }
 }
 
@@ -64,10 +51,8 @@ fn failed_test(line: &str) -> Option<&str> {
 /// The numbers in `test result: ok. 3 passed; 0 failed; ...`.
 fn closing_line(line: &str) -> Option<(usize, usize)> {
     let numbers = line.strip_prefix("test result: ")?.split_once(". ")?.1;
-    let number = |word: &str| {
-        let part = numbers.split("; ").find(|part| part.ends_with(word))?;
-        part.split(' ').next()?.parse().ok()
-    };
+    let number =
+        |word: &str| numbers.split("; ").find_map(|part| part.strip_suffix(word)?.parse().ok());
     Some((number(" passed")?, number(" failed")?))
 }
 

@@ -37,7 +37,7 @@ fn only_what_is_needed_is_unpacked_and_what_differs_from_record_is_refused() {
     let scratch = tempdir().unwrap();
     let unpack = |recorded: &[u8], out: &Path| {
         let path = wheel_with(b"code", recorded, scratch.path());
-        unpack(&path, Platform::LinuxX86_64, Form::Cpu, out)
+        unpack(&path, Form::Cpu, out)
     };
     let out = scratch.path().join("out");
     unpack(b"code", &out).unwrap();
@@ -88,7 +88,7 @@ fn fetcher(wheel: Option<&Path>, folder: &Path) -> Fetcher {
     std::fs::write(&script, text).unwrap();
     Fetcher {
         pip: vec!["sh".into(), script.display().to_string()],
-        platform: Platform::LinuxX86_64,
+        tags: vec!["manylinux_2_28_x86_64".into()],
         downloads: folder.join("kept"),
         partial: folder.join("partial"),
     }
@@ -105,7 +105,7 @@ fn the_first_index_is_left_quickly_and_alone() {
     let first = "--index-url https://download.pytorch.org/whl/cpu --timeout 8 --retries 0";
     assert!(line(Index::PyTorchCpu).contains(first));
     assert!(!line(Index::Registry).contains("--index-url"), "the user's own pip settings decide");
-    assert!(line(Index::Registry).ends_with(" torch==2.13.0"));
+    assert!(line(Index::Registry).ends_with(" --platform manylinux_2_28_x86_64 torch==2.13.0"));
 }
 
 #[test]
