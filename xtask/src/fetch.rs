@@ -45,7 +45,7 @@ fn download(url: &str, part: &Path, sha256: Option<&str>, size_limit: u64) -> Re
     let before = length(part);
     let name = url.rsplit('/').next().unwrap_or(url);
     let mut meter: Option<Meter> = None;
-    let outcome = run(&mut curl, "install curl", &mut |child| {
+    let outcome = run(&mut curl, "install curl", &mut |child, _| {
         let now = length(part);
         if meter.is_none() {
             meter = content_length(&headers).map(|rest| Meter::new(name, before + rest));

@@ -69,7 +69,7 @@ pub fn check_saved(repo: &Repo, path: &Path) -> Result<()> {
     let mut python = Command::new("python3");
     python.arg(repo.root.join("xtask/jupyter/document.py")).arg(path);
     let install = install_hint("python3", "python3", "brew install python");
-    let (status, printed) = process::run(&mut python, &install, &mut |_| {})?;
+    let (status, printed) = process::run(&mut python, &install, &mut |_, _| {})?;
     ensure!(status.success(), "{}", printed.trim());
     Ok(())
 }
@@ -104,7 +104,7 @@ mod tests {
         let repo = Repo::find().unwrap();
         let mut python = Command::new("python3");
         python.args(["-B", "-m", "unittest", "discover"]).arg(repo.root.join("xtask/jupyter"));
-        let (status, printed) = process::run(&mut python, "", &mut |_| {}).unwrap();
+        let (status, printed) = process::run(&mut python, "", &mut |_, _| {}).unwrap();
         assert!(status.success() && printed.contains("Ran 4 tests"), "{printed}");
     }
 }

@@ -1,13 +1,13 @@
 //! Other programs: started, waited for, and asked for their versions.
 
 use crate::files;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::io::{ErrorKind, Read, Seek};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-const TICK: Duration = Duration::from_millis(150);
+const TICK: Duration = Duration::from_millis(50);
 
 /// Whether the command starts and succeeds; what it prints is thrown away.
 pub fn succeeds(command: &mut Command) -> bool {
@@ -42,18 +42,17 @@ pub fn replace_with(mut command: Command) -> Result<()> {
 /// # Errors
 /// One sentence: the client is missing, or the line in which it says what went wrong.
 pub fn run_client(command: &mut Command, install: &str, tick: &mut dyn FnMut()) -> Result<()> {
-    let (status, output) = run(command, install, &mut |_| tick())?;
-    if !status.success() {
-        bail!("{} failed: {}", name(command), complaint(&output));
-    }
+    let (status, printed) = run(command, install, &mut |_, _| tick())?;
+    ensure!(status.success(), "{} failed: {}", name(command), complaint(&printed));
     Ok(())
 }
 
-/// Runs a command to its end, calling `tick` several times a second, and returns what it printed.
+/// Runs a command to its end and returns what it printed. `tick` is called many times a second with
+/// the process, which it may kill, and the number of bytes printed.
 pub fn run(
     command: &mut Command,
     install: &str,
-    tick: &mut dyn FnMut(&mut Child),
+    tick: &mut dyn FnMut(&mut Child, u64),
 ) -> Result<(ExitStatus, String)> {
     let name = name(command);
     // A file, unlike a pipe, needs nobody who reads it meanwhile.
@@ -70,7 +69,7 @@ pub fn run(
         if let Some(status) = child.try_wait()? {
             break status;
         }
-        tick(&mut child);
+        tick(&mut child, printed.metadata()?.len());
         std::thread::sleep(TICK);
     };
     let mut bytes = Vec::new();

@@ -43,9 +43,9 @@ fn filled(text: &str, root: &Path) -> Result<String> {
     let mut rest = text;
     while let Some(start) = rest.find(OPEN) {
         let body = &rest[start..];
-        let (what, after) = body[OPEN.len()..]
-            .split_once(" -->")
-            .with_context(|| format!("a comment is not closed: {}", first_line(body)))?;
+        let (what, after) = body[OPEN.len()..].split_once(" -->").with_context(|| {
+            format!("a comment is not closed: {}", body.lines().next().unwrap_or(""))
+        })?;
         let end = after.find(CLOSE);
         let end = end.with_context(|| format!("no `{CLOSE}` after the table {what}"))?;
         out += &rest[..start];
@@ -63,39 +63,37 @@ struct Column {
 }
 
 impl Column {
-    fn parse(text: &str, header: &[String], file: &str) -> Result<Self> {
+    fn parse(text: &str, header: &[&str], file: &str) -> Result<Self> {
         let (text, decimals) = match text.trim().rsplit_once(" .") {
             Some((text, digits)) => (text, digits.parse().ok()),
             None => (text.trim(), None),
         };
         let (name, heading) = text.split_once(" as ").unwrap_or((text, text));
-        let place = header.iter().position(|column| column == name);
+        let place = header.iter().position(|column| *column == name);
         let known = || format!("{file} has no column `{name}`; it has: {}", header.join(", "));
         let place = place.with_context(known)?;
         Ok(Self { place, heading: heading.replace('_', " "), decimals })
     }
 
-    fn cell(&self, row: &[String]) -> String {
+    fn cell(&self, row: &csv::StringRecord) -> String {
         let text = &row[self.place];
         match (self.decimals, text.parse::<f64>()) {
             (Some(decimals), Ok(number)) => format!("{number:.decimals$}"),
-            _ => text.clone(),
+            _ => text.to_owned(),
         }
     }
 }
 
 fn table(root: &Path, what: &str) -> Result<String> {
-    let (name, columns) = what.split_once(": ").map_or((what, None), |(name, c)| (name, Some(c)));
+    let (name, columns) = what.split_once(": ").unwrap_or((what, ""));
     let mut reader =
         csv::Reader::from_path(root.join(name)).with_context(|| format!("cannot read {name}"))?;
-    let text = |row: &csv::StringRecord| row.iter().map(String::from).collect::<Vec<_>>();
-    let header = text(reader.headers().with_context(|| format!("{name} is not a table"))?);
-    let all = || header.join(" | ");
-    let columns: Vec<Column> = columns
-        .map_or_else(all, String::from)
-        .split(" | ")
-        .map(|column| Column::parse(column, &header, name))
-        .collect::<Result<_>>()?;
+    let broken = || format!("{name} is not a table");
+    let header = reader.headers().with_context(broken)?.clone();
+    let header: Vec<&str> = header.iter().collect();
+    let columns = if columns.is_empty() { header.join(" | ") } else { columns.to_owned() };
+    let columns = columns.split(" | ").map(|column| Column::parse(column, &header, name));
+    let columns: Vec<Column> = columns.collect::<Result<_>>()?;
     let sidecar = format!("{name}.json");
     let json = fs::read_to_string(root.join(&sidecar))
         .with_context(|| format!("cannot read {sidecar}: every result needs its sidecar"))?;
@@ -105,16 +103,12 @@ fn table(root: &Path, what: &str) -> Result<String> {
     let mut out = line(columns.iter().map(|column| column.heading.clone()).collect());
     out += &format!("|{}\n", "---|".repeat(columns.len()));
     for row in reader.records() {
-        let row = text(&row.with_context(|| format!("{name} is not a table"))?);
+        let row = row.with_context(broken)?;
         out += &line(columns.iter().map(|column| column.cell(&row)).collect());
     }
     let field = |key: &str| origin[key].as_str().unwrap_or("?").to_owned();
     out += &format!("\n(`{}`, {}, {})\n", field("command"), field("device"), field("date"));
     Ok(out)
-}
-
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or("")
 }
 
 #[cfg(test)]

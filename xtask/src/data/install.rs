@@ -35,7 +35,6 @@ fn record_line(sha256: &str, name: &str) -> String {
 pub fn install(set: &Set, found: &Found, dest: &Path) -> Result<()> {
     let ready = dest.join(".part/ready");
     let _ = fs::remove_dir_all(&ready);
-    fs::create_dir_all(&ready).with_context(|| format!("cannot make {}", ready.display()))?;
     let mut record = String::new();
     for file in &set.files {
         let sha256 = unpack(file, found, &ready.join(&file.name))?;

@@ -30,7 +30,11 @@ impl Setting {
     }
 
     fn fetch(&self, sha256: Option<&str>, size_limit: u64) -> Result<(), String> {
-        fetch(&format!("{}/file.bin", self.url), &self.dest(), sha256, size_limit)
+        self.fetch_from("file.bin", sha256, size_limit)
+    }
+
+    fn fetch_from(&self, name: &str, sha256: Option<&str>, limit: u64) -> Result<(), String> {
+        fetch(&format!("{}/{name}", self.url), &self.dest(), sha256, limit)
             .map_err(|error| error.to_string())
     }
 
@@ -49,8 +53,8 @@ impl Setting {
     }
 }
 
-/// Sends the body up to `end`, honouring Range, and returns what was asked for. A path that ends in
-/// /missing is not found.
+/// Sends the body up to `end`, honouring Range, and returns what was asked for. /missing is not
+/// found, and the length of /unannounced is not announced.
 fn answer(mut stream: TcpStream, end: usize) -> String {
     let body = body();
     let lines = BufReader::new(stream.try_clone().unwrap()).lines();
@@ -65,11 +69,15 @@ fn answer(mut stream: TcpStream, end: usize) -> String {
         from if from < body.len() => ("206 Partial Content", body.len() - from),
         _ => ("416 Range", 0),
     };
+    let announced = match request.contains("/unannounced") {
+        true => String::new(),
+        false => format!("Content-Length: {length}\r\n"),
+    };
     let (last, total) = (body.len() - 1, body.len());
     let _ = write!(
         stream,
-        "HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\
-         Content-Range: bytes {from}-{last}/{total}\r\nConnection: close\r\n\r\n"
+        "HTTP/1.1 {status}\r\n{announced}Content-Range: bytes {from}-{last}/{total}\r\n\
+         Connection: close\r\n\r\n"
     );
     if length > 0 {
         let _ = stream.write_all(&body[from..end.max(from)]);
@@ -128,13 +136,15 @@ fn a_stale_part_is_thrown_away() {
 #[test]
 fn what_is_wrong_or_too_large_is_told_and_never_kept() {
     let wrong = "0".repeat(64);
-    for (sha256, limit, told) in [
-        (Some(&wrong), 1 << 20, format!("sha256 {wrong} expected, {} found", hash())),
-        (None, 1_000, "larger than".into()),
+    let other = format!("sha256 {wrong} expected, {} found", hash());
+    for (name, sha256, limit, reason) in [
+        ("file.bin", Some(wrong.as_str()), 1 << 20, other.as_str()),
+        ("file.bin", None, 1_000, "larger than"),
+        ("unannounced", None, 1_000, "larger than"),
     ] {
         let setting = Setting::new(None);
-        let error = setting.fetch(sha256.map(String::as_str), limit).unwrap_err();
-        assert!(error.contains(&told), "{error}");
+        let error = setting.fetch_from(name, sha256, limit).unwrap_err();
+        assert!(error.contains(reason), "{error}");
         assert_eq!(files::below(setting.folder.path()).count(), 0);
     }
 }
@@ -143,13 +153,11 @@ fn what_is_wrong_or_too_large_is_told_and_never_kept() {
 fn a_missing_file_and_a_dead_host_are_one_sentence() {
     let setting = Setting::new(None);
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    for (url, told) in [
-        (format!("{}/missing", setting.url), "404"),
-        (format!("http://{closed}/x"), "does not answer"),
-    ] {
-        let error = fetch(&url, &setting.dest(), None, 1 << 20).unwrap_err().to_string();
-        assert!(error.contains(told) && error.lines().count() == 1, "{error}");
-    }
+    let error = setting.fetch_from("missing", None, 1 << 20).unwrap_err();
+    assert!(error.contains("404") && error.lines().count() == 1, "{error}");
+    let setting = Setting { url: format!("http://{closed}"), ..setting };
+    let error = setting.fetch(None, 1 << 20).unwrap_err();
+    assert!(error.ends_with("/file.bin: the host does not answer"), "{error}");
 }
 
 #[test]
