@@ -39,17 +39,15 @@ fn chromium() -> Result<PathBuf> {
     if let Some(chosen) = std::env::var_os("CHROME") {
         return Ok(chosen.into());
     }
-    let mac = Path::new("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome");
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    let mut candidates =
-        BROWSERS.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
-    let found = candidates.find(|path| path.is_file());
-    found.or_else(|| mac.is_file().then(|| mac.to_owned())).with_context(|| {
-        format!(
-            "the book's browser test needs Chromium: {}",
-            install_hint("chromium", "chromium", "brew install --cask chromium")
-        )
+    let in_path = |name: &&str| {
+        std::env::split_paths(&path).map(move |dir| dir.join(name)).find(|path| path.is_file())
+    };
+    let mac = PathBuf::from("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome");
+    let found = BROWSERS.iter().find_map(in_path).or(Some(mac).filter(|path| path.is_file()));
+    found.with_context(|| {
+        let hint = install_hint("chromium", "chromium", "brew install --cask chromium");
+        format!("the book's browser test needs Chromium: {hint}")
     })
 }
 

@@ -69,7 +69,7 @@ pub fn sha256_of(path: &Path) -> Result<String> {
 
 fn hash(mut source: impl Read, mut sink: impl Write) -> Result<(u64, String)> {
     let (mut hash, mut length) = (Sha256::new(), 0);
-    let mut buffer = vec![0; 1 << 20];
+    let mut buffer = vec![0; 1 << 16];
     loop {
         match source.read(&mut buffer)? {
             0 => return Ok((length, hex(&hash.finalize()))),

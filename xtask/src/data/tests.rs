@@ -89,10 +89,11 @@ fn the_manifest_describes_whole_sets() {
 }
 
 #[test]
-fn plain_and_gzipped_files_are_installed_once() {
+fn plain_and_gzipped_files_replace_a_damaged_install_and_are_installed_once() {
     for (name, bytes) in [("digits", CONTENT.to_vec()), ("digits.gz", gz(CONTENT))] {
         let (_scratch, from, dest) = folders();
         fs::write(from.join(name), bytes).unwrap();
+        files::write(&dest.join("digits"), "sixty thousand ducks!").unwrap();
         provide(&set(), &dest, Some(&from)).unwrap();
         assert_eq!(fs::read(dest.join("digits")).unwrap(), CONTENT);
         assert!(!dest.join(".part").exists(), "nothing is left behind");
@@ -121,15 +122,6 @@ fn what_is_not_the_file_is_refused_and_nothing_changes() {
     }
     let message = failure(&set(), &dest, Some(&from.join("gone")));
     assert!(message.contains("there is no folder"), "{message}");
-}
-
-#[test]
-fn a_damaged_install_is_noticed_and_replaced() {
-    let (_scratch, from, dest) = folders();
-    fs::write(from.join("digits"), CONTENT).unwrap();
-    files::write(&dest.join("digits"), "sixty thousand ducks!").unwrap();
-    provide(&set(), &dest, Some(&from)).unwrap();
-    assert_eq!(fs::read(dest.join("digits")).unwrap(), CONTENT);
 }
 
 #[test]

@@ -287,7 +287,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn too_old_a_system_or_driver_fails() {
+    fn each_sight_has_its_verdict() {
         let smi = |version| driver_version(&format!("| 580.1   CUDA Version: {version}     |\n"));
         for (finding, verdict) in [
             (glibc(Some("glibc 2.36")), Verdict::Ok),
@@ -300,20 +300,18 @@ mod tests {
             (smi("12.8"), Verdict::Fail),
             (smi("N/A"), Verdict::Warn),
             (driver_version("N/A"), Verdict::Warn),
+            (driver_and_cuda(true, true), Verdict::Ok),
+            (driver_and_cuda(true, false), Verdict::Warn),
+            (driver_and_cuda(false, true), Verdict::Warn),
+            (driver_and_cuda(false, false), Verdict::Ok),
         ] {
             assert_eq!(finding.verdict, verdict, "{finding}");
+            assert_eq!(finding.fix.is_empty(), verdict == Verdict::Ok, "{finding}");
         }
         assert!(smi("12.8").detail.contains("CUDA 12.8, and libtorch needs 13.0"));
-    }
-
-    #[test]
-    fn a_driver_without_cuda_libraries_is_pointed_out() {
-        assert_eq!(driver_and_cuda(true, false).fix, "`cargo setup --cuda`");
-        for (driver, cuda, verdict) in
-            [(false, false, Verdict::Ok), (true, true, Verdict::Ok), (false, true, Verdict::Warn)]
-        {
-            assert_eq!(driver_and_cuda(driver, cuda).verdict, verdict);
-        }
+        let compiler = without_compiler("no C++ compiler (c++): `sudo apt-get install g++`");
+        assert_eq!(compiler.detail, "no C++ compiler (c++)");
+        assert_eq!(compiler.fix, "`sudo apt-get install g++`");
     }
 
     #[test]
@@ -352,13 +350,5 @@ mod tests {
         let torch = scratch.path().join("ours");
         assert_eq!(other_libtorch(Some(&path), &torch), [theirs]);
         assert!(other_libtorch(None, &torch).is_empty());
-    }
-
-    #[test]
-    fn a_sentence_with_its_fix_is_split() {
-        let sentence = "no C++ compiler (c++): `sudo apt-get install g++`";
-        let finding = without_compiler(sentence);
-        assert_eq!(finding.detail, "no C++ compiler (c++)");
-        assert_eq!(finding.fix, "`sudo apt-get install g++`");
     }
 }
