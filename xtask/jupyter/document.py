@@ -1,4 +1,4 @@
-"""The form in which a notebook is committed, and what is wrong with a cell that has run.
+"""This module gives a notebook its committed form and tells what is wrong with a cell that has run.
 
 `python3 document.py FILE` fails with one sentence unless the file has that form and the outputs of
 its cells. It needs nothing beside Python; execute.py runs notebooks.

@@ -1,4 +1,4 @@
-"""Runs notebooks through the Rust kernel, without a window.
+"""This program runs notebooks through the Rust kernel, without a window.
 
 `execute.py FILE TO FOLDER` runs all cells of FILE with FOLDER as the kernel's working directory and
 saves the notebook with its outputs as TO; it fails with one line for each cell that is not as it

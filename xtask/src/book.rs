@@ -1,4 +1,4 @@
-//! `cargo xtask book`: builds the book with tools/book, which says what is wrong by file and line.
+//! `cargo xtask book` builds the book with tools/book, which says what is wrong by file and line.
 
 use crate::process::replace_with;
 use crate::repo::Repo;

@@ -1,4 +1,4 @@
-//! The built book in a real browser: tests/browser/book.mjs reads every page as a reader would.
+//! This stage opens the built book in a browser, where tests/browser/book.mjs reads every page.
 
 use crate::files;
 use crate::process::{output_of, run_client, version};

@@ -1,4 +1,4 @@
-//! `cargo chapter NN`: sets up what is missing, builds, runs.
+//! `cargo chapter NN` sets up what is missing, builds the chapter and runs it.
 
 use crate::process::replace_with;
 use crate::repo::{Binary, Repo};
@@ -100,16 +100,15 @@ mod tests {
 
     #[test]
     fn only_numbered_binaries_are_chapters() {
-        assert_eq!(number("ch07-x"), Some(7));
-        assert_eq!(number("chart"), None);
-        assert_eq!(number("from-noise"), None);
+        for (name, found) in [("ch07-x", Some(7)), ("chart", None), ("from-noise", None)] {
+            assert_eq!(number(name), found);
+        }
     }
 
     #[test]
     fn the_listing_names_every_chapter() {
         let text = listing(&some());
-        assert_eq!(text.lines().count(), 3);
-        assert!(text.contains("ch02-reverse"));
+        assert!(text.lines().count() == 3 && text.contains("ch02-reverse"), "{text}");
         assert!(listing(&[]).contains("no chapter"));
     }
 }

@@ -1,4 +1,4 @@
-//! Data sets: named files, fetched, verified, put in place whole or not at all.
+//! `cargo xtask data` fetches data sets, verifies them and puts them in place whole or not at all.
 
 mod install;
 mod manifest;

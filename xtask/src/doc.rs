@@ -1,4 +1,4 @@
-//! `cargo xtask doc`: the crate's documentation, with its formulas set by the vendored KaTeX.
+//! `cargo xtask doc` builds the crate's documentation with its formulas set by the vendored KaTeX.
 //!
 //! A plain `cargo doc` shows the same pages with the formulas as TeX.
 

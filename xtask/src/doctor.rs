@@ -1,4 +1,4 @@
-//! `cargo xtask doctor`: what this machine has, what is wrong with it, and what to do about it.
+//! `cargo xtask doctor` tells what this machine has, what is wrong with it, and what to do about it.
 
 mod checks;
 mod page;

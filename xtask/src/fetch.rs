@@ -1,6 +1,7 @@
-//! Downloads from a URL, by curl: it resumes, follows the proxy variables and trusts what the system
-//! trusts, and an HTTP library would take 20 s to compile in every first set-up. A file lands under
-//! a temporary name and is renamed once it is whole, so a killed run leaves no false file.
+//! This module downloads from a URL with curl, which resumes, notices a silent server, follows the
+//! proxy variables and trusts what the system trusts; an HTTP library with TLS would take 20 s to
+//! compile in every first set-up. A file lands under a temporary name and is renamed once it is
+//! whole, so a killed run leaves no false file.
 
 use crate::files::{sha256_of, with_suffix};
 use crate::process::{last_line, run};

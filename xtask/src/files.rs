@@ -1,4 +1,4 @@
-//! Files written whole or not at all, and what lies below a folder.
+//! This module writes files whole or not at all, and lists, copies and digests them.
 
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};

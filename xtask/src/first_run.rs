@@ -1,4 +1,4 @@
-//! What the README's two commands cost on a fresh machine: `cargo xtask first-run`.
+//! `cargo xtask first-run` measures what the README's two commands cost on a fresh machine.
 //!
 //! Clones the committed tree into a scratch folder, gives it an empty cargo home (so that every
 //! crate is downloaded again) and no libtorch, runs them, and writes time, peak memory

@@ -1,4 +1,4 @@
-//! Lock files: one process at a time, where the file system can lock at all. Where it cannot
+//! A lock file lets in one process at a time, where the file system can lock at all. Where it cannot
 //! (Windows folders, some network drives) everything goes on unlocked.
 
 use anyhow::{Context, Result};

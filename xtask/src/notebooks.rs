@@ -1,4 +1,4 @@
-//! `cargo xtask notebook [NN] [--execute]`: the notebooks, opened in JupyterLab or run without it.
+//! `cargo xtask notebook [NN] [--execute]` opens the notebooks in JupyterLab or runs them without it.
 
 mod compile;
 mod jupyter;

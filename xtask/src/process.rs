@@ -1,4 +1,4 @@
-//! Other programs: started, waited for, and asked for their versions.
+//! This module starts other programs, waits for them and asks for their versions.
 
 use crate::files;
 use anyhow::{Context, Result, bail, ensure};

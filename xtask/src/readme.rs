@@ -1,4 +1,4 @@
-//! The README's tables are written from results/, never typed: `cargo xtask readme`.
+//! `cargo xtask readme` writes the README's tables from results/, so that no number is typed.
 //!
 //! A block `<!-- table results/x.csv -->` ... `<!-- end -->` holds the CSV as a Markdown table and
 //! one line that says how it was made, from the sidecar `results/x.csv.json`. After the file's name

@@ -1,4 +1,4 @@
-//! Where things are, and cargo called from here exactly as a user would call it.
+//! The repository knows where things are, and calls cargo exactly as a user would call it.
 
 use crate::files;
 use anyhow::{Context, Result, bail};

@@ -1,7 +1,6 @@
-//! `cargo setup`: libtorch 2.13.0 in `.libtorch/`, whole or not at all.
+//! `cargo setup` installs libtorch 2.13.0 in `.libtorch/`, whole or not at all.
 
 pub mod existing;
-mod layout;
 pub mod load;
 pub mod platform;
 pub mod prerequisites;
@@ -186,7 +185,7 @@ fn install(repo: &Repo, asked: Option<Form>) -> Result<()> {
     }
     let torch = partial.join("torch");
     let version = format!("{VERSION}+{}", if form == Form::Cuda { "cu130" } else { "cpu" });
-    layout::finish(&torch, &version)?;
+    existing::finish(&torch, &version)?;
     existing::check(&torch)?;
     load::check(&torch)?;
     Stamp::of(&torch, form, source, hashes)?.write(&torch)?;

@@ -1,5 +1,5 @@
-//! `cargo xtask test`: everything that can fail without a GPU, one stage after the other, and the
-//! count at the end. A failed stage does not stop the next.
+//! `cargo xtask test` runs everything that can fail without a GPU, one stage after the other, and
+//! counts at the end. A failed stage does not stop the next.
 
 mod smoke;
 mod tally;

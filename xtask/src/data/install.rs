@@ -1,4 +1,4 @@
-//! From a folder with the right files, perhaps gzipped, to the data set's own folder.
+//! This module brings files, perhaps gzipped, from where they were found to the data set's folder.
 
 use super::manifest::{File as Expected, Set};
 use super::source::Found;

@@ -1,4 +1,4 @@
-//! Where a data set can be had. Every source ends as a folder with the files in it.
+//! A source is where a data set can be had. Every source ends as a folder with the files in it.
 
 use super::manifest::{Set, Source, last_part};
 use crate::fetch::fetch;

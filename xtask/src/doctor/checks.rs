@@ -1,4 +1,4 @@
-//! What the doctor looks at on the machine and in the repository.
+//! The checks look at the machine and at the repository, and say what they find.
 
 use super::page::{Finding, finding, fix_of, programs, variables};
 use crate::process::{last_line, output_of, version};
@@ -36,7 +36,7 @@ fn tools(_: &Repo) -> Vec<Finding> {
     };
     let pip = match prerequisites::pip() {
         Ok(words) => Finding::ok("pip", format!("`{}`", words.join(" "))),
-        Err(error) => finding("pip", &[("reason", &error.to_string())]),
+        Err(error) => finding("pip", &[("reason", &error)]),
     };
     let mut all = vec![rust, compiler, pip];
     if cfg!(target_os = "linux") {
@@ -60,7 +60,7 @@ fn first_line(program: &str) -> Option<String> {
 /// The set-up words it as `what is wrong: what to do`.
 fn without_compiler(sentence: &str) -> Finding {
     let (reason, fix) = sentence.rsplit_once(": ").unwrap_or((sentence, "see the message"));
-    finding("compiler", &[("reason", reason), ("fix", fix)])
+    finding("compiler", &[("reason", &reason), ("fix", &fix)])
 }
 
 fn glibc(found: Option<&str>) -> Finding {
@@ -85,7 +85,7 @@ fn libtorch(repo: &Repo) -> Vec<Finding> {
     });
     let torch = repo.libtorch_in_use();
     for dir in other_libtorch(repo.user_library_path().as_deref(), &torch) {
-        all.push(finding("another-libtorch", &[("folder", &dir.to_string_lossy())]));
+        all.push(finding("another-libtorch", &[("folder", &dir.display())]));
     }
     if torch.join("lib").is_dir() {
         all.push(
@@ -118,7 +118,7 @@ fn installed(repo: &Repo) -> Finding {
             let (form, source) = (stamp.form.name(), stamp.source);
             Finding::ok("libtorch", format!("{version} in .libtorch, {form} form, from {source}"))
         }
-        (None, Err(error)) => finding("libtorch-wrong", &[("reason", &error.to_string())]),
+        (None, Err(error)) => finding("libtorch-wrong", &[("reason", &error)]),
     }
 }
 
@@ -126,9 +126,9 @@ fn from_environment(dir: &Path) -> Finding {
     match existing::check(dir) {
         Ok(version) => finding(
             "libtorch-from-environment",
-            &[("version", &version), ("folder", &dir.to_string_lossy())],
+            &[("version", &version), ("folder", &dir.display())],
         ),
-        Err(error) => finding("libtorch-from-environment-wrong", &[("reason", &error.to_string())]),
+        Err(error) => finding("libtorch-from-environment-wrong", &[("reason", &error)]),
     }
 }
 
@@ -147,7 +147,7 @@ fn build(repo: &Repo) -> Vec<Finding> {
     let mut all = Vec::new();
     for folder in remembered_folders(&repo.target().join("debug/build")) {
         if !folder.is_dir() {
-            all.push(finding("torch-sys", &[("folder", &folder.to_string_lossy())]));
+            all.push(finding("torch-sys", &[("folder", &folder.display())]));
         }
     }
     for chapter in chapter::chapters(repo).unwrap_or_default() {
@@ -159,8 +159,10 @@ fn build(repo: &Repo) -> Vec<Finding> {
         if let Some(library) = missing_library(&ldd) {
             let message = format!("{library}: cannot open shared object file");
             let fix = fix_of(&message, "`cargo clean -p from-noise`");
-            let values = [("chapter", chapter.name.as_str()), ("library", library), ("fix", &fix)];
-            all.push(finding("rpath", &values));
+            all.push(finding(
+                "rpath",
+                &[("chapter", &chapter.name), ("library", &library), ("fix", &fix)],
+            ));
         }
     }
     all.push(probe(repo));
@@ -195,7 +197,7 @@ fn probe(repo: &Repo) -> Finding {
     }
     let output = match repo.cargo().args(["run", "--quiet", "--example", "probe"]).output() {
         Ok(output) => output,
-        Err(error) => return finding("tensors-without-cargo", &[("reason", &error.to_string())]),
+        Err(error) => return finding("tensors-without-cargo", &[("reason", &error)]),
     };
     if output.status.success() {
         let printed = String::from_utf8_lossy(&output.stdout);
@@ -203,7 +205,7 @@ fn probe(repo: &Repo) -> Finding {
     }
     let complaint = String::from_utf8_lossy(&output.stderr);
     let fix = fix_of(&complaint, "`cargo run --example probe` shows everything");
-    finding("tensors", &[("reason", last_line(&complaint)), ("fix", &fix)])
+    finding("tensors", &[("reason", &last_line(&complaint)), ("fix", &fix)])
 }
 
 /// The NVIDIA driver, and whether the installed libtorch can use it.
@@ -276,7 +278,7 @@ fn data(repo: &Repo) -> Finding {
     let mut names: Vec<String> = sets.map(|path| files::name(&path)).collect();
     names.sort();
     match names.is_empty() {
-        true => finding("data", &[("folder", &folder.to_string_lossy())]),
+        true => finding("data", &[("folder", &folder.display())]),
         false => Finding::ok("data", format!("{} in {}", names.join(", "), folder.display())),
     }
 }

@@ -1,4 +1,4 @@
-//! What the doctor says, as it is written in xtask/doctor.toml.
+//! The page xtask/doctor.toml holds what the doctor says; this module reads it.
 
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -73,14 +73,14 @@ impl Finding {
         Self { subject, verdict: Verdict::Ok, detail, fix: String::new() }
     }
 
-    fn filled(&self, values: &[(&str, &str)]) -> Self {
-        let fill = |text: &str| {
-            let replace = |text: String, (name, value): &(&str, &str)| {
-                text.replace(&format!("{{{name}}}"), value)
-            };
-            values.iter().fold(text.to_owned(), replace)
-        };
-        Self { detail: fill(&self.detail), fix: fill(&self.fix), ..self.clone() }
+    fn filled(&self, values: &[(&str, &dyn fmt::Display)]) -> Self {
+        let mut filled = self.clone();
+        for (name, value) in values {
+            for text in [&mut filled.detail, &mut filled.fix] {
+                *text = text.replace(&format!("{{{name}}}"), &value.to_string());
+            }
+        }
+        filled
     }
 }
 
@@ -100,7 +100,7 @@ impl fmt::Display for Finding {
 }
 
 /// The finding of this name, with what was seen in place of the words in braces.
-pub fn finding(name: &str, values: &[(&str, &str)]) -> Finding {
+pub fn finding(name: &str, values: &[(&str, &dyn fmt::Display)]) -> Finding {
     PAGE.finding[name].filled(values)
 }
 

@@ -104,14 +104,16 @@ fn a_whole_file_arrives_and_is_not_fetched_twice() {
 }
 
 #[test]
-fn an_interrupted_download_is_resumed() {
-    let setting = Setting::new(None);
-    setting.begin(&body()[..70_000]);
-    setting.fetch(Some(&hash()), 1 << 20).unwrap();
-    setting.assert_whole();
-    let asked = setting.asked.lock().unwrap();
-    assert_eq!(asked.len(), 1);
-    assert!(asked[0].contains("range: bytes=70000-"), "{asked:?}");
+fn an_interrupted_download_is_resumed_and_a_stale_part_thrown_away() {
+    for (part, requests) in [(&body()[..70_000], 1), (&[7; 1_000], 2)] {
+        let setting = Setting::new(None);
+        setting.begin(part);
+        setting.fetch(Some(&hash()), 1 << 20).unwrap();
+        setting.assert_whole();
+        let asked = setting.asked.lock().unwrap();
+        assert_eq!(asked.len(), requests);
+        assert!(asked[0].contains(&format!("range: bytes={}-", part.len())), "{asked:?}");
+    }
 }
 
 #[test]
@@ -123,14 +125,6 @@ fn a_cut_connection_keeps_what_arrived_and_no_file() {
     setting.assert_whole();
     let asked = setting.asked.lock().unwrap();
     assert!(asked.last().unwrap().contains("range: bytes=50000-"), "{asked:?}");
-}
-
-#[test]
-fn a_stale_part_is_thrown_away() {
-    let setting = Setting::new(None);
-    setting.begin(&[7; 1_000]);
-    setting.fetch(Some(&hash()), 1 << 20).unwrap();
-    setting.assert_whole();
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Compiles the cells of each notebook as one program, without Jupyter and without running it.
+//! This module compiles the cells of a notebook as one program, without Jupyter or running it.
 //!
 //! As in evcxr, a cell sees what the cells before it declared, a later `let` or `fn` of the same
 //! name hides the earlier one, and a closing expression is displayed: each cell becomes a block

@@ -1,4 +1,4 @@
-//! JupyterLab and the Rust kernel, all of it below target/jupyter: nothing user-wide is touched.
+//! JupyterLab and the Rust kernel are installed below target/jupyter: nothing user-wide is touched.
 
 use crate::process::{output_of, replace_with, run_client, succeeds, version};
 use crate::repo::Repo;

@@ -1,4 +1,4 @@
-//! The Rust kernel as JupyterLab starts it: evcxr_jupyter, with what a cell needs to find libtorch.
+//! JupyterLab starts the Rust kernel here: evcxr_jupyter, with what a cell needs to find libtorch.
 
 use super::jupyter;
 use crate::lock;

@@ -1,4 +1,4 @@
-//! A libtorch that the user has already: its version, and `--from-torch`, which links to it.
+//! A libtorch that the user has already is checked here, and `--from-torch` links to it.
 
 use super::platform::{Form, VERSION};
 use super::stamp::Stamp;
@@ -92,12 +92,34 @@ pub fn link(torch: &Path, dest: &Path) -> Result<Stamp> {
             symlink(path, dest.join("cuda").join(&name))?;
         }
     }
-    super::layout::finish(dest, &version)?;
+    finish(dest, &version)?;
     let form = if cuda { Form::Cuda } else { Form::Cpu };
     let source = format!("links to {}", torch.display());
     let stamp = Stamp::of(dest, form, &source, Default::default())?;
     stamp.write(dest)?;
     Ok(stamp)
+}
+
+/// Completes `torch`: the version for torch-sys, libtorch.so as a linker script (the real one
+/// drags in libtorch_cuda), libgomp under the name that `-lgomp` looks for, and the libraries that
+/// CUDA opens by name beside libtorch_cuda.
+pub fn finish(torch: &Path, version: &str) -> Result<()> {
+    std::fs::write(torch.join("build-version"), format!("{version}\n"))?;
+    let lib = torch.join("lib");
+    if cfg!(target_os = "macos") {
+        return Ok(());
+    }
+    std::fs::write(lib.join("libtorch.so"), "INPUT(libtorch_cpu.so libc10.so)\n")?;
+    if lib.join("libgomp.so.1").exists() && !lib.join("libgomp.so").exists() {
+        symlink("libgomp.so.1", lib.join("libgomp.so"))?;
+    }
+    for name in ["libtorch_cuda_linalg.so", "libcaffe2_nvrtc.so"] {
+        let beside = torch.join("cuda").join(name);
+        if lib.join(name).exists() && torch.join("cuda").is_dir() && !beside.exists() {
+            symlink(Path::new("../lib").join(name), beside)?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -136,23 +158,20 @@ mod tests {
     }
 
     #[test]
-    fn another_version_is_refused_by_name() {
+    fn only_a_folder_with_the_right_torch_is_taken() {
         let scratch = package("2.12.0");
-        let error = check(&scratch.path().join("torch")).unwrap_err().to_string();
-        assert!(error.contains("2.12.0") && error.contains("2.13.0"), "{error}");
-        let error = check(scratch.path()).unwrap_err().to_string();
-        assert!(error.contains("is not a libtorch"), "{error}");
-    }
-
-    #[test]
-    fn a_folder_around_torch_is_understood() {
-        let scratch = package("2.13.0");
         let torch = scratch.path().join("torch").canonicalize().unwrap();
-        let error = |path: &Path| locate(path).unwrap_err().to_string();
         assert_eq!(locate(scratch.path()).unwrap(), torch);
         assert_eq!(locate(&torch).unwrap(), torch);
-        assert!(error(&torch.join("lib")).contains("no libtorch"));
-        assert!(error(Path::new("no-such-python")).contains("neither"));
+        for (outcome, reason) in [
+            (locate(&torch.join("lib")).map(drop), "no libtorch"),
+            (locate(Path::new("no-such-python")).map(drop), "neither"),
+            (check(scratch.path()).map(drop), "is not a libtorch"),
+            (check(&torch).map(drop), "is libtorch 2.12.0, and tch needs exactly 2.13.0"),
+        ] {
+            let error = outcome.unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+        }
     }
 
     #[cfg(target_os = "linux")]

@@ -1,4 +1,4 @@
-//! Whether the libraries really load, tried in a child process: a broken library may crash.
+//! A child process tries whether the libraries really load, for a broken library may crash.
 
 use anyhow::{Context, Error, Result};
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};

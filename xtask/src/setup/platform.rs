@@ -1,4 +1,4 @@
-//! Which wheels make a libtorch on which machine, and which of their files are needed.
+//! A platform tells which wheels make its libtorch, and which of their files are needed.
 
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! What a set-up needs from the machine, checked before anything is downloaded.
+//! The prerequisites of a set-up are checked before anything is downloaded.
 
 use crate::process::succeeds;
 use crate::ui::size;

@@ -1,4 +1,4 @@
-//! The note that setup leaves inside `.libtorch/torch`, last of all: without it nothing counts.
+//! The stamp is what a set-up leaves in `.libtorch/torch` last of all: without it nothing counts.
 
 use super::platform::{Form, VERSION};
 use crate::files;

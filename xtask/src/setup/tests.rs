@@ -15,7 +15,7 @@ fn unpacked(folder: &Path, content: &str) {
 }
 
 #[test]
-fn a_commit_replaces_what_was_there() {
+fn a_commit_replaces_what_was_there_and_damage_does_not_count() {
     let scratch = tempdir().unwrap();
     let repo = repo(&scratch);
     for content in ["first", "second"] {
@@ -26,6 +26,8 @@ fn a_commit_replaces_what_was_there() {
         assert!(!partial.exists());
     }
     assert!(repo.libtorch().join("nvidia").is_dir());
+    std::fs::write(repo.torch().join("lib/libc10.so"), "torn").unwrap();
+    assert_eq!(installed(&repo), None);
 }
 
 #[test]
@@ -40,16 +42,6 @@ fn a_killed_set_up_does_not_count_and_is_swept_away() {
     assert_eq!(installed(&repo), None);
     let fresh = partial(&repo).unwrap();
     assert!(!killed.exists() && fresh.is_dir());
-}
-
-#[test]
-fn damage_is_not_mistaken_for_an_install() {
-    let scratch = tempdir().unwrap();
-    let repo = repo(&scratch);
-    unpacked(&repo.libtorch(), "whole");
-    assert!(installed(&repo).is_some());
-    std::fs::write(repo.torch().join("lib/libc10.so"), "torn").unwrap();
-    assert_eq!(installed(&repo), None);
 }
 
 #[test]

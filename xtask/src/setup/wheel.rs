@@ -1,4 +1,4 @@
-//! One wheel: fetched by pip, checked, and the files that are needed unpacked from it.
+//! A wheel is fetched by pip and checked, and the files that are needed are unpacked from it.
 
 use super::platform::{Form, Wheel, place};
 use crate::files::{self, copy_hashed, sha256_of};

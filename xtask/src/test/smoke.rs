@@ -1,4 +1,4 @@
-//! Runs a chapter in seconds and looks whether it wrote what it should.
+//! A smoke run takes a chapter some seconds and must leave files where it was told to.
 
 use crate::files;
 use crate::process::run as run_to_end;

@@ -1,4 +1,4 @@
-//! Counts what passed and names what failed.
+//! The tally counts what passed and names what failed.
 
 use anyhow::Result;
 
@@ -92,7 +92,7 @@ mod tests {
         tally.check("format", Ok(()));
         assert_eq!(tally.summary(), "1 passed, 0 failed\n");
         tally.check("book", Err(anyhow::anyhow!("broken")));
-        assert!(tally.summary().ends_with("1 passed, 1 failed\n"));
+        assert_eq!(tally.summary(), "Failed:\n  book\n1 passed, 1 failed\n");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The program that a notebook's cells make, and the way back from its lines to the cells.
+//! A program is made of a notebook's cells, and leads from its lines back to the cells.
 
 use serde_json::Value;
 use std::fmt;
