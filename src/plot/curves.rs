@@ -125,7 +125,7 @@ impl Curves {
             x_label: self.x_label.clone(),
             y_label: self.y_label.clone(),
             x: Axis::new(window.x, self.log.0, (wide / if bars { 45.0 } else { 85.0 }) as usize),
-            y: Axis::new(window.y, self.log.1, (high / 55.0) as usize),
+            y: Axis::new(window.y, self.log.1, (high / 40.0) as usize),
             right: legend.width(),
         };
         let [_, _, top, bottom] = frame.room();
