@@ -89,7 +89,7 @@ fn bars() -> Figure {
         (0..10).map(|d| (d as f64, 6000.0 + 900.0 * (d as f64 * 2.3).cos())).collect();
     Curves::new("Digits drawn", "class", "images")
         .bars("data", &digits)
-        .bars("samples", &samples)
+        .points("samples", &samples)
         .draw()
 }
 
@@ -131,25 +131,18 @@ fn clouds() -> Figure {
 }
 
 fn densities() -> Figure {
-    let points = spiral(100_000, 0.08);
-    let noisy = |level: f64| &points * (1.0 - level * level).sqrt() + points.randn_like() * level;
-    let panel = |level: f64| {
-        Density::new(format!("t = {:.0}", 1000.0 * level), 3.0, &noisy(level))
-            .side(150.0)
-            .bare()
-            .draw()
-    };
     let axis = Tensor::linspace(-3.0, 3.0, 60, (Kind::Float, Device::Cpu));
+    let squares = axis.square().unsqueeze(0) + axis.square().unsqueeze(1);
+    let ring = |width: f64| (-((squares.sqrt() - 1.8) / width).square() / 2.0).exp();
+    let panel = |width: f64| {
+        let title = format!("width {width}");
+        Density::of_grid(title, 3.0, &ring(width)).range(0.0, 1.0).side(150.0).bare().draw()
+    };
+    let map = Density::of_grid("log p(x)", 3.0, &-&squares).draw();
     let waves = (&axis * 2.0).sin().unsqueeze(0) * axis.cos().unsqueeze(1);
-    let map = Density::of_grid(
-        "log p(x)",
-        3.0,
-        &(-(axis.square().unsqueeze(0) + axis.square().unsqueeze(1))),
-    )
-    .draw();
-    let difference = Density::of_grid("difference", 3.0, &waves).draw();
-    let row = Figure::row(&[0.0, 0.2, 0.5, 1.0].map(panel));
-    Figure::column(&[row, Figure::row(&[map, difference])])
+    let waves = Density::of_grid("waves", 3.0, &waves).draw();
+    let row = Figure::row(&[0.1, 0.2, 0.5, 1.0].map(panel));
+    Figure::column(&[row, Figure::row(&[map, waves])])
 }
 
 fn trajectories() -> Figure {

@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use super::canvas::Canvas;
 use super::figure::{Area, Painted};
 use super::style::{AXIS, FAINT_INK, GRID, INK, LABEL, MARGIN, TICK, TITLE, bold, line, pt, text};
-use super::text::width;
+use super::text::widest;
 use super::ticks::Axis;
 
 pub(super) type Chart<'a, 'b> = ChartContext<'a, Canvas<'b>, Cartesian2d<Axis, Axis>>;
@@ -26,36 +26,17 @@ pub(super) struct Frame {
     pub(super) right: f64,
 }
 
-/// Room around the plotted rectangle, in points.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Room {
-    pub(super) left: f64,
-    pub(super) right: f64,
-    pub(super) top: f64,
-    pub(super) bottom: f64,
-}
-
-/// The width in points of the widest of `texts`.
-pub(super) fn widest<'t>(texts: impl IntoIterator<Item = &'t String>, size: f64) -> f64 {
-    texts.into_iter().map(|text| width(text, size)).fold(0.0, f64::max)
-}
-
-fn numbers(axis: &Axis) -> impl Iterator<Item = &String> {
-    axis.ticks.iter().map(|(_, number)| number)
-}
-
 impl Frame {
-    pub(super) fn room(&self) -> Room {
+    /// The room at the left, the right, the top and the bottom of the plotted rectangle, in points.
+    pub(super) fn room(&self) -> [f64; 4] {
         let line_of = |words: &str, size: f64| if words.is_empty() { 0.0 } else { size * 1.55 };
-        let y_numbers = widest(numbers(&self.y), TICK);
-        let overhang = widest(numbers(&self.x).last(), TICK) / 2.0 - 4.0;
+        let y_numbers = widest(self.y.ticks.iter().map(|tick| &tick.1), TICK);
+        let overhang = widest(self.x.ticks.last().map(|tick| &tick.1), TICK) / 2.0 - 4.0;
         let x_numbers = if self.x.ticks.is_empty() { 0.0 } else { TICK + 6.0 };
-        Room {
-            left: MARGIN + if y_numbers > 0.0 { y_numbers + 6.0 } else { 0.0 },
-            right: MARGIN + self.right.max(overhang),
-            top: MARGIN + line_of(&self.title, TITLE) + line_of(&self.y_label, LABEL) + 2.0,
-            bottom: MARGIN + x_numbers + if self.x_label.is_empty() { 0.0 } else { LABEL },
-        }
+        let left = MARGIN + if y_numbers > 0.0 { y_numbers + 6.0 } else { 0.0 };
+        let top = MARGIN + line_of(&self.title, TITLE) + line_of(&self.y_label, LABEL) + 2.0;
+        let bottom = MARGIN + x_numbers + if self.x_label.is_empty() { 0.0 } else { LABEL };
+        [left, MARGIN + self.right.max(overhang), top, bottom]
     }
 
     /// Draws the frame and hands out its coordinates.
@@ -63,15 +44,15 @@ impl Frame {
         &self,
         area: &'a Area<'b>,
     ) -> Result<Chart<'a, 'b>, DrawingAreaErrorKind<Infallible>> {
-        let room = self.room();
-        self.words(area, &room)?;
+        let [left, right, top, bottom] = self.room();
+        self.draw_words(area, left, right)?;
         let mut chart = ChartBuilder::on(area)
             .margin_left(pt(MARGIN))
-            .margin_top(pt(room.top))
-            .margin_right(pt(room.right))
+            .margin_top(pt(top))
+            .margin_right(pt(right))
             .margin_bottom(pt(MARGIN))
-            .y_label_area_size(pt(room.left - MARGIN))
-            .x_label_area_size(pt(room.bottom - MARGIN))
+            .y_label_area_size(pt(left - MARGIN))
+            .x_label_area_size(pt(bottom - MARGIN))
             .build_cartesian_2d(self.x.clone(), self.y.clone())?;
         chart
             .configure_mesh()
@@ -84,16 +65,14 @@ impl Frame {
         Ok(chart)
     }
 
-    fn words(&self, area: &Area, room: &Room) -> Painted {
+    fn draw_words(&self, area: &Area, left: f64, right: f64) -> Painted {
         let (width, height) = area.dim_in_pixel();
-        let mut y = pt(MARGIN);
-        if !self.title.is_empty() {
-            area.draw(&Text::new(self.title.as_str(), (pt(MARGIN), y), bold(TITLE, INK)))?;
-            y += pt(TITLE * 1.55);
-        }
+        let corner = (pt(MARGIN), pt(MARGIN));
+        area.draw(&Text::new(self.title.as_str(), corner, bold(TITLE, INK)))?;
+        let y = MARGIN + if self.title.is_empty() { 0.0 } else { TITLE * 1.55 };
         let style = text(LABEL, FAINT_INK);
-        area.draw(&Text::new(self.y_label.as_str(), (pt(MARGIN), y), style.clone()))?;
-        let middle = (pt(room.left) + width as i32 - pt(room.right)) / 2;
+        area.draw(&Text::new(self.y_label.as_str(), (pt(MARGIN), pt(y)), style.clone()))?;
+        let middle = (pt(left) + width as i32 - pt(right)) / 2;
         let below = (middle, height as i32 - pt(MARGIN - 4.0));
         let style = style.pos(Pos::new(HPos::Center, VPos::Bottom));
         area.draw(&Text::new(self.x_label.as_str(), below, style))

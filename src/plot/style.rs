@@ -1,9 +1,8 @@
 //! One look for every figure: sizes in points of the page, colours that colour-blind readers can tell apart.
 
-use plotters::prelude::ViridisRGB;
-use plotters::style::colors::colormaps::ColorMap;
+use plotters::prelude::{Color, ColorMap, IntoFont, RGBColor, ShapeStyle, TextStyle, ViridisRGB};
+use plotters::style::FontStyle;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color, FontStyle, IntoFont, RGBColor, ShapeStyle, TextStyle};
 
 /// Pixels of the picture for one point of the page: two, so that text stays sharp on dense screens.
 pub(super) const SCALE: u32 = 2;
@@ -25,19 +24,12 @@ pub(super) const SMALL: f64 = 9.5;
 pub(super) const MARGIN: f64 = 10.0;
 
 /// Okabe and Ito's colours, without the yellow that white paper swallows.
-const PALETTE: [RGBColor; 7] = [
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(230, 159, 0),
-    RGBColor(86, 180, 233),
-    RGBColor(70, 70, 70),
-];
+const PALETTE: [u32; 7] = [0x0072b2, 0xd55e00, 0x009e73, 0xcc79a7, 0xe69f00, 0x56b4e9, 0x464646];
 
 /// The colour of the `index`-th series; they repeat after seven.
 pub(super) fn colour(index: usize) -> RGBColor {
-    PALETTE[index % PALETTE.len()]
+    let [_, red, green, blue] = PALETTE[index % PALETTE.len()].to_be_bytes();
+    RGBColor(red, green, blue)
 }
 
 /// The colour of a value from 0 (dark) to 1 (bright) in the colour map viridis.

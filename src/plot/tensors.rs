@@ -17,21 +17,3 @@ pub(super) fn values(tensor: &Tensor) -> Vec<f64> {
     tensor.copy_data(&mut values, tensor.numel());
     values
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use tch::{Device, Kind};
-
-    #[test]
-    fn rows_become_points_whatever_the_layout_and_the_kind() {
-        let tensor = Tensor::from_slice(&[1f32, 2.0, 3.0, 4.0, 5.0, 6.0]).view([2, 3]).tr();
-        assert_eq!(points("a test", &tensor), [(1.0, 4.0), (2.0, 5.0), (3.0, 6.0)]);
-    }
-
-    #[test]
-    #[should_panic(expected = "a test wants points of shape [N, 2], got [4, 3]")]
-    fn other_shapes_are_named() {
-        points("a test", &Tensor::zeros([4, 3], (Kind::Float, Device::Cpu)));
-    }
-}

@@ -1,9 +1,8 @@
 //! Where an axis carries numbers, and how they are written.
 
-use plotters::coord::ranged1d::{
-    BoldPoints, KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter,
-};
+use plotters::coord::ranged1d::{BoldPoints, KeyPointHint, NoDefaultFormatting, ValueFormatter};
 use plotters::coord::types::RangedCoordf64;
+use plotters::prelude::Ranged;
 use std::ops::Range;
 
 /// A stretch of an axis with its marks. On a logarithmic axis positions are log10 of the value.
@@ -15,21 +14,24 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// At most `count` round numbers from `low` to `high`. An axis that begins just above zero
-    /// (t = 1 of 1000) begins at zero.
-    pub(super) fn linear(low: f64, high: f64, count: usize) -> Axis {
+    /// About `count` round numbers over the positions `low` to `high`.
+    pub(super) fn new((low, high): (f64, f64), log: bool, count: usize) -> Axis {
+        if log { Axis::log10(low, high, count) } else { Axis::linear(low, high, count) }
+    }
+
+    /// An axis that begins just above zero (t = 1 of 1000) begins at zero.
+    fn linear(low: f64, high: f64, count: usize) -> Axis {
         let low = if low > 0.0 && low < 0.01 * (high - low) { 0.0 } else { low };
-        let places = RangedCoordf64::from(low..high).key_points(BoldPoints(count));
+        let places = RangedCoordf64::from(low..high).key_points(BoldPoints(count + 1));
         let step = places.windows(2).next().map_or(high - low, |pair| pair[1] - pair[0]);
         let ticks = places.into_iter().map(|value| (value, number(value, step))).collect();
         Axis { low, high, ticks }
     }
 
-    /// Powers of ten between `10^low` and `10^high`, at most about `count` of them; 2 and 5 between them where there
-    /// is room.
-    pub(super) fn log10(low: f64, high: f64, count: usize) -> Axis {
+    /// Powers of ten, and multiples of them where there is room.
+    fn log10(low: f64, high: f64, count: usize) -> Axis {
         let every = ((high - low) / count.max(1) as f64).ceil().max(1.0) as i32;
-        let between: &[f64] = match high - low {
+        let factors: &[f64] = match high - low {
             span if span <= 1.0 => &[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0],
             span if span <= 2.2 => &[1.0, 2.0, 5.0],
             _ => &[1.0],
@@ -37,23 +39,18 @@ impl Axis {
         let plain = low >= -3.2 && high <= 4.2;
         let mut ticks = vec![];
         for decade in (low.floor() as i32..=high.ceil() as i32).filter(|d| d % every == 0) {
-            for factor in between {
-                let place = f64::from(decade) + factor.log10();
-                if (low - 1e-9..=high + 1e-9).contains(&place) {
-                    ticks.push((place, power(decade, *factor, plain)));
-                }
+            for value in factors.iter().map(|factor| factor * 10f64.powi(decade)) {
+                let rounded = (value * 1e6).round() / 1e6;
+                let text = if plain { rounded.to_string() } else { scientific(value, 1) };
+                ticks.push((value.log10(), text));
             }
         }
+        ticks.retain(|(place, _)| (low - 1e-9..=high + 1e-9).contains(place));
         if ticks.len() < 2 {
             let values = Axis::linear(10f64.powf(low), 10f64.powf(high), count).ticks;
             ticks = values.into_iter().map(|(value, text)| (value.log10(), text)).collect();
         }
         Axis { low, high, ticks }
-    }
-
-    /// A stretch of an axis without numbers.
-    pub(super) fn bare(low: f64, high: f64) -> Axis {
-        Axis { low, high, ticks: vec![] }
     }
 }
 
@@ -100,60 +97,41 @@ fn number(value: f64, step: f64) -> String {
     if value < 0.0 && size > 0.0 { format!("−{text}") } else { text }
 }
 
-/// `size` as a factor of at most so many decimals and a power of ten.
+/// `size` as a factor of at most so many decimals, unless it is one, and a power of ten.
 fn scientific(size: f64, decimals: usize) -> String {
     let number = format!("{size:.decimals$e}");
     let (factor, exponent) = number.split_once('e').expect("Rust writes an exponent");
-    let whole = if decimals > 0 { factor.trim_end_matches('0') } else { factor };
-    let exponent = exponent.parse().expect("an exponent is a whole number");
-    format!("{}·{}", whole.trim_end_matches('.'), ten_to_the(exponent))
-}
-
-/// `factor * 10^decade`, written out or as a power of ten.
-fn power(decade: i32, factor: f64, plain: bool) -> String {
-    match plain {
-        true => format!("{}", (factor * 10f64.powi(decade) * 1e6).round() / 1e6),
-        false if factor == 1.0 => ten_to_the(decade),
-        false => format!("{factor}·{}", ten_to_the(decade)),
-    }
-}
-
-fn ten_to_the(exponent: i32) -> String {
+    let factor = if decimals > 0 { factor.trim_end_matches('0') } else { factor };
+    let factor = factor.trim_end_matches('.');
     let raised = |letter: char| match letter.to_digit(10) {
         Some(digit) => ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'][digit as usize],
         None => '⁻',
     };
-    format!("10{}", exponent.to_string().chars().map(raised).collect::<String>())
+    let power: String = "10".chars().chain(exponent.chars().map(raised)).collect();
+    if factor == "1" { power } else { format!("{factor}·{power}") }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn texts(axis: &Axis) -> Vec<&str> {
-        axis.ticks.iter().map(|(_, text)| text.as_str()).collect()
+    fn texts(low: f64, high: f64, log: bool) -> String {
+        let ticks = Axis::new((low, high), log, 5).ticks;
+        ticks.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
-    fn linear_axes_carry_round_numbers() {
-        let linear = |low: f64, high: f64, count| texts(&Axis::linear(low, high, count)).join(" ");
-        assert_eq!(linear(0.0, 1.0, 6), "0.0 0.2 0.4 0.6 0.8 1.0");
-        assert_eq!(linear(1.0, 1000.0, 6), "0 200 400 600 800 1000");
-        assert_eq!(linear(-3.2, 3.2, 5), "−2 0 2");
-        assert_eq!(linear(0.0, 0.021, 4), "0.00 0.01 0.02");
-        assert_eq!(linear(0.0, 60_000.0, 4), "0 20,000 40,000 60,000");
-        assert_eq!(linear(0.0, 3e-5, 4), "0 1·10⁻⁵ 2·10⁻⁵ 3·10⁻⁵");
-        assert_eq!(linear(-1e6, 1.5e6, 6), "−1·10⁶ −500,000 0 500,000 1·10⁶ 1.5·10⁶");
-    }
-
-    #[test]
-    fn logarithmic_axes_carry_powers_of_ten() {
-        let log10 = |low, high| texts(&Axis::log10(low, high, 6)).join(" ");
-        assert_eq!(log10(-5.0, 0.0), "10⁻⁵ 10⁻⁴ 10⁻³ 10⁻² 10⁻¹ 10⁰");
-        assert_eq!(log10(1.0, 2.9), "10 20 50 100 200 500");
-        assert_eq!(texts(&Axis::log10(-12.0, 0.0, 6)).len(), 7);
-        let narrow = Axis::log10(2.01, 2.04, 4).ticks;
-        let inside = narrow.iter().all(|(place, _)| (2.01..=2.04).contains(place));
-        assert!(narrow.len() >= 2 && inside, "{narrow:?}");
+    fn axes_carry_round_numbers() {
+        assert_eq!(texts(1.0, 1000.0, false), "0 200 400 600 800 1000");
+        assert_eq!(texts(-0.5, 0.5, false), "−0.4 −0.2 0.0 0.2 0.4");
+        assert_eq!(texts(0.0, 0.021, false), "0.000 0.005 0.010 0.015 0.020");
+        assert_eq!(texts(0.0, 60_000.0, false), "0 20,000 40,000 60,000");
+        assert_eq!(texts(0.0, 5e-5, false), "0 10⁻⁵ 2·10⁻⁵ 3·10⁻⁵ 4·10⁻⁵ 5·10⁻⁵");
+        assert_eq!(texts(-1e6, 1.5e6, false), "−10⁶ −500,000 0 500,000 10⁶ 1.5·10⁶");
+        assert_eq!(texts(-5.0, 0.0, true), "10⁻⁵ 10⁻⁴ 10⁻³ 10⁻² 10⁻¹ 10⁰");
+        assert_eq!(texts(-4.0, -3.5, true), "10⁻⁴ 1.5·10⁻⁴ 2·10⁻⁴ 3·10⁻⁴");
+        assert_eq!(texts(1.0, 2.9, true), "10 20 50 100 200 500");
+        assert_eq!(texts(-12.0, 0.0, true), "10⁻¹² 10⁻⁹ 10⁻⁶ 10⁻³ 10⁰");
+        assert_eq!(texts(2.01, 2.04, true), "104 106 108");
     }
 }
