@@ -8,7 +8,7 @@ use tch::{Kind, Tensor};
 use super::figure::{Figure, figure};
 use super::style::{FAINT_INK, INK, LABEL, LOUD, SCALE, TITLE, bold, pt, text_at};
 use super::text::widest;
-use crate::device::on_cpu;
+use crate::util::device::on_cpu;
 
 /// Pixels between two images.
 const GAP: i64 = 3;
