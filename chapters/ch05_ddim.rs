@@ -85,12 +85,8 @@ fn main() -> Result<()> {
     let plan = plan(&args);
     let weights = cli::find(&args.weights);
     let net = Pretrained::config(&weights)?.network.cost()?;
-    let cost = Cost {
-        parameters: net.params as u64,
-        flops: (evaluations(&plan) as i64 * net.flops) as f64,
-        memory: 200e6,
-    };
-    let Some(mut chapter) = cli::start("ch05-ddim", &args.common, &plan, cost)? else {
+    let cost = Cost::sampling(net, evaluations(&plan) as u64, plan.images as u64);
+    let Some(mut chapter) = cli::start("ch05-ddim", &args.common, &plan, || cost)? else {
         return Ok(());
     };
     let trained = Pretrained::load(&weights, chapter.device)?;

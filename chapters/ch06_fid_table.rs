@@ -87,7 +87,7 @@ fn main() -> Result<()> {
     let args = Args::parse();
     let sweep = sweep(&args);
     let cost = args.table.cost(&sweep)?;
-    let Some(mut chapter) = cli::start("ch06-fid-table", &args.common, &sweep, cost)? else {
+    let Some(mut chapter) = cli::start("ch06-fid-table", &args.common, &sweep, || cost)? else {
         return Ok(());
     };
     let (trained, _net, rows) = args.table.fill(&sweep, args.common.smoke, &mut chapter)?;

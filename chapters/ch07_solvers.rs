@@ -75,7 +75,7 @@ fn main() -> Result<()> {
     let args = Args::parse();
     let sweep = sweep(&args);
     let cost = args.table.cost(&sweep)?;
-    let Some(mut chapter) = cli::start("ch07-solvers", &args.common, &sweep, cost)? else {
+    let Some(mut chapter) = cli::start("ch07-solvers", &args.common, &sweep, || cost)? else {
         return Ok(());
     };
     let (trained, net, rows) = args.table.fill(&sweep, args.common.smoke, &mut chapter)?;

@@ -15,6 +15,9 @@ use from_noise::util::device::on_cpu;
 use from_noise::util::progress::Progress;
 use tch::{Device, Tensor};
 
+/// Images drawn at once: all of their way takes 100 MB.
+pub const BATCH: u64 = 16;
+
 /// Algorithm 2, with every step of the first images kept for the pictures.
 #[allow(non_snake_case)]
 pub fn draw(
@@ -24,13 +27,13 @@ pub fn draw(
     chapter: &mut Chapter,
 ) -> Result<()> {
     let path = trained.schedule.path(Path::Uniform, steps);
-    let chunks: Vec<u64> = (0..n).step_by(16).collect(); // a chunk's whole way takes 100 MB
+    let chunks: Vec<u64> = (0..n).step_by(BATCH as usize).collect();
     let mut progress = Progress::new("drawing", (chunks.len() * steps) as u64);
     let (mut done, mut first_seen) = (Vec::new(), Vec::new());
     for first in chunks {
         // ANCHOR: draw
         let mut noise = Seeded::new(chapter.seed, first);
-        let x_T = noise.start(&trained.config.shape(16.min((n - first) as i64)));
+        let x_T = noise.start(&trained.config.shape(BATCH.min(n - first) as i64));
         let tick = |seen: &Snapshot| {
             progress.tick(format_args!("t = {}", trained.schedule.t_of(seen.at)));
         };

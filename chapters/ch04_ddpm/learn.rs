@@ -1,32 +1,33 @@
 //! Algorithm 1: the loop that learns.
 
+use super::Args;
 use anyhow::Result;
 use from_noise::checkpoint::{Run, load_weights};
 use from_noise::data::{Source, Split, batch_indices, sample};
-use from_noise::evaluate::{Generator, ImageSampler, Sampler, Sampling, score};
+use from_noise::evaluate::{Generator, ImageSampler, Sampler, Sampling, check_shape, score};
 use from_noise::loss::l_target;
 use from_noise::metrics::FeatureNet;
 use from_noise::plot::{Figure, Grid};
 use from_noise::pretrained::{ImageConfig, ImageModel, Pretrained};
 use from_noise::schedule::Path;
 use from_noise::train::Trainer;
-use from_noise::util::cli::{self, Chapter, Common};
+use from_noise::util::cli::{self, Chapter};
 use from_noise::util::progress::Progress;
-use std::path::PathBuf;
 use tch::{Device, Kind, Tensor};
 
 /// Algorithm 1, resumable, with a grid of samples from fixed noise at every save.
 ///
-/// It begins with the averaged weights of the run directory `start`, or with random ones.
-/// `judged_by` is how often the samples of the averaged weights are scored, and by whose features.
-pub fn learn(
-    config: &ImageConfig,
-    steps: u64,
-    start: Option<PathBuf>,
-    judged_by: Option<(u64, &FeatureNet)>,
-    common: &Common,
-    chapter: &Chapter,
-) -> Result<()> {
+/// It begins with the averaged weights of `--start-from`, or with random ones.
+pub fn learn(config: &ImageConfig, steps: u64, args: &Args, chapter: &Chapter) -> Result<()> {
+    let common = &args.common;
+    let judged_by = match args.score_every {
+        Some(every) => {
+            let net = FeatureNet::load(cli::find(&args.classifier), chapter.device)?;
+            check_shape(config.format.shape(), &net)?;
+            Some((every, net))
+        }
+        None => None,
+    };
     let data = match (&config.data, common.smoke) {
         (Source::Mnist, true) => sample::dataset(), // a smoke run downloads nothing
         (source, _) => source.load(Split::Train, config.format)?,
@@ -34,7 +35,8 @@ pub fn learn(
     let data = data.to_device(chapter.device);
     let schedule = config.schedule.build();
     let mut trainer = Trainer::new(chapter.device, config.train.clone(), |vs| config.build(vs));
-    if let Some(start) = start.map(|dir| dir.join("ema.safetensors")) {
+    if let Some(dir) = &args.start_from {
+        let start = cli::find(dir).join("ema.safetensors");
         load_weights(&trainer.vs, &start)?;
         load_weights(&trainer.ema.vs, &start)?;
     }
@@ -61,7 +63,9 @@ pub fn learn(
             run.log(trainer.step, &[("loss", loss), ("grad_norm", trainer.grad_norm())])?;
         }
         progress.tick(format_args!("loss {loss:.4}"));
-        if let Some((_, net)) = judged_by.filter(|(every, _)| trainer.step.is_multiple_of(*every)) {
+        if let Some((every, net)) = &judged_by
+            && trainer.step.is_multiple_of(*every)
+        {
             let [distance, error] = judge(config, &trainer, net, chapter);
             run.score(trainer.step, &[("fid_lenet", distance), ("error", error)])?;
         }

@@ -1,11 +1,12 @@
 //! How good the digits are: FID-LeNet, their classes, and how well they teach.
 
+use super::Args;
 use anyhow::Result;
 use from_noise::data::{Dataset, Split, sample};
-use from_noise::evaluate::{CHUNK, ImageSampler, Sampling, score};
+use from_noise::evaluate::{CHUNK, ImageSampler, Sampling, check_shape, score};
 use from_noise::metrics::{FeatureExtractor, FeatureNet, classification_accuracy_score};
 use from_noise::pretrained::Pretrained;
-use from_noise::util::cli::Chapter;
+use from_noise::util::cli::{self, Chapter};
 use from_noise::util::progress::Progress;
 use serde::Serialize;
 use tch::{Device, Tensor};
@@ -21,12 +22,14 @@ struct Cas {
 /// FID-LeNet, the classes, and how well the samples teach.
 pub fn measure(
     trained: &Pretrained,
-    net: &FeatureNet,
     sampling: &Sampling,
     n: u64,
-    smoke: bool,
+    args: &Args,
     chapter: &mut Chapter,
 ) -> Result<()> {
+    let net = FeatureNet::load(cli::find(&args.classifier), chapter.device)?;
+    check_shape(trained.config.format.shape(), &net)?;
+    let smoke = args.common.smoke;
     let data = |split| trained.config.data.load(split, trained.config.format);
     let (train, test) = match smoke {
         true => (sample::dataset(), sample::dataset()), // a smoke run downloads nothing
@@ -41,7 +44,7 @@ pub fn measure(
     };
     let images = ImageSampler::new(trained, *sampling)?;
     let fid_real = net.distance_of_real(&test, n, 0);
-    let score = score(&images, net, n, fid_real, keep, |_| progress.tick(""));
+    let score = score(&images, &net, n, fid_real, keep, |_| progress.tick(""));
     progress.finish(format_args!("{n} images"));
     println!("{score}");
     let (pixels, labels) = (Tensor::cat(&pixels, 0), Tensor::cat(&labels, 0));

@@ -1,7 +1,9 @@
 //! What every chapter's binary shares: its flags, its start and its end.
 
+mod cost;
 mod table;
 
+pub use cost::Cost;
 pub use table::{ShardArgs, TableArgs, fill_table, image_lines};
 
 use crate::util::device;
@@ -81,16 +83,6 @@ pub fn one_of<T: Clone + Display + Send + Sync + 'static>(
     })
 }
 
-/// What a run would cost; printed by `--dry-run`.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Cost {
-    pub parameters: u64,
-    /// Floating-point operations of the whole run, a multiply-add counted as two.
-    pub flops: f64,
-    /// Bytes held at the peak, beyond libtorch itself.
-    pub memory: f64,
-}
-
 /// A chapter that has been started.
 #[derive(Debug)]
 pub struct Chapter {
@@ -101,18 +93,18 @@ pub struct Chapter {
 
 /// Starts the chapter `name` (`chNN-slug`): tunes malloc, picks the device, opens the results.
 ///
-/// With `--dry-run` it prints the plan instead and returns `None`.
+/// With `--dry-run` it prints the plan and its `cost` instead and returns `None`.
 pub fn start(
     name: &str,
     common: &Common,
     config: &impl Serialize,
-    cost: Cost,
+    cost: impl FnOnce() -> Cost,
 ) -> anyhow::Result<Option<Chapter>> {
     crate::util::malloc::keep_pages();
     let device = device::pick(common.device)?;
     let out = common.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(name));
     if common.dry_run {
-        print_plan(name, config, cost, device);
+        print_plan(name, config, cost(), device);
         return Ok(None);
     }
     listen_for_interrupts()?;
@@ -137,23 +129,13 @@ fn print_plan(name: &str, config: &impl Serialize, cost: Cost, device: Device) {
     println!("{name} on {}", format!("{device:?}").to_lowercase());
     println!("config: {config}");
     println!("parameters: {}", cost.parameters);
-    println!("compute: {:.3} GFLOP", cost.flops / 1e9);
-    println!("memory: about {:.0} MB beyond libtorch's 300 MB", cost.memory / 1e6);
-    let seconds = cost.flops / sustained_flops(device);
-    println!("time: about {}", if seconds < 1.5 { "a second".into() } else { human(seconds) });
-}
-
-/// Floating-point operations per second that small tensors reach here: a quick matrix product, and
-/// the third of it that networks of this size achieve.
-fn sustained_flops(device: Device) -> f64 {
-    let a = tch::Tensor::rand([512, 512], (tch::Kind::Float, device));
-    let once = || a.matmul(&a).sum(tch::Kind::Float).double_value(&[]);
-    once();
-    let started = std::time::Instant::now();
-    for _ in 0..5 {
-        once();
+    match cost.flops > 0.0 {
+        true => println!("compute: {:.3} GFLOP", cost.flops / 1e9),
+        false => println!("compute: no network"),
     }
-    5.0 * 2.0 * 512f64.powi(3) / started.elapsed().as_secs_f64() / 3.0
+    println!("memory: about {:.0} MB beyond libtorch's 300 MB", cost.memory / 1e6);
+    let seconds = cost.seconds_on(device);
+    println!("time: about {}", if seconds < 1.5 { "a second".into() } else { human(seconds) });
 }
 
 fn human(seconds: f64) -> String {

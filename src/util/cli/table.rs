@@ -3,7 +3,7 @@
 use super::{Chapter, Cost, find, interrupted, stop_if_interrupted};
 use crate::data::{Source, Split, sample};
 use crate::evaluate::{
-    Classes, ImageSampler, SamplingError, Score, ScoreTable, Shard, Sweep, TableEntry,
+    CHUNK, Classes, ImageSampler, SamplingError, Score, ScoreTable, Shard, Sweep, TableEntry,
 };
 use crate::metrics::FeatureNet;
 use crate::pretrained::Pretrained;
@@ -51,8 +51,7 @@ impl TableArgs {
         for (sampling, _) in sweep.samplings() {
             schedule.check_path(sampling.path, sampling.steps)?;
         }
-        let flops = sweep.evaluations(&schedule) as f64 * net.flops as f64;
-        Ok(Cost { parameters: net.params as u64, flops, memory: 500e6 })
+        Ok(Cost::sampling(net, sweep.evaluations(&schedule), CHUNK))
     }
 
     /// Fills the table of `sweep` in the chapter's results: the model that drew, the network that

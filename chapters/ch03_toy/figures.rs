@@ -1,0 +1,92 @@
+//! The pictures of chapter 3 that show a network at work.
+
+use super::{Net, Plan};
+use anyhow::Result;
+use from_noise::denoiser::{Denoiser, Mixture};
+use from_noise::forward::{Variance, q_sample};
+use from_noise::guide::DenoiserExt;
+use from_noise::noise::Seeded;
+use from_noise::plot::{Figure, Gif, Scatter, Trajectories, VectorField};
+use from_noise::sample::{ddim, ddpm};
+use from_noise::schedule::Path;
+use from_noise::util::cli::Chapter;
+use from_noise::util::device::on_cpu;
+use serde::Serialize;
+use tch::{Kind, Tensor};
+
+/// `trajectories.png` shows the same points on their way, deterministic beside ancestral, and
+/// `denoising.gif` the first of the two.
+pub fn trajectories(plan: &Plan, net: &Net, chapter: &mut Chapter) -> Result<()> {
+    let schedule = plan.toy.schedule.build();
+    let path = schedule.path(Path::Trailing, if plan.points < 100 { 10 } else { 50 });
+    let n = plan.points.min(400);
+    let walk = |title: &str, stochastic: bool| {
+        let mut noise = Seeded::new(chapter.seed, 0);
+        let start = noise.start(&[n, 2]).to_device(chapter.device);
+        // ANCHOR: watch
+        let watched = net.ema.model.given(()).recorded();
+        let end = if stochastic {
+            ddpm(&watched, &path, start, Variance::Small, &mut |x| noise.draw(x))
+        } else {
+            ddim(&watched, &path, start, 0.0, &mut |x| noise.draw(x))
+        };
+        let mut points: Vec<Tensor> = watched.take().into_iter().map(|seen| seen.x_t).collect();
+        points.push(end);
+        // ANCHOR_END: watch
+        let few: Vec<Tensor> = points.iter().map(|x| x.narrow(0, 0, n.min(60))).collect();
+        (Trajectories::new(title, 2.5).steps(&few).draw(), points)
+    };
+    let (smooth, points) = walk("eta = 0: one smooth path a point", false);
+    let (rough, _) = walk("Algorithm 2: fresh noise each step", true);
+    chapter.results.samples(n.min(60) as u64);
+    chapter.results.figure("trajectories.png", &Figure::row(&[smooth, rough]))?;
+    let frame = |x: &Tensor| Scatter::new("", 2.0).points("", x).bare().draw();
+    chapter.results.samples(n as u64);
+    let gif = Gif::new(&points.iter().map(frame).collect::<Vec<_>>(), 60).halved().hold(1500);
+    Ok(chapter.results.gif("denoising.gif", &gif)?)
+}
+
+#[derive(Debug, Serialize)]
+struct FieldError {
+    t: usize,
+    /// E |learned - exact|^2 / E |exact|^2 over points of the noised data.
+    relative_squared_error: f64,
+}
+
+/// `field.png` shows the learned score beside the exact one, where the data are and where they are
+/// not.
+pub fn field_against_score(
+    plan: &Plan,
+    net: &Net,
+    exact: &Mixture,
+    chapter: &mut Chapter,
+) -> Result<()> {
+    let schedule = plan.toy.schedule.build();
+    let model = net.ema.model.given(());
+    let axis = Tensor::linspace(-1.5, 1.5, 18, tch::kind::DOUBLE_CPU);
+    let grid = Tensor::cartesian_prod(&[&axis, &axis]); // [324, 2]
+    let _guard = tch::no_grad_guard();
+    let (mut rows, mut panels) = (Vec::new(), Vec::new());
+    for t in [50, 200, 500] {
+        let at = schedule.level(t);
+        let learned = |x: &Tensor| {
+            let x_f32 = x.to_kind(Kind::Float).to_device(chapter.device);
+            on_cpu(&model.denoise(&x_f32, at).score(at))
+        };
+        let truly = |x: &Tensor| exact.denoise(x, at).score(at);
+        let x0 = on_cpu(&plan.toy.toy.sample(plan.points as usize, chapter.seed + 4));
+        let x_t = q_sample(&x0, &Seeded::new(chapter.seed, 2 << 32).draw(&x0), at);
+        let error = (learned(&x_t) - truly(&x_t)).square().mean(None);
+        let size = truly(&x_t).square().mean(None);
+        let relative_squared_error = (error / size).double_value(&[]);
+        println!("t = {t:>3}: relative squared error of the score {relative_squared_error:.4}");
+        rows.push(FieldError { t, relative_squared_error });
+        let field = VectorField::new(format!("t = {t}"), 1.6)
+            .arrows("exact score", &grid, &truly(&grid))
+            .arrows("learned", &grid, &learned(&grid));
+        panels.push(field.draw());
+    }
+    chapter.results.samples(plan.points as u64);
+    chapter.results.table("field.csv", &rows)?;
+    Ok(chapter.results.figure("field.png", &Figure::tiled(&panels, 2))?)
+}
