@@ -31,5 +31,6 @@ fn main() -> anyhow::Result<()> {
     let path = schedule.path(Path::Trailing, 1000);
     let x0 = ddpm(&model, &path, x_T, Variance::Small, &mut gaussian);
     Grid::new(&x0, 5).draw().save("ddpm.png")?;
-    Ok(println!("wrote ddpm.png"))
+    println!("wrote ddpm.png");
+    Ok(())
 }
