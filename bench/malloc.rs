@@ -10,12 +10,16 @@
 
 use anyhow::Context;
 use clap::Parser;
+use from_noise::denoiser::{Model, Parameterization};
+use from_noise::loss::l_simple;
+use from_noise::nn::{Unet, UnetConfig};
+use from_noise::schedule::Schedule;
 use from_noise::train::{TrainConfig, Trainer};
 use from_noise::util::results::Results;
 use serde::Serialize;
 use std::process::Command;
 use std::time::Instant;
-use tch::nn::{self, ModuleT};
+use tch::nn;
 use tch::{Device, Kind, Tensor};
 
 #[derive(Parser, Serialize)]
@@ -48,30 +52,15 @@ struct Row {
     peak_mb: f64,
 }
 
-fn conv(vs: nn::Path, from: i64, to: i64, stride: i64) -> nn::SequentialT {
-    let config = nn::ConvConfig { stride, padding: 1, ..Default::default() };
-    nn::seq_t()
-        .add(nn::conv2d(&vs / "conv", from, to, 3, config))
-        .add(nn::group_norm(&vs / "norm", 8, to, Default::default()))
-        .add_fn(Tensor::silu)
+/// The network of `weights/mnist-unet-v`.
+fn network(vs: &nn::Path) -> Model<Unet> {
+    let config =
+        UnetConfig { channels: vec![48, 96], groups: 8, attention: vec![1], ..UnetConfig::mnist() };
+    Model::new(Unet::new(vs, &config), Parameterization::default(), schedule())
 }
 
-/// 28 x 28 to 7 x 7 and back.
-fn network(vs: &nn::Path) -> nn::SequentialT {
-    let up = |x: &Tensor| x.upsample_nearest2d([2 * x.size()[2], 2 * x.size()[3]], None, None);
-    nn::seq_t()
-        .add(conv(vs / "in", 1, 32, 1))
-        .add(conv(vs / "down1", 32, 64, 2))
-        .add(conv(vs / "wide1", 64, 64, 1))
-        .add(conv(vs / "down2", 64, 160, 2))
-        .add(conv(vs / "wide2", 160, 160, 1))
-        .add(conv(vs / "wide3", 160, 160, 1))
-        .add(conv(vs / "wide4", 160, 160, 1))
-        .add_fn(up)
-        .add(conv(vs / "up2", 160, 64, 1))
-        .add_fn(up)
-        .add(conv(vs / "up1", 64, 32, 1))
-        .add(nn::conv2d(vs / "out", 32, 1, 3, nn::ConvConfig { padding: 1, ..Default::default() }))
+fn schedule() -> Schedule {
+    Schedule::linear(1000, 1e-4, 0.02)
 }
 
 fn usage() -> libc::rusage {
@@ -85,6 +74,7 @@ fn usage() -> libc::rusage {
 
 /// Trains in this process and prints `parameters ms_per_step page_faults_per_step peak_mb`.
 fn child(steps: usize) -> anyhow::Result<()> {
+    let schedule = schedule();
     let mut trainer = Trainer::new(Device::Cpu, TrainConfig::default(), network);
     let x0 = Tensor::randn([64, 1, 28, 28], (Kind::Float, Device::Cpu));
     let mut times = Vec::new();
@@ -96,8 +86,8 @@ fn child(steps: usize) -> anyhow::Result<()> {
         }
         let started = Instant::now();
         trainer.step(|net, _batch| {
-            let eps = x0.randn_like();
-            (net.forward_t(&(&x0 + &eps), true) - eps).square().mean(Kind::Float)
+            let levels = schedule.levels(&schedule.draw_t(64));
+            l_simple(net, &levels, &x0, &(), &x0.randn_like()).mean(Kind::Float)
         })?;
         times.push(started.elapsed().as_secs_f64() * 1e3);
     }

@@ -87,7 +87,7 @@ fn matrix_product(device: Device) -> f64 {
     rates[rates.len() / 2]
 }
 
-/// Trains on the crate's own digits; seconds a step after a third as many to warm up.
+/// Trains on the crate's own digits; seconds per step after a third as many to warm up.
 fn train(steps: u64, device: Device) -> anyhow::Result<f64> {
     let config = ImageConfig::mnist();
     let (schedule, digits) = (config.schedule.build(), sample::digits().to_device(device));

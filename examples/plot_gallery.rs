@@ -28,7 +28,9 @@ fn main() -> Result<(), PlotError> {
     let digits = dissolving();
     digits.save(folder.join("dissolving.gif"))?;
     println!("{digits:?}");
-    save("edge", Figure::column(&[Curves::new("Nothing yet", "step", "loss").size(280.0, 160.0).draw(), Curves::new("One", "step", "loss").line("training", &[(3.0, 0.2)]).size(280.0, 160.0).draw()]).captioned("Before the first step there is nothing to draw; after it, a single point. This caption is long enough to need two lines."))
+    let small = |title: &str| Curves::new(title, "step", "loss").size(280.0, 160.0);
+    let edges = [small("Nothing yet"), small("One").line("training", &[(3.0, 0.2)])];
+    save("edge", Figure::column(&edges.map(|plot| plot.draw())))
 }
 
 fn steps(n: usize, f: impl Fn(f64) -> f64) -> Vec<(f64, f64)> {
@@ -87,7 +89,7 @@ fn bars() -> Figure {
         (0..10).map(|d| (d as f64, 6000.0 + 900.0 * (d as f64 * 2.3).cos())).collect();
     Curves::new("Digits drawn", "class", "images")
         .bars("data", &digits)
-        .bars("samples", &samples)
+        .points("samples", &samples)
         .draw()
 }
 
@@ -129,25 +131,18 @@ fn clouds() -> Figure {
 }
 
 fn densities() -> Figure {
-    let points = spiral(100_000, 0.08);
-    let noisy = |level: f64| &points * (1.0 - level * level).sqrt() + points.randn_like() * level;
-    let panel = |level: f64| {
-        Density::new(format!("t = {:.0}", 1000.0 * level), 3.0, &noisy(level))
-            .side(150.0)
-            .bare()
-            .draw()
-    };
     let axis = Tensor::linspace(-3.0, 3.0, 60, (Kind::Float, Device::Cpu));
+    let squares = axis.square().unsqueeze(0) + axis.square().unsqueeze(1);
+    let ring = |width: f64| (-((squares.sqrt() - 1.8) / width).square() / 2.0).exp();
+    let panel = |width: f64| {
+        let title = format!("width {width}");
+        Density::of_grid(title, 3.0, &ring(width)).range(0.0, 1.0).side(150.0).bare().draw()
+    };
+    let map = Density::of_grid("log p(x)", 3.0, &-&squares).draw();
     let waves = (&axis * 2.0).sin().unsqueeze(0) * axis.cos().unsqueeze(1);
-    let map = Density::of_grid(
-        "log p(x)",
-        3.0,
-        &(-(axis.square().unsqueeze(0) + axis.square().unsqueeze(1))),
-    )
-    .draw();
-    let difference = Density::of_grid("difference", 3.0, &waves).diverging().draw();
-    let row = Figure::row(&[0.0, 0.2, 0.5, 1.0].map(panel));
-    Figure::column(&[row, Figure::row(&[map, difference])])
+    let waves = Density::of_grid("waves", 3.0, &waves).draw();
+    let row = Figure::row(&[0.1, 0.2, 0.5, 1.0].map(panel));
+    Figure::column(&[row, Figure::row(&[map, waves])])
 }
 
 fn trajectories() -> Figure {
@@ -160,10 +155,9 @@ fn trajectories() -> Figure {
             &start * angle.cos() + &end * angle.sin()
         })
         .collect();
-    let plain = Trajectories::new("From noise to data", 3.0).steps(&steps).ends("x_T", "x₀").draw();
-    let over =
-        Trajectories::new("Over the data", 3.0).behind(&spiral(50_000, 0.08)).steps(&steps).draw();
-    Figure::row(&[plain, over])
+    let all = Trajectories::new("From noise to data", 3.0).steps(&steps).draw();
+    let few: Vec<Tensor> = steps.iter().map(|step| step.narrow(0, 0, 12)).collect();
+    Figure::row(&[all, Trajectories::new("Twelve of them", 3.0).steps(&few).draw()])
 }
 
 fn field() -> Figure {
@@ -176,11 +170,7 @@ fn field() -> Figure {
         .arrows("exact", &at, &exact)
         .arrows("learned", &at, &learned)
         .draw();
-    let one = VectorField::new("Exact score", 3.0)
-        .behind(&(spiral(50_000, 0.1)))
-        .arrows("", &at, &exact)
-        .longest(3.0)
-        .draw();
+    let one = VectorField::new("Exact score", 3.0).arrows("", &at, &exact).draw();
     Figure::row(&[one, both])
 }
 

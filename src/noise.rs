@@ -1,8 +1,8 @@
 //! Where randomness comes from: an argument, never a hidden global.
 //!
 //! Samplers take a [`Noise`] source. In production it is [`Seeded`], in quick experiments
-//! [`gaussian`], in tests a recorded tape. Training draws from libtorch's generator, re-seeded
-//! every step by [`seed_torch`], so that a resumed run sees the same noise as an unbroken one.
+//! [`gaussian`], in tests a recorded tape. Training draws from libtorch's generator, which the
+//! trainer seeds anew every step, so that a resumed run sees the same noise as an unbroken one.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
@@ -26,12 +26,6 @@ pub fn mix(seed: u64, index: u64, step: u64) -> u64 {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
     })
-}
-
-/// Seeds libtorch's generator for training step `step` of the run `seed`.
-pub fn seed_torch(seed: u64, step: u64) {
-    // The mask keeps the value positive: libtorch takes an i64.
-    tch::manual_seed((mix(seed, 0, step) >> 1) as i64);
 }
 
 /// Noise that depends only on (seed, image index, draw): the batch size never changes an image.

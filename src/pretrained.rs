@@ -2,7 +2,7 @@
 
 use crate::checkpoint::{CheckpointError, fingerprint, load_weights, read_config};
 use crate::conditioning::Condition;
-use crate::data::{Color, Format, Source};
+use crate::data::{Format, Source};
 use crate::denoiser::{Model, Parameterization};
 use crate::loss::Weighting;
 use crate::nn::unet::TimeConditioning;
@@ -51,7 +51,7 @@ impl ImageConfig {
     pub fn mnist() -> Self {
         Self {
             data: Source::Mnist,
-            format: Format { color: Color::Gray, size: 28 },
+            format: Format::MNIST,
             flip: false,
             schedule: ScheduleConfig::default(),
             network: UnetConfig::mnist(),

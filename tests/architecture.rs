@@ -1,6 +1,7 @@
 //! Data flows one way: a module uses only what stands to its left.
 
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 const ORDER: [&str; 23] = [
     "noise",
@@ -72,6 +73,61 @@ fn a_module_uses_only_what_stands_to_its_left() {
             let ordered = place(used) < place(module);
             assert!(ordered, "{module} uses {used}, which stands to its right");
         }
+    }
+}
+
+/// The modules of one folder use each other one way too: whoever reads one need not read it twice.
+/// What a folder's `mod.rs` defines itself is common ground.
+#[test]
+fn no_folder_has_a_circle() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut uses: BTreeMap<(PathBuf, String), BTreeSet<String>> = BTreeMap::new();
+    visit(&src, &mut |path, text| {
+        let folder = path.parent().unwrap().to_path_buf();
+        let module = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let Ok(parent) = std::fs::read_to_string(folder.join("mod.rs")) else { return };
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        let code: Vec<&str> = code.lines().map(|line| line.split("//").next().unwrap()).collect();
+        let names =
+            code.join("\n").split("super::").skip(1).flat_map(first_names).collect::<Vec<_>>();
+        let siblings = names.iter().filter_map(|name| {
+            let is_module = |name: &str| {
+                folder.join(name).with_extension("rs").exists() || folder.join(name).is_dir()
+            };
+            let exported = || {
+                let mut lists = parent.split("use ").skip(1).filter_map(|u| u.split_once("::"));
+                let owner = lists
+                    .find(|(_, list)| first_names(list.split(';').next().unwrap()).contains(name));
+                owner.map(|(module, _)| module.to_owned())
+            };
+            if is_module(name) { Some(name.clone()) } else { exported() }
+        });
+        let siblings = siblings.filter(|used| *used != module).collect();
+        uses.insert((folder.clone(), module), siblings);
+    });
+    assert!(uses.values().map(BTreeSet::len).sum::<usize>() > 30, "the test must see the uses");
+    for (folder, start) in uses.keys() {
+        let mut reached = BTreeSet::new();
+        let mut todo = vec![start.clone()];
+        while let Some(module) = todo.pop() {
+            for used in uses.get(&(folder.clone(), module)).into_iter().flatten() {
+                assert_ne!(used, start, "{}: {start} uses itself by a circle", folder.display());
+                if reached.insert(used.clone()) {
+                    todo.push(used.clone());
+                }
+            }
+        }
+    }
+}
+
+/// `a::b, {c, d::e}` -> a, or c and d.
+fn first_names(path: &str) -> Vec<String> {
+    let name = |text: &str| -> String {
+        text.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+    };
+    match path.strip_prefix('{') {
+        None => vec![name(path)],
+        Some(list) => list.split('}').next().unwrap().split(',').map(name).collect(),
     }
 }
 

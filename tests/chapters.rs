@@ -188,3 +188,35 @@ fn wrong_words_get_a_sentence_with_the_fix() {
     fails(&["--train", "--data", "./x", "--size", "30"], &["30", "multiple of 4"]);
     fails(&["--train", "--score", "10"], &["cannot be used with"]);
 }
+
+/// The README's first listing, on the crate's own digits as if they were MNIST.
+#[test]
+fn the_example_in_forty_lines_trains_samples_and_saves_a_picture() {
+    let source = include_str!("../examples/ddpm.rs");
+    assert!(source.lines().count() <= 40, "the listing has {} lines", source.lines().count());
+    let code = source.split_once("\n\n").unwrap().1;
+    assert!(include_str!("../README.md").contains(code), "the README shows the example as it is");
+    let dir = tempfile::tempdir().unwrap();
+    let mnist = dir.path().join("data/mnist");
+    std::fs::create_dir_all(&mnist).unwrap();
+    let pixels = from_noise::data::to_u8(&from_noise::data::sample::digits()).flatten(0, -1);
+    let pixels = Vec::<u8>::try_from(pixels).unwrap();
+    let images = pixels.iter().cycle().take(60_000 * 28 * 28);
+    let header = [0u8, 0, 8, 3, 0, 0, 0xea, 0x60, 0, 0, 0, 28, 0, 0, 0, 28];
+    let file: Vec<u8> = header.iter().chain(images).copied().collect();
+    std::fs::write(mnist.join("train-images-idx3-ubyte"), file).unwrap();
+    let labels: Vec<u8> =
+        [0u8, 0, 8, 1, 0, 0, 0xea, 0x60].into_iter().chain(vec![3; 60_000]).collect();
+    std::fs::write(mnist.join("train-labels-idx1-ubyte"), labels).unwrap();
+    let example =
+        std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("examples/ddpm");
+    let run = Command::new(&example)
+        .arg("2")
+        .current_dir(dir.path())
+        .env("FROM_NOISE_DATA", dir.path().join("data"))
+        .output()
+        .unwrap_or_else(|error| panic!("{}: {error}: cargo build --examples", example.display()));
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let picture = image::open(dir.path().join("ddpm.png")).unwrap();
+    assert!(picture.width() >= 5 * 28 && picture.height() >= 5 * 28);
+}

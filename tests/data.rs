@@ -48,9 +48,9 @@ fn mnist_has_its_published_statistics() {
     assert_eq!(class_counts(&train), counts);
     let first: Vec<i64> = Vec::try_from(train.labels.narrow(0, 0, 5)).unwrap();
     assert_eq!(first, [5, 0, 4, 1, 9]);
-    let batch = train.batch(&Tensor::from_slice(&[0i64, 59_999]), Device::Cpu);
-    assert_eq!(batch.x0.size(), [2, 1, 28, 28]);
-    assert_eq!((batch.x0.min().double_value(&[]), batch.x0.max().double_value(&[])), (-1.0, 1.0));
+    let (x0, _) = train.batch(&Tensor::from_slice(&[0i64, 59_999]), Device::Cpu);
+    assert_eq!(x0.size(), [2, 1, 28, 28]);
+    assert_eq!((x0.min().double_value(&[]), x0.max().double_value(&[])), (-1.0, 1.0));
     let test = Source::Mnist.load(Split::Test, DIGITS).unwrap();
     assert_eq!(test.images.size(), [10_000, 1, 28, 28]);
     assert_eq!(from_u8(&test.first(256).images), sample::digits(), "the digits of the repository");

@@ -49,7 +49,7 @@ pub fn learn(config: &ImageConfig, steps: u64, args: &Args, chapter: &Chapter) -
     while trainer.step < steps && !cli::interrupted() {
         let loss = trainer.step(|model, batch| {
             let chosen = batch_indices(config.train.seed, batch, config.batch, data.len());
-            let x0 = data.batch(&chosen, chapter.device).x0;
+            let (x0, _) = data.batch(&chosen, chapter.device);
             let x0 = if config.flip { mirror_half(&x0) } else { x0 };
             let levels = schedule.levels(&schedule.draw_t(config.batch as i64));
             let eps = x0.randn_like();

@@ -13,14 +13,6 @@ pub struct Dataset {
     pub classes: Vec<String>,
 }
 
-/// Clean samples and what they are conditioned on.
-#[derive(Debug)]
-pub struct Batch<C> {
-    /// `[B, C, H, W]`, f32 in `[-1, 1]`.
-    pub x0: Tensor,
-    pub cond: C,
-}
-
 impl Dataset {
     /// Labelled images.
     ///
@@ -68,17 +60,17 @@ impl Dataset {
         Self { name: self.name.clone(), images, labels, classes: self.classes.clone() }
     }
 
-    /// The images with these numbers, scaled to `[-1, 1]`, with their labels (`[B]`, i64).
+    /// The images with these numbers as clean samples `x0` (`[B, C, H, W]`, f32 in `[-1, 1]`), and
+    /// their labels (`[B]`, i64).
     ///
     /// Pixels travel to `device` as u8 and are scaled there.
     ///
     /// # Shapes
     /// `indices: [B]`, i64, as [`batch_indices`](super::batch_indices) draws them.
-    pub fn batch(&self, indices: &Tensor, device: Device) -> Batch<Tensor> {
+    pub fn batch(&self, indices: &Tensor, device: Device) -> (Tensor, Tensor) {
         let indices = indices.to_device(self.images.device());
         let pixels = self.images.index_select(0, &indices).to_device(device);
-        let cond = self.labels.index_select(0, &indices).to_device(device);
-        Batch { x0: from_u8(&pixels), cond }
+        (from_u8(&pixels), self.labels.index_select(0, &indices).to_device(device))
     }
 }
 
@@ -110,11 +102,11 @@ mod tests {
 
     #[test]
     fn a_batch_holds_the_asked_images_scaled() {
-        let batch = tiny().batch(&Tensor::from_slice(&[2i64, 1]), Device::Cpu);
-        assert_eq!(batch.x0.size(), [2, 1, 2, 2]);
-        assert_eq!(batch.x0.kind(), Kind::Float);
-        assert_eq!(batch.cond, Tensor::from_slice(&[0i64, 1]));
-        let x0: Vec<f32> = Vec::try_from(batch.x0.flatten(0, -1)).unwrap();
+        let (x0, labels) = tiny().batch(&Tensor::from_slice(&[2i64, 1]), Device::Cpu);
+        assert_eq!(x0.size(), [2, 1, 2, 2]);
+        assert_eq!(x0.kind(), Kind::Float);
+        assert_eq!(labels, Tensor::from_slice(&[0i64, 1]));
+        let x0: Vec<f32> = Vec::try_from(x0.flatten(0, -1)).unwrap();
         let expected = [8, 9, 10, 11, 4, 5, 6, 7].map(|pixel| pixel as f32 / 127.5 - 1.0);
         assert_eq!(x0, expected);
     }

@@ -7,6 +7,7 @@
 pub mod cifar10;
 pub mod dataset;
 pub mod error;
+mod format;
 pub mod idx;
 pub mod image_folder;
 pub mod indices;
@@ -15,11 +16,12 @@ pub mod sample;
 pub mod source;
 pub mod toy2d;
 
-pub use dataset::{Batch, Dataset, from_u8, to_u8};
+pub use dataset::{Dataset, from_u8, to_u8};
 pub use error::{Error, Result};
+pub use format::{Color, Format, Split};
 pub use image_folder::load_pictures;
 pub use indices::batch_indices;
-pub use source::{Color, Format, Source, Split, data_dir};
+pub use source::{Source, data_dir};
 pub use toy2d::Toy;
 
 use rand::SeedableRng;

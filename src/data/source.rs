@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Result};
-use super::{Dataset, cifar10, image_folder, mnist};
+use super::{Dataset, Format, Split, cifar10, image_folder, mnist};
 
 /// What a run is trained on; written and read as `mnist`, `fashion`, `cifar10` or a path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,46 +18,6 @@ pub enum Source {
     Cifar10,
     /// One subfolder a class; with `train/` and `test/` above them, if it is split.
     Folder(PathBuf),
-}
-
-/// Which part of a data set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Split {
-    Train,
-    Test,
-}
-
-/// Grey or colour images.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Color {
-    Gray,
-    Rgb,
-}
-
-impl Color {
-    /// 1 or 3.
-    pub fn channels(self) -> i64 {
-        match self {
-            Color::Gray => 1,
-            Color::Rgb => 3,
-        }
-    }
-}
-
-/// The images a network takes: square, `size` pixels a side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Format {
-    pub color: Color,
-    pub size: u32,
-}
-
-impl Format {
-    /// `[C, H, W]`.
-    pub fn shape(self) -> [i64; 3] {
-        [self.color.channels(), self.size as i64, self.size as i64]
-    }
 }
 
 /// The folder that holds the named data sets: `FROM_NOISE_DATA`, or `datasets/` of the repository.

@@ -1,6 +1,6 @@
 //! What a classifier sees in samples: which classes, and whether they teach as well as data do.
 
-use crate::data::{Color, Dataset, Format, Source, batch_indices};
+use crate::data::{Dataset, Format, Source, batch_indices};
 use crate::nn::lenet::{LeNet, augment};
 use crate::train::{TrainConfig, TrainError, Trainer};
 use serde::{Deserialize, Serialize};
@@ -38,7 +38,7 @@ pub struct ClassifierConfig {
 impl Default for ClassifierConfig {
     fn default() -> Self {
         let train = TrainConfig { lr: 1e-3, clip: None, ema_decay: 0.999, ..Default::default() };
-        let format = Format { color: Color::Gray, size: 28 };
+        let format = Format::MNIST;
         Self { data: Source::Mnist, format, classes: 10, batch: 128, train }
     }
 }
@@ -60,9 +60,8 @@ pub fn classifier_step(
 ) -> Result<f64, TrainError> {
     trainer.step(|net, batch| {
         let chosen = batch_indices(config.train.seed, batch, config.batch, data.len());
-        let batch = data.batch(&chosen, device);
-        let logits = net.forward(&augment(&batch.x0), true);
-        logits.cross_entropy_for_logits(&batch.cond)
+        let (x0, labels) = data.batch(&chosen, device);
+        net.forward(&augment(&x0), true).cross_entropy_for_logits(&labels)
     })
 }
 // ANCHOR_END: classifier
@@ -72,9 +71,9 @@ pub fn accuracy(net: &LeNet, data: &Dataset, device: Device) -> f64 {
     let _guard = tch::no_grad_guard();
     let right = |first: i64| {
         let n = CHUNK.min(data.len() as i64 - first);
-        let batch = data.batch(&Tensor::arange_start(first, first + n, INDEX), device);
-        let found = net.forward(&batch.x0, false).argmax(-1, false);
-        found.eq_tensor(&batch.cond).sum(Kind::Int64).int64_value(&[])
+        let (x0, labels) = data.batch(&Tensor::arange_start(first, first + n, INDEX), device);
+        let found = net.forward(&x0, false).argmax(-1, false);
+        found.eq_tensor(&labels).sum(Kind::Int64).int64_value(&[])
     };
     let total: i64 = (0..data.len() as i64).step_by(CHUNK as usize).map(right).sum();
     total as f64 / data.len() as f64

@@ -1,17 +1,17 @@
 //! The frame of a plot: title, labels, grid, numbers, and the coordinates to draw in.
 
-use plotters::prelude::{Cartesian2d, ChartBuilder, ChartContext, Text};
-use plotters::style::text_anchor::{HPos, VPos};
-use plotters::style::{TRANSPARENT, TextStyle};
+use plotters::prelude::{Cartesian2d, ChartBuilder, ChartContext, DrawingAreaErrorKind, Text};
+use plotters::style::TRANSPARENT;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use std::convert::Infallible;
 
+use super::canvas::Canvas;
 use super::figure::{Area, Painted};
-use super::style::{
-    AXIS, FAINT_INK, GRID, INK, LABEL, MARGIN, TICK, TITLE, at, bold, line, pt, text,
-};
+use super::style::{AXIS, FAINT_INK, GRID, INK, LABEL, MARGIN, TICK, TITLE, bold, line, pt, text};
+use super::text::widest;
 use super::ticks::Axis;
 
-pub(super) type Chart<'a, 'b> =
-    ChartContext<'a, super::canvas::Canvas<'b>, Cartesian2d<Axis, Axis>>;
+pub(super) type Chart<'a, 'b> = ChartContext<'a, Canvas<'b>, Cartesian2d<Axis, Axis>>;
 
 /// What stands around the plotted square or rectangle. Empty words take no room.
 #[derive(Clone, Debug)]
@@ -26,80 +26,55 @@ pub(super) struct Frame {
     pub(super) right: f64,
 }
 
-/// Room around the plotted rectangle, in points.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Room {
-    pub(super) left: f64,
-    pub(super) right: f64,
-    pub(super) top: f64,
-    pub(super) bottom: f64,
-}
-
-/// Width of `words` in points.
-pub(super) fn width_of(words: &str, size: f64) -> f64 {
-    f64::from(super::text::set(words, size as f32, false).width)
-}
-
 impl Frame {
-    pub(super) fn room(&self) -> Room {
+    /// The room at the left, the right, the top and the bottom of the plotted rectangle, in points.
+    pub(super) fn room(&self) -> [f64; 4] {
         let line_of = |words: &str, size: f64| if words.is_empty() { 0.0 } else { size * 1.55 };
-        let numbers = self.y.ticks.iter().map(|(_, text)| width_of(text, TICK)).fold(0.0, f64::max);
-        let overhang =
-            self.x.ticks.last().map_or(0.0, |(_, text)| width_of(text, TICK) / 2.0 - 4.0);
+        let y_numbers = widest(self.y.ticks.iter().map(|tick| &tick.1), TICK);
+        let overhang = widest(self.x.ticks.last().map(|tick| &tick.1), TICK) / 2.0 - 4.0;
         let x_numbers = if self.x.ticks.is_empty() { 0.0 } else { TICK + 6.0 };
-        Room {
-            left: MARGIN + if numbers > 0.0 { numbers + 6.0 } else { 0.0 },
-            right: MARGIN + self.right.max(overhang),
-            top: MARGIN + line_of(&self.title, TITLE) + line_of(&self.y_label, LABEL) + 2.0,
-            bottom: MARGIN + x_numbers + if self.x_label.is_empty() { 0.0 } else { LABEL },
-        }
+        let left = MARGIN + if y_numbers > 0.0 { y_numbers + 6.0 } else { 0.0 };
+        let top = MARGIN + line_of(&self.title, TITLE) + line_of(&self.y_label, LABEL) + 2.0;
+        let bottom = MARGIN + x_numbers + if self.x_label.is_empty() { 0.0 } else { LABEL };
+        [left, MARGIN + self.right.max(overhang), top, bottom]
     }
 
     /// Draws the frame and hands out its coordinates.
-    pub(super) fn draw<'a, 'b>(&self, area: &'a Area<'b>) -> Result<Chart<'a, 'b>, PlotFailure> {
-        let room = self.room();
-        self.words(area, &room)?;
+    pub(super) fn draw<'a, 'b>(
+        &self,
+        area: &'a Area<'b>,
+    ) -> Result<Chart<'a, 'b>, DrawingAreaErrorKind<Infallible>> {
+        let [left, right, top, bottom] = self.room();
+        self.draw_words(area, left, right)?;
         let mut chart = ChartBuilder::on(area)
             .margin_left(pt(MARGIN))
-            .margin_top(pt(room.top))
-            .margin_right(pt(room.right))
+            .margin_top(pt(top))
+            .margin_right(pt(right))
             .margin_bottom(pt(MARGIN))
-            .y_label_area_size(pt(room.left - MARGIN))
-            .x_label_area_size(pt(room.bottom - MARGIN))
+            .y_label_area_size(pt(left - MARGIN))
+            .x_label_area_size(pt(bottom - MARGIN))
             .build_cartesian_2d(self.x.clone(), self.y.clone())?;
-        let numbers: TextStyle = text(TICK, FAINT_INK);
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
             .bold_line_style(line(GRID, 0.5))
             .axis_style(line(AXIS, 0.5))
             .set_all_tick_mark_size(pt(2.5))
-            .label_style(numbers)
+            .label_style(text(TICK, FAINT_INK))
             .draw()?;
         Ok(chart)
     }
 
-    fn words(&self, area: &Area, room: &Room) -> Painted {
+    fn draw_words(&self, area: &Area, left: f64, right: f64) -> Painted {
         let (width, height) = area.dim_in_pixel();
-        let mut y = pt(MARGIN);
-        if !self.title.is_empty() {
-            area.draw(&Text::new(self.title.clone(), (pt(MARGIN), y), bold(TITLE, INK)))?;
-            y += pt(TITLE * 1.55);
-        }
-        if !self.y_label.is_empty() {
-            area.draw(&Text::new(self.y_label.clone(), (pt(MARGIN), y), text(LABEL, FAINT_INK)))?;
-        }
-        if !self.x_label.is_empty() {
-            let middle = (pt(room.left) + width as i32 - pt(room.right)) / 2;
-            let style = text(LABEL, FAINT_INK).pos(at(HPos::Center, VPos::Bottom));
-            area.draw(&Text::new(
-                self.x_label.clone(),
-                (middle, height as i32 - pt(MARGIN - 4.0)),
-                style,
-            ))?;
-        }
-        Ok(())
+        let corner = (pt(MARGIN), pt(MARGIN));
+        area.draw(&Text::new(self.title.as_str(), corner, bold(TITLE, INK)))?;
+        let y = MARGIN + if self.title.is_empty() { 0.0 } else { TITLE * 1.55 };
+        let style = text(LABEL, FAINT_INK);
+        area.draw(&Text::new(self.y_label.as_str(), (pt(MARGIN), pt(y)), style.clone()))?;
+        let middle = (pt(left) + width as i32 - pt(right)) / 2;
+        let below = (middle, height as i32 - pt(MARGIN - 4.0));
+        let style = style.pos(Pos::new(HPos::Center, VPos::Bottom));
+        area.draw(&Text::new(self.x_label.as_str(), below, style))
     }
 }
-
-pub(super) type PlotFailure = plotters::prelude::DrawingAreaErrorKind<std::convert::Infallible>;

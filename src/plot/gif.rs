@@ -2,33 +2,29 @@
 
 use color_quant::NeuQuant;
 use gif::{DisposalMethod, Encoder, Frame, Repeat};
-use image::RgbImage;
-use std::borrow::Cow;
+use image::{Rgb, RgbImage, imageops};
+use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::fmt;
 use std::path::Path;
 
-use super::figure::Figure;
+use super::figure::{Figure, PlotError, save};
 use super::notebook;
 use super::style::SCALE;
-use super::{PlotError, save};
 
 /// The last entry of the palette means "as before".
 const UNCHANGED: u8 = 255;
-/// Enough for curves, points and digits; fewer colours compress better.
-const COLOURS: usize = 32;
 /// Colours that the palette keeps exactly, the most frequent first: paper and ink must not drift.
 const EXACT: usize = 8;
 
 /// Figures one after the other, for ever.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Gif {
     frames: Vec<Figure>,
     delay: u32,
     hold: u32,
     colours: usize,
     /// Pixels for one point of the page.
-    density: u32,
+    scale: u32,
 }
 
 impl Gif {
@@ -39,16 +35,20 @@ impl Gif {
     /// # Panics
     /// When there is no frame, or one of more than 65,535 pixels a side.
     pub fn new(frames: &[Figure], delay: u32) -> Self {
-        let sizes = || frames.iter().map(Figure::size);
-        let width = sizes().map(|size| size.0).max().expect("a GIF wants at least one frame");
-        let height = sizes().map(|size| size.1).max().unwrap_or(0);
-        let most = u32::from(u16::MAX);
+        let larger = |a: (u32, u32), b: (u32, u32)| (a.0.max(b.0), a.1.max(b.1));
+        let size = frames.iter().map(Figure::size).reduce(larger);
+        let (width, height) = size.expect("a GIF wants at least one frame");
         assert!(
-            width.max(height) <= most,
-            "a GIF holds {most} pixels a side, got {width} x {height}"
+            width.max(height) < 1 << 16,
+            "a GIF holds 65,535 pixels a side, got {width} x {height}"
         );
-        let frames = frames.iter().map(|frame| frame.on_paper(width, height)).collect();
-        Self { frames, delay, hold: delay, colours: COLOURS, density: SCALE }
+        let on_paper = |frame: &Figure| {
+            let mut paper = RgbImage::from_pixel(width, height, Rgb([255; 3]));
+            imageops::replace(&mut paper, frame.image(), 0, 0);
+            Figure::new(paper, frame.alt())
+        };
+        let frames = frames.iter().map(on_paper).collect();
+        Self { frames, delay, hold: delay, colours: 32, scale: SCALE }
     }
 
     /// Shows the last frame for `milliseconds` before it starts again.
@@ -59,10 +59,12 @@ impl Gif {
 
     /// One pixel for a point of the page instead of two: less sharp, and a third of the bytes.
     pub fn halved(mut self) -> Self {
-        if self.density > 1 {
-            self.frames.iter_mut().for_each(Figure::halve);
-            self.density /= 2;
+        for frame in self.frames.iter_mut().filter(|_| self.scale > 1) {
+            let (width, height) = frame.size();
+            let half = imageops::thumbnail(frame.image(), width.div_ceil(2), height.div_ceil(2));
+            *frame = Figure::new(half, frame.alt());
         }
+        self.scale = 1;
         self
     }
 
@@ -81,208 +83,75 @@ impl Gif {
     pub fn evcxr_display(&self) {
         let (width, _) = self.frames[0].size();
         let alt = format!("{} ({} frames)", self.frames[0].alt(), self.frames.len());
-        notebook::show(&notebook::img("image/gif", &self.encode(), &alt, width / self.density));
+        notebook::show("image/gif", &self.encode(), &alt, width / self.scale);
     }
 
     /// The picture as the bytes of a GIF file: one palette, and of each frame only what changed.
     pub fn encode(&self) -> Vec<u8> {
-        let palette = Palette::of(&self.frames, self.colours);
+        let colours = palette(&self.frames, self.colours);
+        let mut table = colours.concat();
+        table.resize(3 * 256, 255);
         let (width, height) = self.frames[0].size();
         let mut bytes = vec![];
-        let mut encoder = Encoder::new(&mut bytes, width as u16, height as u16, &palette.table())
+        let mut encoder = Encoder::new(&mut bytes, width as u16, height as u16, &table)
             .expect("a palette of 256 colours always fits");
         encoder.set_repeat(Repeat::Infinite).expect("memory takes every byte");
-        let mut before: Option<Vec<u8>> = None;
+        let mut places = HashMap::new();
+        let mut before = vec![UNCHANGED; (width * height) as usize];
         for (index, figure) in self.frames.iter().enumerate() {
-            let now = palette.indices(figure.image());
+            let mut now = Vec::with_capacity(before.len());
+            for (colour, length) in runs(figure.image()) {
+                let place = places.entry(colour).or_insert_with(|| nearest(&colours, colour));
+                now.resize(now.len() + length, *place);
+            }
+            let change = |(now, was): (&u8, &u8)| if now == was { UNCHANGED } else { *now };
             let last = index + 1 == self.frames.len();
-            let mut frame = changed(before.as_deref(), &now, width as usize);
-            frame.delay = (if last { self.hold } else { self.delay } / 10).max(2) as u16;
+            let frame = Frame {
+                delay: (if last { self.hold } else { self.delay } / 10).max(2) as u16,
+                dispose: DisposalMethod::Keep,
+                width: width as u16,
+                height: height as u16,
+                transparent: Some(UNCHANGED),
+                buffer: now.iter().zip(&before).map(change).collect(),
+                ..Frame::default()
+            };
             encoder.write_frame(&frame).expect("memory takes every byte");
-            before = Some(now);
+            before = now;
         }
         drop(encoder);
         bytes
     }
 }
 
-impl fmt::Debug for Gif {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "Gif({} frames of {:?})", self.frames.len(), self.frames[0])
+/// At most `most` colours that come close to all of the frames'; all of them where they are few.
+fn palette(frames: &[Figure], most: usize) -> Vec<[u8; 3]> {
+    let mut counts: HashMap<[u8; 3], usize> = HashMap::new();
+    for (colour, length) in frames.iter().flat_map(|frame| runs(frame.image())) {
+        *counts.entry(colour).or_default() += length;
     }
-}
-
-/// The smallest rectangle that holds every difference; what did not change in it is transparent.
-fn changed(before: Option<&[u8]>, now: &[u8], width: usize) -> Frame<'static> {
-    let differs = |index: usize| before.is_none_or(|before| before[index] != now[index]);
-    let (mut left, mut right, mut top, mut bottom) = (usize::MAX, 0, usize::MAX, 0);
-    for index in (0..now.len()).filter(|index| differs(*index)) {
-        let (row, column) = (index / width, index % width);
-        (left, right) = (left.min(column), right.max(column));
-        (top, bottom) = (top.min(row), bottom.max(row));
+    let mut colours: Vec<[u8; 3]> = counts.keys().copied().collect();
+    colours.sort_by_key(|colour| (Reverse(counts[colour]), *colour));
+    if colours.len() <= most {
+        return colours;
     }
-    let (left, top) = (left.min(right), top.min(bottom)); // nothing changed: one transparent pixel
-    let mut buffer = Vec::with_capacity((right - left + 1) * (bottom - top + 1));
-    for row in top..=bottom {
-        let cells = row * width + left..=row * width + right;
-        buffer.extend(cells.map(|index| if differs(index) { now[index] } else { UNCHANGED }));
-    }
-    Frame {
-        top: top as u16,
-        left: left as u16,
-        width: (right - left + 1) as u16,
-        height: (bottom - top + 1) as u16,
-        dispose: DisposalMethod::Keep,
-        transparent: Some(UNCHANGED),
-        buffer: Cow::Owned(buffer),
-        ..Frame::default()
-    }
-}
-
-/// At most 255 colours for all frames together.
-struct Palette {
-    colours: Vec<[u8; 3]>,
-    nearest: HashMap<[u8; 3], u8>,
-}
-
-impl Palette {
-    fn of(frames: &[Figure], most: usize) -> Palette {
-        let mut counts: HashMap<[u8; 3], usize> = HashMap::new();
-        for frame in frames {
-            for (colour, length) in runs(frame.image()) {
-                *counts.entry(colour).or_default() += length;
-            }
-        }
-        let mut colours: Vec<[u8; 3]> = counts.keys().copied().collect();
-        colours.sort_by_key(|colour| (std::cmp::Reverse(counts[colour]), *colour));
-        let present = colours.clone();
-        if colours.len() > most {
-            colours = reduced(colours, most);
-        }
-        let index = |colour: &[u8; 3]| {
-            let distance = |other: &[u8; 3]| {
-                colour.iter().zip(other).map(|(a, b)| i32::from(a.abs_diff(*b)).pow(2)).sum::<i32>()
-            };
-            (0..colours.len()).min_by_key(|index| distance(&colours[*index])).unwrap_or(0) as u8
-        };
-        let nearest = present.iter().map(|colour| (*colour, index(colour))).collect();
-        Palette { colours, nearest }
-    }
-
-    /// 256 entries, the last of which is never seen.
-    fn table(&self) -> Vec<u8> {
-        let mut table = self.colours.concat();
-        table.resize(3 * 256, 255);
-        table
-    }
-
-    fn indices(&self, image: &RgbImage) -> Vec<u8> {
-        let mut indices = Vec::with_capacity(image.pixels().len());
-        for (colour, length) in runs(image) {
-            indices.resize(indices.len() + length, self.nearest[&colour]);
-        }
-        indices
-    }
-}
-
-/// `most` colours that come close to all of `colours`, which begin with the most frequent ones.
-fn reduced(mut colours: Vec<[u8; 3]>, most: usize) -> Vec<[u8; 3]> {
     if colours.iter().all(|[r, g, b]| r == g && g == b) {
         return (0..most).map(|level| [(level * 255 / (most - 1)) as u8; 3]).collect();
     }
     let sample: Vec<u8> = colours.iter().flat_map(|[r, g, b]| [*r, *g, *b, 255]).collect();
     let learned = NeuQuant::new(1, most - EXACT, &sample).color_map_rgb();
-    colours.truncate(EXACT);
-    colours.extend(learned.as_chunks::<3>().0);
-    colours
+    [&colours[..EXACT], learned.as_chunks::<3>().0].concat()
+}
+
+/// The place in the palette of what comes closest to `colour`.
+fn nearest(palette: &[[u8; 3]], colour: [u8; 3]) -> u8 {
+    let distance = |known: &[u8; 3]| -> u32 {
+        known.iter().zip(colour).map(|(a, b)| u32::from(a.abs_diff(b)).pow(2)).sum()
+    };
+    (0..palette.len()).min_by_key(|place| distance(&palette[*place])).unwrap_or(0) as u8
 }
 
 /// Neighbours of one colour, row by row, and how many they are: one look-up serves them all.
 fn runs(image: &RgbImage) -> impl Iterator<Item = ([u8; 3], usize)> + '_ {
     let pixels = image.as_raw().as_chunks::<3>().0;
     pixels.chunk_by(|a, b| a == b).map(|run| (run[0], run.len()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use image::codecs::gif::GifDecoder;
-    use image::{AnimationDecoder, Rgb};
-    use std::io::Cursor;
-
-    fn decoded(gif: &Gif) -> Vec<(RgbImage, u32)> {
-        let frames = GifDecoder::new(Cursor::new(gif.encode())).unwrap().into_frames();
-        let read = |frame: image::Frame| {
-            let delay = frame.delay().numer_denom_ms();
-            (image::DynamicImage::ImageRgba8(frame.into_buffer()).to_rgb8(), delay.0 / delay.1)
-        };
-        frames.map(|frame| read(frame.unwrap())).collect()
-    }
-
-    fn square(at: u32) -> Figure {
-        let colour =
-            |x: u32, y: u32| if x / 4 == at && y / 4 == 1 { [200, 30, 40] } else { [255; 3] };
-        Figure::new(RgbImage::from_fn(40, 20, |x, y| Rgb(colour(x, y))), "a square")
-    }
-
-    #[test]
-    fn every_frame_comes_back_with_its_time() {
-        let figures: Vec<Figure> = [0, 3, 3, 9, 5].map(square).to_vec();
-        let frames = decoded(&Gif::new(&figures, 80).hold(1500));
-        assert_eq!(frames.iter().map(|frame| frame.1).collect::<Vec<_>>(), [80, 80, 80, 80, 1500]);
-        for (figure, (image, _)) in figures.iter().zip(&frames) {
-            assert_eq!(figure.image(), image, "few colours are kept exactly");
-        }
-    }
-
-    fn gradient(shade: fn(u32, u32) -> [u8; 3]) -> Figure {
-        let colour = move |x: u32, y: u32| if x < 20 { [255; 3] } else { shade(x, y) };
-        Figure::new(RgbImage::from_fn(60, 50, |x, y| Rgb(colour(x, y))), "")
-    }
-
-    #[test]
-    fn many_colours_stay_close_and_paper_stays_white() {
-        for (shade, colours, close) in [
-            ((|x, y| [(x * 4) as u8, (y * 5) as u8, 128]) as fn(u32, u32) -> [u8; 3], 255, 4.0),
-            (|_, y| [(y * 5) as u8; 3], 16, 4.0),
-        ] {
-            let figure = gradient(shade);
-            let gif = Gif::new(std::slice::from_ref(&figure), 100).colours(colours);
-            let (image, _) = decoded(&gif).remove(0);
-            let errors = figure.image().iter().zip(image.iter()).map(|(a, b)| a.abs_diff(*b));
-            let mean = errors.clone().map(f64::from).sum::<f64>() / errors.len() as f64;
-            assert!(mean < close, "{mean} on average with {colours} colours");
-            assert!(errors.max() < Some(40));
-            assert_eq!(image.get_pixel(5, 5).0, [255; 3]);
-        }
-    }
-
-    #[test]
-    fn halved_frames_keep_their_picture() {
-        let frames = decoded(&Gif::new(&[square(2), square(3)], 50).halved());
-        assert_eq!(frames[0].0.dimensions(), (20, 10));
-        assert_eq!(frames[1].0.get_pixel(7, 3).0, [200, 30, 40]);
-    }
-
-    #[test]
-    fn what_stays_costs_nothing() {
-        let still = Gif::new(&vec![square(2); 30], 50).encode().len();
-        let one = Gif::new(&[square(2)], 50).encode().len();
-        assert!(still < one + 30 * 40, "30 equal frames: {still} bytes, one: {one}");
-    }
-
-    #[test]
-    fn smaller_frames_stand_on_paper() {
-        let small = Figure::new(RgbImage::new(10, 30), "");
-        let frames = decoded(&Gif::new(&[square(0), small], 50));
-        assert!(frames.iter().all(|frame| frame.0.dimensions() == (40, 30)));
-        let shade = |x, y| frames[1].0.get_pixel(x, y).0[0];
-        assert_eq!([shade(9, 29), shade(10, 0)], [0, 255]);
-    }
-
-    #[test]
-    #[should_panic(expected = "at least one frame")]
-    fn no_frames_are_no_gif() {
-        Gif::new(&[], 50);
-    }
 }

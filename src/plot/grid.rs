@@ -1,19 +1,17 @@
 //! Images side by side.
 
-use image::{Rgb, RgbImage, imageops};
+use image::{RgbImage, imageops};
 use plotters::element::Text;
-use plotters::style::RGBColor;
-use plotters::style::text_anchor::{HPos, VPos};
-use tch::Tensor;
+use plotters::style::text_anchor::HPos;
+use tch::{Kind, Tensor};
 
-use super::axes::width_of;
-use super::figure::{Area, Figure, Painted, figure};
-use super::heat::LOUD;
-use super::style::{FAINT_INK, INK, LABEL, SCALE, TITLE, at, bold, pt, text};
-use super::tensors;
+use super::figure::{Figure, figure};
+use super::style::{FAINT_INK, INK, LABEL, LOUD, SCALE, TITLE, bold, pt, text_at};
+use super::text::widest;
+use crate::util::device::on_cpu;
 
 /// Pixels between two images.
-const GAP: u32 = 3;
+const GAP: i64 = 3;
 
 /// Images `[N, C, H, W]` with values in [-1, 1], `columns` in a row, every pixel drawn as `scale` by `scale`.
 ///
@@ -25,15 +23,13 @@ pub fn grid(images: &Tensor, columns: usize, scale: u32) -> Figure {
     Grid::new(images, columns).scale(scale).draw()
 }
 
-/// A grid of images with room for names: `grid` with a title and labels.
-///
-/// # Shapes
-/// `[N, C, H, W]` with values in [-1, 1] and C = 1 (grey) or 3 (red, green, blue).
-#[derive(Clone, Debug)]
+/// A grid of images `[N, C, H, W]`, C = 1 (grey) or 3 (red, green, blue), with a title and labels.
+#[derive(Debug)]
 pub struct Grid {
-    images: Vec<RgbImage>,
-    columns: usize,
-    scale: u32,
+    /// Bytes `[N, 3, H, W]`.
+    pixels: Tensor,
+    columns: i64,
+    scale: i64,
     title: String,
     row_labels: Vec<String>,
     column_labels: Vec<String>,
@@ -43,8 +39,8 @@ impl Grid {
     /// `columns` images in a row; every pixel drawn as two by two unless [`Grid::scale`] says more.
     pub fn new(images: &Tensor, columns: usize) -> Self {
         Self {
-            images: tiles(images),
-            columns: columns.max(1),
+            pixels: pixels(images),
+            columns: columns.max(1) as i64,
             scale: 2,
             title: String::new(),
             row_labels: vec![],
@@ -54,7 +50,7 @@ impl Grid {
 
     /// Draws every pixel of an image as `scale` by `scale` pixels.
     pub fn scale(mut self, scale: u32) -> Self {
-        self.scale = scale.max(1);
+        self.scale = i64::from(scale.max(1));
         self
     }
 
@@ -76,34 +72,36 @@ impl Grid {
     }
 
     pub fn draw(&self) -> Figure {
-        let (tiles, cell) = self.mosaic();
-        let points = |pixels: u32| f64::from(pixels) / f64::from(SCALE);
-        let widest = self.row_labels.iter().map(|label| width_of(label, LABEL)).fold(0.0, f64::max);
-        let left = if widest > 0.0 { (widest + 10.0).ceil() } else { 0.0 };
+        let mosaic = self.mosaic();
+        let points = |pixels: i64| pixels as f64 / f64::from(SCALE);
+        let names = widest(&self.row_labels, LABEL);
+        let left = if names > 0.0 { (names + 10.0).ceil() } else { 0.0 };
         let header = if self.column_labels.is_empty() { 0.0 } else { LABEL * 1.6 };
         let top = (header + if self.title.is_empty() { 0.0 } else { TITLE * 1.6 }).ceil();
-        let width = (left + points(tiles.width())).max(width_of(&self.title, TITLE) * 1.06);
-        let mut out = figure(&self.alt(), width, top + points(tiles.height()), |area| {
-            if !self.title.is_empty() {
-                area.draw(&Text::new(self.title.clone(), (0, pt(2.0)), bold(TITLE, INK)))?;
-            }
-            let middle =
-                |index: usize, cell: u32| points(index as u32 * (cell + GAP)) + points(cell) / 2.0;
+        let (wide, high) = (i64::from(mosaic.width()), i64::from(mosaic.height()));
+        let wide = (left + points(wide)).max(widest([&self.title], TITLE) * 1.06);
+        let labels = figure("", wide, top + points(high), |area| {
+            area.draw(&Text::new(self.title.as_str(), (0, pt(2.0)), bold(TITLE, INK)))?;
+            let word = |label: &String, x: f64, y: f64, side: HPos| {
+                let style = text_at(side, LABEL, FAINT_INK);
+                area.draw(&Text::new(label.as_str(), (pt(x), pt(y)), style))
+            };
+            let middle = |index: usize, size: i64| {
+                points(index as i64 * (size * self.scale + GAP)) + points(size * self.scale) / 2.0
+            };
+            let size = self.pixels.size(); // [N, 3, H, W]
             for (index, label) in self.column_labels.iter().enumerate() {
-                word(
-                    area,
-                    label,
-                    (left + middle(index, cell.0), top - LABEL * 0.75),
-                    HPos::Center,
-                )?;
+                word(label, left + middle(index, size[3]), top - LABEL * 0.75, HPos::Center)?;
             }
             for (index, label) in self.row_labels.iter().enumerate() {
-                word(area, label, (left - 7.0, top + middle(index, cell.1)), HPos::Right)?;
+                word(label, left - 7.0, top + middle(index, size[2]), HPos::Right)?;
             }
             Ok(())
         });
-        imageops::replace(out.image_mut(), &tiles, pixels(left), pixels(top));
-        out
+        let mut image = labels.image().clone();
+        let (x, y) = (left as u32 * SCALE, top as u32 * SCALE);
+        imageops::replace(&mut image, &mosaic, x.into(), y.into());
+        Figure::new(image, self.alt())
     }
 
     /// Shows the grid in a notebook; evcxr calls this for a cell's last value.
@@ -113,142 +111,45 @@ impl Grid {
 
     fn alt(&self) -> String {
         let title = if self.title.is_empty() { "Images" } else { &self.title };
-        let names = |axis: &str, labels: &[String]| match labels {
+        let named = |axis: &str, names: &[String]| match names {
             [] => String::new(),
-            labels => format!("; {axis}: {}", labels.join(", ")),
+            names => format!("; {axis}: {}", names.join(", ")),
         };
-        let (rows, columns) =
-            (names("rows", &self.row_labels), names("columns", &self.column_labels));
-        format!("{title}: a grid of {} images{rows}{columns}", self.images.len())
+        let names = named("rows", &self.row_labels) + &named("columns", &self.column_labels);
+        format!("{title}: a grid of {} images{names}", self.pixels.size()[0])
     }
 
-    /// The images and their gaps, with the size of one.
-    fn mosaic(&self) -> (RgbImage, (u32, u32)) {
-        let (width, height) = self.images.first().map_or((1, 1), RgbImage::dimensions);
-        let (width, height) = (width * self.scale, height * self.scale);
-        let columns = self.columns.min(self.images.len()).max(1);
-        let rows = self.images.len().div_ceil(columns).max(1);
-        let extent = |count: usize, size: u32| count as u32 * (size + GAP) - GAP;
-        let mut out =
-            RgbImage::from_pixel(extent(columns, width), extent(rows, height), Rgb([255; 3]));
-        for (index, tile) in self.images.iter().enumerate() {
-            let large = imageops::resize(tile, width, height, imageops::FilterType::Nearest);
-            let (row, column) = (index / columns, index % columns);
-            let (x, y) = (column as u32 * (width + GAP), row as u32 * (height + GAP));
-            imageops::replace(&mut out, &large, x.into(), y.into());
-        }
-        (out, (width, height))
+    /// The images and the gaps between them, on white paper.
+    fn mosaic(&self) -> RgbImage {
+        let size = self.pixels.size();
+        let (count, height, width) = (size[0], size[2] * self.scale, size[3] * self.scale);
+        let columns = self.columns.min(count).max(1);
+        let rows = ((count + columns - 1) / columns).max(1);
+        let mosaic = self
+            .pixels
+            .upsample_nearest2d([height, width], None, None)
+            .pad([0, GAP, 0, GAP, 0, 0, 0, rows * columns - count], "constant", 255.0)
+            .view([rows, columns, 3, height + GAP, width + GAP])
+            .permute([0, 3, 1, 4, 2])
+            .reshape([rows * (height + GAP), columns * (width + GAP), 3])
+            .slice(0, None, -GAP, 1)
+            .slice(1, None, -GAP, 1);
+        let (high, wide) = (mosaic.size()[0] as u32, mosaic.size()[1] as u32);
+        let bytes = Vec::try_from(mosaic.contiguous().view(-1)).expect("a row of bytes");
+        RgbImage::from_raw(wide, high, bytes).expect("three bytes a pixel")
     }
 }
 
-fn loud() -> Rgb<u8> {
-    let RGBColor(r, g, b) = LOUD;
-    Rgb([r, g, b])
-}
-
-fn pixels(points: f64) -> i64 {
-    (points * f64::from(SCALE)).round() as i64
-}
-
-fn word(area: &Area, label: &str, (x, y): (f64, f64), side: HPos) -> Painted {
-    let style = text(LABEL, FAINT_INK).pos(at(side, VPos::Center));
-    area.draw(&Text::new(label.to_string(), (pt(x), pt(y)), style))
-}
-
-/// One picture for every image of `[N, C, H, W]`.
-fn tiles(images: &Tensor) -> Vec<RgbImage> {
+/// The bytes `[N, 3, H, W]` of images `[N, C, H, W]` with values in [-1, 1].
+fn pixels(images: &Tensor) -> Tensor {
     let size = images.size();
-    let &[_, 1 | 3, height, width] = &size[..] else {
-        panic!(
-            "a grid wants images of shape [N, 1 or 3, H, W] with values in [-1, 1], got {size:?}"
-        );
-    };
-    let pixel = |value: &[f64; 3]| match value.iter().all(|channel| channel.is_finite()) {
-        true => Rgb(value.map(|channel| ((channel + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8)),
-        false => loud(),
-    };
-    let rgb = images.permute([0, 2, 3, 1]).expand([-1, -1, -1, 3], false); // [N, H, W, 3]
-    let (values, area) = (tensors::values(&rgb), (height * width) as usize);
-    let tile = |values: &[[f64; 3]]| {
-        RgbImage::from_fn(width as u32, height as u32, |x, y| {
-            pixel(&values[(y * width as u32 + x) as usize])
-        })
-    };
-    values.as_chunks::<3>().0.chunks_exact(area.max(1)).map(tile).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use tch::{Device, Kind};
-
-    fn flat(values: &[f32], channels: i64) -> Tensor {
-        let n = values.len() as i64 / channels;
-        Tensor::from_slice(values).view([n, channels, 1, 1]).expand([n, channels, 4, 5], false)
-    }
-
-    /// The colour in the middle of cell (row, column) of 4 x 5 images at scale 2.
-    fn cell(figure: &Figure, row: u32, column: u32) -> [u8; 3] {
-        figure.image().get_pixel(column * (10 + GAP) + 5, row * (8 + GAP) + 4).0
-    }
-
-    #[test]
-    fn image_k_stands_at_row_k_div_columns() {
-        let figure = grid(&flat(&[-1.0, -0.5, 0.0, 0.5, 1.0], 1), 3, 2);
-        assert_eq!(figure.size(), (3 * 10 + 2 * GAP, 2 * 8 + GAP));
-        let grey = |row, column| cell(&figure, row, column)[0];
-        assert_eq!(
-            [grey(0, 0), grey(0, 1), grey(0, 2), grey(1, 0), grey(1, 1)],
-            [0, 64, 128, 191, 255]
-        );
-        assert_eq!(cell(&figure, 1, 2), [255; 3], "a missing image is paper");
-        assert_eq!(figure.image().get_pixel(11, 4).0, [255; 3], "a gap is paper");
-    }
-
-    #[test]
-    fn pixels_keep_their_place_and_channels_their_order() {
-        let ramp = Tensor::from_slice(&[-1.0, 1.0, 0.0, -1.0, 0.0, 1.0]).view([1, 1, 2, 3]);
-        let figure = grid(&ramp, 1, 4);
-        let seen: Vec<u8> = [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1), (2, 1)]
-            .map(|(x, y)| figure.image().get_pixel(4 * x + 3, 4 * y).0[0])
-            .to_vec();
-        assert_eq!(seen, [0, 255, 128, 0, 128, 255]);
-        assert_eq!(cell(&grid(&flat(&[1.0, 0.0, -1.0], 3), 1, 2), 0, 0), [255, 128, 0]);
-    }
-
-    #[test]
-    fn values_out_of_range_are_clamped_and_what_is_no_number_is_loud() {
-        let figure = grid(&flat(&[-7.0, 7.0, f32::NAN, f32::INFINITY], 1), 4, 2);
-        let seen = [0, 1, 2, 3].map(|column| cell(&figure, 0, column));
-        assert_eq!(seen, [[0; 3], [255; 3], loud().0, loud().0]);
-    }
-
-    #[test]
-    fn labels_make_room_and_leave_the_images_alone() {
-        let images = flat(&[-1.0, 0.0, 1.0, -1.0], 1);
-        let bare = grid(&images, 2, 2);
-        let named = Grid::new(&images, 2)
-            .title("t")
-            .row_labels(&["a", "b"])
-            .column_labels(&[0, 250])
-            .draw();
-        let (dx, dy) = (named.size().0 - bare.size().0, named.size().1 - bare.size().1);
-        let part =
-            imageops::crop_imm(named.image(), dx, dy, bare.size().0, bare.size().1).to_image();
-        assert!(dx > 0 && dy > 0);
-        assert_eq!(&part, bare.image());
-        assert!(named.alt().contains("columns: 0, 250"), "{}", named.alt());
-    }
-
-    #[test]
-    fn no_images_make_a_picture_all_the_same() {
-        let none = Tensor::zeros([0, 1, 8, 8], (Kind::Float, Device::Cpu));
-        assert!(!grid(&none, 4, 2).png().is_empty());
-    }
-
-    #[test]
-    #[should_panic(expected = "[2, 4, 4, 5]")]
-    fn a_shape_that_is_no_image_is_named() {
-        grid(&flat(&[0.0; 8], 4), 1, 1);
-    }
+    assert!(
+        matches!(size[..], [_, 1 | 3, _, _]),
+        "a grid wants images of shape [N, 1 or 3, H, W] with values in [-1, 1], got {size:?}"
+    );
+    let images = on_cpu(&images.detach());
+    let finite = images.isfinite().all_dim(1, true);
+    let loud = Tensor::from_slice(&[LOUD.0, LOUD.1, LOUD.2]).view([1, 3, 1, 1]);
+    let levels = ((images + 1.0) * 127.5).round().clamp(0.0, 255.0);
+    levels.expand([-1, 3, -1, -1], false).where_self(&finite, &loud).to_kind(Kind::Uint8)
 }

@@ -1,17 +1,29 @@
 //! The names of the series: beside the ends of their lines where there is room, else as a list.
 
-use plotters::element::{Circle, PathElement, Rectangle, Text};
-use plotters::style::text_anchor::{HPos, VPos};
-use plotters::style::{Color, RGBColor};
+use plotters::prelude::{Circle, Color, PathElement, RGBColor, Rectangle, Text};
+use plotters::style::text_anchor::HPos;
+use std::collections::HashSet;
+use std::ops::Range;
 
-use super::axes::{Frame, width_of};
 use super::figure::{Area, Painted};
-use super::series::Mark;
-use super::style::{INK, LABEL, MARGIN, at, line, pt, text};
+use super::style::{INK, LABEL, line, pt, text_at};
+use super::text::widest;
 
 const STEP: f64 = LABEL * 1.45;
 const SWATCH: f64 = 16.0;
 const GAP: f64 = 7.0;
+
+/// How a series is drawn, from what lies lowest to what lies on top.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Mark {
+    /// A height, from the left of the plot to its right; its name is written on it.
+    Level,
+    Band,
+    Bars,
+    Line,
+    Dashed,
+    Points,
+}
 
 /// A series in the legend; `end` is the height at which its line ends, from 0 (bottom) to 1 (top).
 #[derive(Clone, Debug)]
@@ -22,6 +34,13 @@ pub(super) struct Entry {
     pub(super) end: Option<f64>,
 }
 
+impl Entry {
+    /// A series that does not end at the right of the plot.
+    pub(super) fn new(name: &str, mark: Mark, colour: RGBColor) -> Entry {
+        Entry { name: name.to_string(), mark, colour, end: None }
+    }
+}
+
 /// Entries with their heights; `beside` says whether each stands at the end of its own line.
 #[derive(Debug)]
 pub(super) struct Legend {
@@ -30,24 +49,22 @@ pub(super) struct Legend {
 }
 
 impl Legend {
-    /// `height` in points is that of the whole figure.
-    pub(super) fn new(entries: &[Entry], height: f64) -> Legend {
+    /// `height` in points is that of the whole figure. Of entries with one name the first counts; without one, none.
+    pub(super) fn new(mut entries: Vec<Entry>, height: f64) -> Legend {
+        let mut names = HashSet::from([String::new()]);
+        entries.retain(|entry| names.insert(entry.name.clone()));
         let mut ends: Vec<f64> = entries.iter().filter_map(|entry| entry.end).collect();
         ends.sort_by(f64::total_cmp);
         let roomy = ends.windows(2).all(|pair| (pair[1] - pair[0]) * (height - 80.0) >= STEP);
         let beside = ends.len() == entries.len() && entries.len() <= 6 && roomy;
-        Legend { entries: entries.to_vec(), beside }
+        Legend { entries, beside }
     }
 
     /// Points needed at the right of the plot.
     pub(super) fn width(&self) -> f64 {
-        let names =
-            self.entries.iter().map(|entry| width_of(&entry.name, LABEL)).fold(0.0, f64::max);
-        match (self.entries.is_empty(), self.beside) {
-            (true, _) => 0.0,
-            (_, true) => GAP + names,
-            (_, false) => GAP + SWATCH + 5.0 + names,
-        }
+        let names = widest(self.entries.iter().map(|entry| &entry.name), LABEL);
+        let swatch = if self.beside { 0.0 } else { SWATCH + 5.0 };
+        if self.entries.is_empty() { 0.0 } else { GAP + swatch + names }
     }
 
     /// Points that a list takes from top to bottom.
@@ -55,21 +72,20 @@ impl Legend {
         if self.beside { 0.0 } else { STEP * self.entries.len() as f64 }
     }
 
-    pub(super) fn draw(&self, area: &Area, frame: &Frame) -> Painted {
-        let (width, height) = area.dim_in_pixel();
-        let room = frame.room();
-        let (top, bottom) = (pt(room.top), height as i32 - pt(room.bottom));
-        let x = width as i32 - pt(MARGIN + self.width() - GAP);
+    /// Draws the names at the right of the plotted rectangle `(x, y)`.
+    pub(super) fn draw(&self, area: &Area, (x, y): (Range<i32>, Range<i32>)) -> Painted {
+        let x = x.end + pt(GAP);
         for (index, entry) in self.entries.iter().enumerate() {
-            let list = top + pt(STEP * (index as f64 + 0.5));
-            let end = entry.end.map_or(list, |end| bottom - (end * f64::from(bottom - top)) as i32);
-            let (y, shift) = if self.beside { (end, 0) } else { (list, pt(SWATCH + 5.0)) };
-            if !self.beside {
-                swatch(area, entry, x, y)?;
+            let mut at = (x, y.start + pt(STEP * (index as f64 + 0.5)));
+            let mut ink = INK;
+            if let Some(end) = entry.end.filter(|_| self.beside) {
+                at.1 = y.end - (end * f64::from(y.end - y.start)) as i32;
+                ink = darker(entry.colour);
+            } else {
+                swatch(area, entry, at)?;
+                at.0 += pt(SWATCH + 5.0);
             }
-            let ink = if self.beside { darker(entry.colour) } else { INK };
-            let style = text(LABEL, ink).pos(at(HPos::Left, VPos::Center));
-            area.draw(&Text::new(entry.name.clone(), (x + shift, y), style))?;
+            area.draw(&Text::new(entry.name.as_str(), at, text_at(HPos::Left, LABEL, ink)))?;
         }
         Ok(())
     }
@@ -81,15 +97,13 @@ fn darker(RGBColor(r, g, b): RGBColor) -> RGBColor {
     RGBColor(dim(r), dim(g), dim(b))
 }
 
-fn swatch(area: &Area, entry: &Entry, x: i32, y: i32) -> Painted {
+fn swatch(area: &Area, entry: &Entry, (x, y): (i32, i32)) -> Painted {
     let stroke = |from: f64, to: f64| {
-        PathElement::new(vec![(x + pt(from), y), (x + pt(to), y)], line(entry.colour, 1.8))
+        PathElement::new([(x + pt(from), y), (x + pt(to), y)], line(entry.colour, 1.8))
     };
-    let block = |half: f64, opacity: f64| {
-        Rectangle::new(
-            [(x, y - pt(half)), (x + pt(SWATCH), y + pt(half))],
-            entry.colour.mix(opacity).filled(),
-        )
+    let block = |opacity: f64| {
+        let corners = [(x, y - pt(3.5)), (x + pt(SWATCH), y + pt(3.5))];
+        Rectangle::new(corners, entry.colour.mix(opacity).filled())
     };
     match entry.mark {
         Mark::Line => area.draw(&stroke(0.0, SWATCH)),
@@ -97,33 +111,8 @@ fn swatch(area: &Area, entry: &Entry, x: i32, y: i32) -> Painted {
         Mark::Points => {
             area.draw(&Circle::new((x + pt(SWATCH / 2.0), y), pt(2.8), entry.colour.filled()))
         }
-        Mark::Bars => area.draw(&block(3.5, 0.85)),
-        Mark::Band => area.draw(&block(3.5, 0.25)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn entries(ends: &[Option<f64>]) -> Vec<Entry> {
-        let entry = |end: &Option<f64>| Entry {
-            name: "name".to_string(),
-            mark: Mark::Line,
-            colour: INK,
-            end: *end,
-        };
-        ends.iter().map(entry).collect()
-    }
-
-    #[test]
-    fn names_stand_beside_their_lines_only_where_they_do_not_overlap() {
-        let beside = |ends: &[Option<f64>]| Legend::new(&entries(ends), 320.0).beside;
-        assert!(beside(&[Some(0.1), Some(0.9), Some(0.5)]));
-        assert!(!beside(&[Some(0.1), Some(0.9), Some(0.11)]), "two lines end together");
-        assert!(!beside(&[Some(0.1), None]), "a line ends before the plot does");
-        let many: Vec<_> = (0..7).map(|k| Some(f64::from(k) / 7.0)).collect();
-        assert!(!beside(&many), "seven names are a list");
-        assert_eq!(Legend::new(&[], 320.0).width(), 0.0);
+        Mark::Bars => area.draw(&block(0.85)),
+        Mark::Band => area.draw(&block(0.25)),
+        Mark::Level => Ok(()), // its name is written on it
     }
 }

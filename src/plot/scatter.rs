@@ -1,16 +1,14 @@
 //! Clouds of points in the plane.
 
-use plotters::element::Circle;
-use plotters::style::Color;
+use plotters::prelude::{Circle, Color};
 use tch::Tensor;
 
 use super::figure::Figure;
-use super::legend::Entry;
-use super::plane::{Beside, Plane, plane_setters};
-use super::polyline::Point;
-use super::series::Mark;
+use super::legend::{Entry, Mark};
+use super::plane::{Plane, plane_setters};
 use super::style::{colour, pt};
 use super::tensors;
+use super::window::Point;
 
 /// Named clouds of points, half transparent so that their density shows.
 #[derive(Clone, Debug)]
@@ -34,66 +32,21 @@ impl Scatter {
     plane_setters!();
 
     pub fn draw(&self) -> Figure {
-        let window = self.plane.window();
-        let entry = |(index, (name, _)): (usize, &(String, _))| Entry {
-            name: name.clone(),
-            mark: Mark::Points,
-            colour: colour(index),
-            end: None,
-        };
-        let entries = self.clouds.iter().enumerate().map(entry).collect();
-        self.plane.draw(&self.alt(), Beside::Names(entries), |chart| {
+        let (mut entries, mut words) = (vec![], vec![]);
+        for (index, (name, points)) in self.clouds.iter().enumerate() {
+            words.push(format!("{} points {name}", points.len()).trim_end().to_string());
+            entries.push(Entry::new(name, Mark::Points, colour(index)));
+        }
+        self.plane.draw(&words.join(", "), entries, |chart| {
+            let window = self.plane.window();
             for (index, (_, points)) in self.clouds.iter().enumerate() {
-                let style = colour(index).mix(opacity(points.len())).filled();
-                let radius = pt(1.4 * (2000.0 / points.len() as f64).powf(0.25).clamp(0.5, 1.0));
+                let count = points.len().max(1) as f64; // few points stand out, many add up
+                let style = colour(index).mix((25.0 / count.sqrt()).clamp(0.08, 0.75)).filled();
+                let radius = pt(1.4 * (2000.0 / count).powf(0.25).clamp(0.5, 1.0));
                 let seen = points.iter().filter(|point| window.holds(**point));
                 chart.draw_series(seen.map(|point| Circle::new(*point, radius, style)))?;
             }
             Ok(())
         })
-    }
-
-    fn alt(&self) -> String {
-        let clouds: Vec<_> = self
-            .clouds
-            .iter()
-            .map(|(name, points)| format!("{} points {name}", points.len()).trim_end().to_string())
-            .collect();
-        format!("{}: {}", self.plane.title, clouds.join(", "))
-    }
-}
-
-/// Few points stand out, many add up.
-pub(super) fn opacity(count: usize) -> f64 {
-    (25.0 / (count as f64).sqrt().max(1.0)).clamp(0.08, 0.75)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plot::probe;
-
-    #[test]
-    fn points_are_where_they_are_and_add_up() {
-        let places: Vec<f64> =
-            [vec![0.4, -0.3], [-0.4, 0.6].repeat(40), vec![7.0, 0.0, f64::NAN, 0.0]].concat();
-        let plot = Scatter::new("", 1.0).points("", &Tensor::from_slice(&places).view([-1, 2]));
-        let figure = plot.draw();
-        let red = |x: f64, y: f64| probe(&figure, &plot.plane, (x, y))[0];
-        assert!(red(0.4, -0.3) < 100 && red(-0.4, 0.6) < red(0.4, -0.3));
-        assert_eq!([red(-0.4, -0.3), red(0.4, 0.6), red(-0.3, 0.4)], [255; 3]);
-    }
-
-    #[test]
-    fn half_transparent_points_leave_room_for_density() {
-        assert!(opacity(50) > opacity(2000) && opacity(2000) > opacity(50_000));
-        assert!(opacity(10_000_000) > 0.05);
-        Scatter::new("", 1.0).draw();
-    }
-
-    #[test]
-    #[should_panic(expected = "wants a limit above zero, got 0")]
-    fn an_empty_square_is_refused() {
-        Scatter::new("", 0.0);
     }
 }

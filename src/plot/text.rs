@@ -1,49 +1,40 @@
 //! Text with the letters where the font's designer put them, from fonts compiled into the crate.
 
 use ab_glyph::{Font, FontRef, Glyph, PxScale, ScaleFont, point};
-use image::RgbImage;
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
-use super::raster::blend;
-
-/// Height of a capital, of the part of the line box below the baseline, and of the whole, in ems.
+/// Height of a capital above the baseline, in ems.
 pub(super) const CAPITAL: f32 = 0.73;
-const DESCENT: f32 = 0.22;
-pub(super) const BOX: f32 = CAPITAL + DESCENT;
+/// Room for what hangs below the baseline, in ems.
+pub(super) const DESCENT: f32 = 0.22;
 
-struct Fonts {
-    regular: FontRef<'static>,
-    bold: FontRef<'static>,
-    maths: FontRef<'static>,
-}
+/// Inter, its bold face, and the mathematical signs that both lack.
+static FONTS: LazyLock<[FontRef<'static>; 3]> = LazyLock::new(|| {
+    let files: [&[u8]; 3] = [
+        include_bytes!("../../assets/fonts/Inter-Regular.ttf"),
+        include_bytes!("../../assets/fonts/Inter-SemiBold.ttf"),
+        include_bytes!("../../assets/fonts/DejaVuSans-Maths.ttf"),
+    ];
+    files.map(|bytes| FontRef::try_from_slice(bytes).expect("the bundled fonts are well formed"))
+});
 
-fn fonts() -> &'static Fonts {
-    static FONTS: OnceLock<Fonts> = OnceLock::new();
-    let parse = |bytes| FontRef::try_from_slice(bytes).expect("the bundled fonts are well formed");
-    FONTS.get_or_init(|| Fonts {
-        regular: parse(include_bytes!("../../assets/fonts/Inter-Regular.ttf")),
-        bold: parse(include_bytes!("../../assets/fonts/Inter-SemiBold.ttf")),
-        maths: parse(include_bytes!("../../assets/fonts/DejaVuSans-Maths.ttf")),
-    })
-}
-
-/// A line of text, set: glyphs relative to the start of its baseline, and its width.
+/// A line of text, set: glyphs relative to the start of its baseline, and its width in pixels.
 pub(super) struct Line {
     glyphs: Vec<(&'static FontRef<'static>, Glyph)>,
     pub(super) width: f32,
-    em: f32,
+    pub(super) em: f32,
 }
 
 /// Sets `text` at `em` pixels a font size.
 pub(super) fn set(text: &str, em: f32, bold: bool) -> Line {
-    let fonts = fonts();
-    let face = if bold { &fonts.bold } else { &fonts.regular };
+    let [plain, strong, maths] = &*FONTS;
+    let face = if bold { strong } else { plain };
     let mut line = Line { glyphs: vec![], width: 0.0, em };
     for letter in text.chars() {
         let missing = |font: &FontRef| font.glyph_id(letter).0 == 0;
-        let font = if missing(face) && !missing(&fonts.maths) { &fonts.maths } else { face };
-        let scale =
-            PxScale::from(em * font.height_unscaled() / font.units_per_em().unwrap_or(2048.0));
+        let font = if missing(face) && !missing(maths) { maths } else { face };
+        let units = font.units_per_em().expect("the bundled fonts state their em");
+        let scale = PxScale::from(em * font.height_unscaled() / units);
         let mut glyph = font.glyph_id(letter).with_scale(scale);
         let advance = font.as_scaled(scale).h_advance(glyph.id);
         let accent = ('\u{300}'..='\u{36f}').contains(&letter);
@@ -53,6 +44,11 @@ pub(super) fn set(text: &str, em: f32, bold: bool) -> Line {
         line.width += advance; // that of an accent is zero
     }
     line
+}
+
+/// The width of the widest of `texts` at a font size of `em`, in the unit of `em`.
+pub(super) fn widest<'t>(texts: impl IntoIterator<Item = &'t String>, em: f64) -> f64 {
+    texts.into_iter().map(|text| f64::from(set(text, em as f32, false).width)).fold(0.0, f64::max)
 }
 
 /// Where a combining accent stands so that its ink is centred on the letter before it.
@@ -66,62 +62,15 @@ fn over_previous(line: &Line, font: &FontRef, accent: &Glyph) -> f32 {
 }
 
 impl Line {
-    /// Paints the line with the top left corner of its box at `(x, y)`.
-    pub(super) fn paint(&self, image: &mut RgbImage, x: f32, y: f32, colour: [u8; 3], alpha: f32) {
-        let baseline = (y + CAPITAL * self.em).round();
+    /// Calls `dot` with every pixel that the line covers, from the start `(x, y)` of its baseline, and how much.
+    pub(super) fn draw(&self, x: f32, y: f32, mut dot: impl FnMut(f32, f32, f32)) {
         for (font, glyph) in &self.glyphs {
             let mut glyph = glyph.clone();
-            glyph.position.x += x;
-            glyph.position.y = baseline;
-            let Some(outline) = font.outline_glyph(glyph) else {
-                continue;
-            };
-            let corner = outline.px_bounds().min;
-            outline.draw(|dx, dy, cover| {
-                let (px, py) = (corner.x as i32 + dx as i32, corner.y as i32 + dy as i32);
-                blend(image, px, py, colour, alpha * cover);
-            });
-        }
-    }
-}
-
-/// Breaks `text` between words into lines of at most `width` pixels (a longer word keeps a line of its own).
-pub(super) fn wrap(text: &str, em: f32, width: f32) -> Vec<String> {
-    let mut lines: Vec<String> = vec![];
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if set(&format!("{line} {word}"), em, false).width <= width => {
-                line.push(' ');
-                line.push_str(word);
+            glyph.position += point(x, y);
+            if let Some(outline) = font.outline_glyph(glyph) {
+                let corner = outline.px_bounds().min;
+                outline.draw(|x, y, cover| dot(corner.x + x as f32, corner.y + y as f32, cover));
             }
-            _ => lines.push(word.to_string()),
         }
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The notation of the book must not come out as empty boxes.
-    #[test]
-    fn every_symbol_of_the_book_has_a_glyph() {
-        let symbols =
-            "αβγδεηθλμνσφωΣΔΘΩᾱ√∇∑∏∫∞≈≠≤≥±×·→−–—…‖∝∼∈ℝℓ°²³⁰¹⁴⁵⁶⁷⁸⁹⁻₀₁₂₃₄₅₆₇₈₉₊₋ₜₛₙ\u{302}\u{303}";
-        let fonts = fonts();
-        for letter in symbols.chars().chain(' '..='~') {
-            let found =
-                [&fonts.regular, &fonts.maths].iter().any(|font| font.glyph_id(letter).0 != 0);
-            assert!(found, "no font has {letter:?}");
-            assert!(fonts.bold.glyph_id(letter).0 != 0 || fonts.maths.glyph_id(letter).0 != 0);
-        }
-    }
-
-    #[test]
-    fn an_accent_takes_no_room_and_width_grows_with_size() {
-        assert_eq!(set("x\u{302}", 20.0, false).width, set("x", 20.0, false).width);
-        let (small, large) = (set("alpha", 10.0, false).width, set("alpha", 20.0, false).width);
-        assert!((large / small - 2.0).abs() < 1e-4);
     }
 }

@@ -1,37 +1,27 @@
 //! The ways that points take from noise to data.
 
-use plotters::element::Circle;
-use plotters::prelude::PathElement;
-use plotters::style::Color;
+use plotters::prelude::{Circle, Color, PathElement, RGBColor};
 use tch::Tensor;
 
-use super::axes::Chart;
-use super::figure::{Figure, Painted};
-use super::heat::Colours;
-use super::legend::Entry;
-use super::plane::{Beside, Plane, plane_setters};
-use super::polyline::Point;
-use super::series::Mark;
-use super::style::{FAINT_INK, INK, line, pt};
+use super::figure::Figure;
+use super::legend::{Entry, Mark};
+use super::plane::{Plane, plane_setters};
+use super::style::{FAINT_INK, INK, line, pt, viridis};
 use super::tensors;
-
-/// Steps of colour from the start of a trajectory to its end.
-const SHADES: usize = 24;
+use super::window::Point;
 
 /// Points that move: a thin line each, its colour running from light at the start to dark at the end.
 #[derive(Clone, Debug)]
 pub struct Trajectories {
     plane: Plane,
-    /// One list of places a particle.
+    /// One list of places a particle, of one place at least.
     ways: Vec<Vec<Point>>,
-    ends: (String, String),
 }
 
 impl Trajectories {
     /// The square [-limit, limit] on both axes.
     pub fn new(title: impl Into<String>, limit: f64) -> Self {
-        let ends = ("start".to_string(), "end".to_string());
-        Self { plane: Plane::new(title.into(), limit), ways: vec![], ends }
+        Self { plane: Plane::new(title.into(), limit), ways: vec![] }
     }
 
     /// Adds the particles of `steps`: positions `[N, 2]` at the first step, the second, and so on.
@@ -49,109 +39,39 @@ impl Trajectories {
                 "step 0 of a trajectory has {count} points, step {index} has {found}"
             );
         }
-        self.ways
-            .extend((0..count).map(|particle| places.iter().map(|step| step[particle]).collect()));
-        self
-    }
-
-    /// What the first and the last places are called in the legend: "start" and "end" unless told.
-    pub fn ends(mut self, start: impl Into<String>, end: impl Into<String>) -> Self {
-        self.ends = (start.into(), end.into());
-        self
-    }
-
-    /// Shows where the points `[N, 2]` are, pale, behind everything else.
-    pub fn behind(mut self, points: &Tensor) -> Self {
-        self.plane.put_behind(&tensors::points("a density", points));
+        let way = |particle: usize| places.iter().map(|step| step[particle]).collect();
+        self.ways.extend((0..count).map(way));
         self
     }
 
     plane_setters!();
 
     pub fn draw(&self) -> Figure {
-        let entry = |name: &String, colour| Entry {
-            name: name.clone(),
-            mark: Mark::Points,
-            colour,
-            end: None,
-        };
-        let entries = vec![entry(&self.ends.0, FAINT_INK), entry(&self.ends.1, INK)];
-        let alt = format!("{}: {} trajectories", self.plane.title, self.ways.len());
-        self.plane.draw(&alt, Beside::Names(entries), |chart| {
-            for way in &self.ways {
-                self.paint_way(chart, way)?;
-            }
+        let (start, end) = (("start", FAINT_INK), ("end", INK));
+        let entries = [start, end].map(|(name, ink)| Entry::new(name, Mark::Points, ink));
+        let what = format!("{} trajectories", self.ways.len());
+        self.plane.draw(&what, entries.into(), |chart| {
             let window = self.plane.window();
-            let dots = |pick: fn(&[Point]) -> Option<&Point>| {
-                let places: Vec<Point> =
-                    self.ways.iter().filter_map(|way| pick(way)).copied().collect();
-                places.into_iter().filter(move |place| window.holds(*place))
+            for way in &self.ways {
+                let segments = way.len() - 1;
+                let shades = segments.min(24); // steps of colour
+                for shade in 0..shades {
+                    let (from, to) = (segments * shade / shades, segments * (shade + 1) / shades);
+                    let age = (shade as f64 + 0.5) / shades as f64;
+                    let style = line(viridis(0.9 - 0.8 * age), 0.8);
+                    let pieces = window.pieces(&way[from..=to]).into_iter();
+                    chart.draw_series(pieces.map(|piece| PathElement::new(piece, style)))?;
+                }
+            }
+            let dot = |place: &Point, radius: f64, opacity: f64, ink: RGBColor| {
+                let circle = Circle::new(*place, pt(radius), ink.mix(opacity).filled());
+                window.holds(*place).then_some(circle)
             };
-            let start = FAINT_INK.mix(0.45).filled();
-            chart.draw_series(
-                dots(|way| way.first()).map(|place| Circle::new(place, pt(1.2), start)),
-            )?;
-            chart.draw_series(
-                dots(|way| way.last()).map(|place| Circle::new(place, pt(1.7), INK.filled())),
-            )?;
+            let starts = self.ways.iter().map(|way| &way[0]);
+            chart.draw_series(starts.filter_map(|place| dot(place, 1.2, 0.45, FAINT_INK)))?;
+            let ends = self.ways.iter().map(|way| &way[way.len() - 1]);
+            chart.draw_series(ends.filter_map(|place| dot(place, 1.7, 1.0, INK)))?;
             Ok(())
         })
-    }
-
-    fn paint_way(&self, chart: &mut Chart, way: &[Point]) -> Painted {
-        let segments = way.len().saturating_sub(1);
-        let shades = SHADES.min(segments);
-        for shade in 0..shades {
-            let (first, last) = (segments * shade / shades, segments * (shade + 1) / shades);
-            let age = (shade as f64 + 0.5) / shades as f64;
-            let style = line(Colours::Viridis.at(0.9 - 0.8 * age), 0.8);
-            let pieces = self.plane.window().pieces(&way[first..=last]);
-            chart.draw_series(pieces.into_iter().map(|piece| PathElement::new(piece, style)))?;
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plot::probe;
-    use tch::{Device, Kind};
-
-    fn at(x: f64, y: f64) -> Tensor {
-        Tensor::from_slice(&[x, y]).view([1, 2])
-    }
-
-    #[test]
-    fn a_way_is_light_at_its_start_and_dark_at_its_end() {
-        let steps: Vec<_> = (0..=40).map(|k| at(-0.8 + 0.04 * f64::from(k), 0.5)).collect();
-        let plot = Trajectories::new("", 1.0).steps(&steps).ends("", "");
-        let figure = plot.draw();
-        let light = |x: f64, y: f64| {
-            probe(&figure, &plot.plane, (x, y))
-                .iter()
-                .map(|channel| u32::from(*channel))
-                .sum::<u32>()
-        };
-        assert!(light(-0.6, 0.5) > light(0.6, 0.5) + 60);
-        assert!(light(0.8, 0.5) < 150, "the end is marked");
-        assert!(
-            light(-0.6, 0.5) < 700 && light(-0.6, -0.5) > 700,
-            "the line is where its points are"
-        );
-    }
-
-    #[test]
-    fn short_broken_and_empty_ways_are_drawn() {
-        Trajectories::new("", 1.0).draw();
-        Trajectories::new("", 1.0).steps(&[at(0.0, 0.0)]).draw();
-        Trajectories::new("", 1.0).steps(&[at(0.0, f64::NAN), at(9.0, 0.0), at(0.0, 0.0)]).draw();
-    }
-
-    #[test]
-    #[should_panic(expected = "step 0 of a trajectory has 3 points, step 1 has 2")]
-    fn particles_cannot_vanish() {
-        let of = |n: i64| Tensor::zeros([n, 2], (Kind::Float, Device::Cpu));
-        let _ = Trajectories::new("", 1.0).steps(&[of(3), of(2)]);
     }
 }

@@ -14,7 +14,7 @@ use tch::Tensor;
 /// of the noise predicted at both ends. The last step, to the clean level, where no noise is
 /// predicted, is DDIM's.
 ///
-/// Two evaluations a step, one for the last: `2 n - 1` for `n` steps. Draws no noise.
+/// Two evaluations per step, one for the last: `2 n - 1` for `n` steps. Draws no noise.
 ///
 /// # Shapes
 /// `x_T` and the result: `[B, ...]`. `path` falls from the level of `x_T` to the clean one.

@@ -79,14 +79,6 @@ impl Progress {
         }
     }
 
-    /// Prints `text` on a line of its own, above the bar if there is one.
-    pub fn note(&self, text: impl Display) {
-        match &self.shown {
-            Shown::Bar { bar, .. } => bar.suspend(|| say(&text)),
-            Shown::Lines(_) => say(&text),
-        }
-    }
-
     /// The last line: steps, time, speed and `message`.
     pub fn finish(self, message: impl Display) {
         let seconds = self.started.elapsed().as_secs_f64();

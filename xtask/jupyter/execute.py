@@ -1,86 +1,130 @@
-"""Runs cells through the Rust kernel and says what happens, one JSON object a line.
+"""This program runs notebooks through the Rust kernel, without a window.
 
-In, on standard input: {"folder": where the kernel starts, "cells": [{"source", "limit"}, ...],
-"most": bytes of output that a cell may have, "go_on": whether a cell that failed is followed by
-the next}.
-Out, while it happens: {"cell": 0, "output": {...}} for each output, in Jupyter's own form, and
-{"cell": 0, "status": "ok", "seconds": 1.2} at the end of each cell; other states are "error",
-and "timeout", "excess" (of output) and "died", after which no cell follows. What is right or wrong
-is not judged here.
+`execute.py FILE TO FOLDER` runs all cells of FILE with FOLDER as the kernel's working directory and
+saves the notebook with its outputs as TO; it fails with one line for each cell that is not as it
+should be. `execute.py --broken FOLDER` fails unless each fault of broken.toml is seen.
 """
 
+import asyncio
 import json
-import queue
 import sys
 import time
+import tomllib
+from pathlib import Path
 
-from jupyter_client.manager import KernelManager
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+import document
 
 START = 120  # seconds until a kernel must answer
+FIRST = 3600  # seconds for the first cell, in which the crate and torch-sys may have to compile
+OTHER = 120  # seconds for any other cell: a reader waits for it, on a slower machine than this
 LATE = 0.3  # seconds in which what a cell wrote to stderr may arrive after its end
-LAST = ("timeout", "excess", "died")
-KINDS = ("stream", "display_data", "execute_result", "error")
 
 
-def say(**line):
-    print(json.dumps(line), flush=True)
+class Client(NotebookClient):
+    """Stops a cell that puts out too much, and waits a moment for outputs after a cell's end."""
+
+    written = 0
+    ended = None
+
+    async def _async_poll_output_msg(self, *cell):
+        self.written, self.ended = 0, None
+        await super()._async_poll_output_msg(*cell)
+        self.ended = time.monotonic()
+        try:
+            await asyncio.wait_for(super()._async_poll_output_msg(*cell), LATE)
+        except asyncio.TimeoutError:
+            pass
+
+    def output(self, *message):
+        output = super().output(*message)
+        self.written += len(json.dumps(output))
+        if self.written > document.MOST:
+            self.task_poll_for_reply.cancel()
+        return output
 
 
-def message(get, seconds):
-    """The next message, or None after `seconds`."""
-    try:
-        return get(timeout=seconds)
-    except queue.Empty:
-        return None
-
-
-def run(manager, client, cell, work, most):
-    asked = client.execute(work["source"], allow_stdin=False)
-    started = time.monotonic()
-    end, idle_at, written = started + work["limit"], None, 0
-    # The clock is read before each message: a cell that never stops printing ends here too.
-    while time.monotonic() < end:
-        told = message(client.get_iopub_msg, 0.1)
-        if told is None and not manager.is_alive():
-            return "died", time.monotonic() - started
-        if told is None or told["parent_header"].get("msg_id") != asked:
-            continue
-        kind, content = told["msg_type"], told["content"]
-        if kind == "status" and content["execution_state"] == "idle":
-            idle_at = time.monotonic()
-            end = idle_at + LATE
-        elif kind in KINDS:
-            content.pop("transient", None)
-            output = {"output_type": kind, **content}
-            written += len(json.dumps(output))
-            if written > most:
-                return "excess", time.monotonic() - started
-            say(cell=cell, output=output)
-    if idle_at is None:
-        return "timeout", time.monotonic() - started
-    while reply := message(client.get_shell_msg, 10):
-        if reply["parent_header"].get("msg_id") == asked:
-            return reply["content"]["status"], idle_at - started
-    return "died", idle_at - started
-
-
-def main():
-    job = json.load(sys.stdin)
-    manager = KernelManager(kernel_name="rust")
-    # Standard output belongs to this program's own lines.
-    manager.start_kernel(cwd=job["folder"], stdout=sys.stderr)
-    client = manager.client()
-    client.start_channels()
-    try:
-        client.wait_for_ready(timeout=START)
-        for cell, work in enumerate(job["cells"]):
-            status, seconds = run(manager, client, cell, work, job["most"])
-            say(cell=cell, status=status, seconds=seconds)
-            if status in LAST or status != "ok" and not job["go_on"]:
+def run(name, cells, limits, folder, goes_on):
+    """Runs the cells in one fresh kernel, gives them their outputs, and returns how each ended."""
+    print(name, flush=True)
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    client = Client(notebook, kernel_name="rust", startup_timeout=START)
+    client.shutdown_kernel = "immediate"
+    ends = []
+    # Standard error is for what is wrong with the notebook alone.
+    with client.setup_kernel(cwd=folder, stderr=sys.stdout):
+        for index, (cell, client.timeout) in enumerate(zip(cells, limits)):
+            started, status = time.monotonic(), "ok"
+            try:
+                client.execute_cell(cell, index)
+            except CellExecutionError:
+                status = "error"
+            except CellTimeoutError:
+                status = "timeout"
+            except DeadKernelError:
+                status = "excess" if client.written > document.MOST else "died"
+            seconds = (client.ended or time.monotonic()) - started
+            ends.append((status, seconds))
+            failed = "" if status == "ok" else ", FAILED"
+            print(f"  cell {index + 1}: {duration(seconds)}{failed}", flush=True)
+            if status not in ("ok", "error") or status == "error" and not goes_on:
                 break
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
+    return ends
 
 
-main()
+def duration(seconds):
+    if seconds < 120:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds // 60:.0f} min {seconds % 60 // 1:02.0f} s"
+
+
+def complaints(cells, ends):
+    """One line for each cell that is not as it should be; what follows a failure has not run."""
+    for number, (cell, end) in enumerate(zip(cells, ends), 1):
+        if told := document.complaint(cell, *end):
+            yield f"cell {number}: {told}"
+
+
+def execute(path, to, folder):
+    notebook = nbformat.read(path, as_version=4)
+    cells = document.code_cells(notebook)
+    limits = [FIRST] + [OTHER] * len(cells)
+    ends = run(path.name, cells, limits, folder, goes_on=False)
+    told = [f"{path.name}, {complaint}" for complaint in complaints(cells, ends)]
+    if not told:
+        document.write(notebook, to)
+    return "\n".join(told) or None
+
+
+def check_broken(folder):
+    page = tomllib.loads(Path(__file__).with_name("broken.toml").read_text())
+    count = 0
+    for notebook in page["notebook"]:
+        wanted = notebook["cell"]
+        cells = [nbformat.v4.new_code_cell(cell["source"]) for cell in wanted]
+        for cell, is_figure in zip(cells, (cell.get("figure") for cell in wanted)):
+            cell.metadata.tags = [document.FIGURE] if is_figure else []
+        limits = [OTHER] * (len(cells) - 1) + [notebook["seconds"]]
+        ends = run(notebook["name"], cells, limits, folder, goes_on=True)
+        if len(ends) != len(cells):
+            return f"{len(ends)} of {len(cells)} cells ran"
+        for cell, end, expected in zip(cells, ends, (cell.get("complaint") for cell in wanted)):
+            found = document.complaint(cell, *end)
+            if (expected is None) != (found is None) or (expected or "") not in (found or ""):
+                told = f"should have led to {expected!r}, and the runner says {found!r}"
+                return f"`{cell.source}` {told}"
+        count += len(cells)
+    print(f"  each of {count} broken cells is seen for what it is")
+    return None
+
+
+if __name__ == "__main__":
+    try:
+        if sys.argv[1] == "--broken":
+            sys.exit(check_broken(sys.argv[2]))
+        sys.exit(execute(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]))
+    except (RuntimeError, ValueError) as error:
+        sys.exit(str(error))

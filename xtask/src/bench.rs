@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: how fast training and sampling are here, beside what the processor can do.
+//! `cargo xtask bench` measures how fast training and sampling are here, beside what the processor can do.
 
 use crate::repo::Repo;
 use crate::setup;

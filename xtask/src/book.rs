@@ -1,8 +1,8 @@
-//! `cargo xtask book`: builds the book with tools/book, which says what is wrong by file and line.
+//! `cargo xtask book` builds the book with tools/book, which says what is wrong by file and line.
 
+use crate::process::replace_with;
 use crate::repo::Repo;
 use anyhow::Result;
-use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 #[derive(clap::Args)]
@@ -20,8 +20,7 @@ pub fn run(repo: &Repo, options: &Options) -> Result<()> {
     if options.serve {
         cargo.args(["--", "--serve", "--port", &options.port.to_string()]);
     }
-    // This process becomes cargo, and cargo the builder: exit code and Ctrl-C need no forwarding.
-    Err(anyhow::Error::new(cargo.exec()).context("cargo does not start"))
+    replace_with(cargo)
 }
 
 /// The builder of the book, compiled beside the xtask: what links libtorch waits for nothing here.

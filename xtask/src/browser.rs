@@ -1,8 +1,9 @@
-//! The built book in a real browser: tests/browser/book.mjs reads every page as a reader would.
+//! This stage opens the built book in a browser, where tests/browser/book.mjs reads every page.
 
-use crate::fetch::run_client;
+use crate::files;
+use crate::process::{output_of, run_client, version};
 use crate::repo::Repo;
-use crate::setup::needs::install_hint;
+use crate::setup::prerequisites::install_hint;
 use crate::ui::duration;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
@@ -38,30 +39,26 @@ fn chromium() -> Result<PathBuf> {
     if let Some(chosen) = std::env::var_os("CHROME") {
         return Ok(chosen.into());
     }
-    let mac = Path::new("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome");
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    let mut candidates =
-        BROWSERS.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
-    let found = candidates.find(|path| path.is_file());
-    found.or_else(|| mac.is_file().then(|| mac.to_owned())).with_context(|| {
-        format!(
-            "the book's browser test needs Chromium: {}",
-            install_hint("chromium", "chromium", "brew install --cask chromium")
-        )
+    let in_path = |name: &&str| {
+        std::env::split_paths(&path).map(move |dir| dir.join(name)).find(|path| path.is_file())
+    };
+    let mac = PathBuf::from("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome");
+    let found = BROWSERS.iter().find_map(in_path).or(Some(mac).filter(|path| path.is_file()));
+    found.with_context(|| {
+        let hint = install_hint("chromium", "chromium", "brew install --cask chromium");
+        format!("the book's browser test needs Chromium: {hint}")
     })
 }
 
 fn node() -> Result<()> {
     let hint = install_hint("nodejs npm", "nodejs npm", "brew install node");
-    let output = Command::new("node").arg("--version").output();
-    let Some(output) = output.ok().filter(|output| output.status.success()) else {
-        bail!("the book's browser test needs node {NODE} or newer: {hint}");
-    };
-    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    match text.trim_start_matches('v').split('.').next().and_then(|major| major.parse().ok()) {
-        Some(NODE..) => Ok(()),
-        _ => bail!("node is {text}, and the book's browser test needs {NODE} or newer: {hint}"),
+    match output_of("node", &["--version"]) {
+        Some(text) if version(&text) >= Some((NODE, 0)) => Ok(()),
+        Some(text) => {
+            bail!("node is {text}, and the book's browser test needs {NODE} or newer: {hint}")
+        }
+        None => bail!("the book's browser test needs node {NODE} or newer: {hint}"),
     }
 }
 
@@ -72,11 +69,8 @@ fn install(sources: &Path, folder: &Path) -> Result<()> {
     let stamp = folder.join("complete");
     let wanted =
         std::fs::read(sources.join(lock)).with_context(|| format!("cannot read {lock}"))?;
-    for entry in std::fs::read_dir(sources)? {
-        let entry = entry?;
-        if entry.file_type()?.is_file() {
-            std::fs::copy(entry.path(), folder.join(entry.file_name()))?;
-        }
+    for file in files::entries(sources).filter(|path| path.is_file()) {
+        std::fs::copy(&file, folder.join(files::name(&file)))?;
     }
     if std::fs::read(&stamp).is_ok_and(|found| found == wanted) {
         return Ok(());

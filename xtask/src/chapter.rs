@@ -1,9 +1,9 @@
-//! `cargo chapter NN`: sets up what is missing, builds, runs.
+//! `cargo chapter NN` sets up what is missing, builds the chapter and runs it.
 
+use crate::process::replace_with;
 use crate::repo::{Binary, Repo};
 use crate::setup;
 use anyhow::{Result, bail};
-use std::os::unix::process::CommandExt;
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -32,8 +32,7 @@ pub fn run(repo: &Repo, options: &Options) -> Result<()> {
     cargo.args(["run", "--bin", &chapter.name, "--"]).args(&options.flags);
     // Relative paths in the flags mean what they mean in the user's shell.
     cargo.current_dir(std::env::current_dir()?);
-    // This process becomes cargo, and cargo the chapter: exit code and Ctrl-C need no forwarding.
-    Err(anyhow::Error::new(cargo.exec()).context("cargo does not start"))
+    replace_with(cargo)
 }
 
 /// The binaries that are chapters: `ch` and two digits.
@@ -85,32 +84,31 @@ mod tests {
 
     #[test]
     fn a_chapter_goes_by_number_or_name() {
-        let chapters = some();
-        for asked in ["1", "01", "ch01", "ch1", "ch01-forward", "forward"] {
-            assert_eq!(
-                pick(&chapters, asked).map(|c| c.name.as_str()),
-                Some("ch01-forward"),
-                "{asked}"
-            );
+        for (names, found) in [
+            ("1 01 ch01 ch1 ch01-forward forward", Some("ch01-forward")),
+            ("10 latent", Some("ch10-latent")),
+            ("3 0 ch latent-x 00", None),
+        ] {
+            for asked in names.split(' ') {
+                let chapters = some();
+                let chapter = pick(&chapters, asked).map(|chapter| chapter.name.as_str());
+                assert_eq!(chapter, found, "{asked}");
+            }
         }
-        assert_eq!(pick(&chapters, "10").unwrap().name, "ch10-latent");
-        for asked in ["3", "0", "", "ch", "latent-x", "00"] {
-            assert!(pick(&chapters, asked).is_none(), "{asked}");
-        }
+        assert!(pick(&some(), "").is_none());
     }
 
     #[test]
     fn only_numbered_binaries_are_chapters() {
-        assert_eq!(number("ch07-x"), Some(7));
-        assert_eq!(number("chart"), None);
-        assert_eq!(number("from-noise"), None);
+        for (name, found) in [("ch07-x", Some(7)), ("chart", None), ("from-noise", None)] {
+            assert_eq!(number(name), found);
+        }
     }
 
     #[test]
     fn the_listing_names_every_chapter() {
         let text = listing(&some());
-        assert_eq!(text.lines().count(), 3);
-        assert!(text.contains("ch02-reverse"));
+        assert!(text.lines().count() == 3 && text.contains("ch02-reverse"), "{text}");
         assert!(listing(&[]).contains("no chapter"));
     }
 }

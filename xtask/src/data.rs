@@ -1,4 +1,4 @@
-//! Data sets: named files, fetched, verified, put in place whole or not at all.
+//! `cargo xtask data` fetches data sets, verifies them and puts them in place whole or not at all.
 
 mod install;
 mod manifest;
@@ -6,7 +6,7 @@ mod source;
 
 use crate::repo::Repo;
 use crate::ui::size;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use manifest::{Manifest, Set};
 use std::path::{Path, PathBuf};
 
@@ -33,10 +33,8 @@ pub fn run(repo: &Repo, options: &Options) -> Result<()> {
             failures.push(format!("{error:#}"));
         }
     }
-    if failures.is_empty() {
-        return Ok(());
-    }
-    bail!("{}", failures.join("\n"));
+    ensure!(failures.is_empty(), "{}", failures.join("\n"));
+    Ok(())
 }
 
 /// Puts the files of `set` into `dest`, unless they are there already.
@@ -90,18 +88,18 @@ fn fetch(set: &Set, stage: &Path, dest: &Path) -> Result<()> {
 
 /// What to do when no source answers.
 fn by_hand(set: &Set, dest: &Path) -> String {
-    let name = &set.name;
-    let mut text = format!("{name}: no source answered. Get elsewhere, plain or gzipped:\n");
-    for (file, size, sha256) in set.wanted() {
-        text += &format!("  {file}  {size} bytes  sha256 {sha256}\n");
-    }
-    for source in &set.sources {
-        text += &format!("  from {source}\n");
-    }
-    text += &format!("then run `cargo xtask data {name} --from FOLDER`, which puts ");
+    let (name, dest) = (&set.name, dest.display());
+    let wanted: String = (set.wanted().iter())
+        .map(|(file, size, sha256)| format!("  {file}  {size} bytes  sha256 {sha256}\n"))
+        .collect();
+    let sources: String = set.sources.iter().map(|source| format!("  from {source}\n")).collect();
     let files: Vec<&str> = set.files.iter().map(|file| file.name.as_str()).collect();
-    text += &format!("{} into {}; ", files.join(", "), dest.display());
-    text + "set FROM_NOISE_DATA for another place"
+    let files = files.join(", ");
+    format!(
+        "{name}: no source answered. Get elsewhere, plain or gzipped:\n{wanted}{sources}\
+         then run `cargo xtask data {name} --from FOLDER`, which puts {files} into {dest}; \
+         set FROM_NOISE_DATA for another place"
+    )
 }
 
 #[cfg(test)]

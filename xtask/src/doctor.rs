@@ -1,16 +1,11 @@
-//! `cargo xtask doctor`: what this machine has, what is wrong with it, and what to do about it.
+//! `cargo xtask doctor` tells what this machine has, what is wrong with it, and what to do about it.
 
 mod checks;
-mod environment;
-mod explain;
-mod finding;
-mod gpu;
-mod probe;
+mod page;
 
 use crate::repo::Repo;
 use anyhow::Result;
-use finding::Verdict;
-use std::io::Read;
+use page::Verdict;
 use std::process::ExitCode;
 
 #[derive(clap::Args)]
@@ -22,12 +17,10 @@ pub struct Options {
 
 pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     if let Some(text) = &options.explain {
-        return explain_text(text);
+        return explain(text);
     }
     let mut worst = Verdict::Ok;
-    for section in
-        [checks::tools, checks::libtorch, checks::build, gpu::all, checks::machine, checks::extras]
-    {
+    for section in checks::ALL {
         for finding in section(repo) {
             println!("{finding}");
             worst = worst.max(finding.verdict);
@@ -45,21 +38,20 @@ pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     Ok(if worst == Verdict::Fail { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn explain_text(text: &str) -> Result<ExitCode> {
-    let mut text = text.to_owned();
-    if text == "-" {
-        text.clear();
-        std::io::stdin().read_to_string(&mut text)?;
-    }
-    let known = explain::explain(&text);
+fn explain(text: &str) -> Result<ExitCode> {
+    let text = match text {
+        "-" => std::io::read_to_string(std::io::stdin())?,
+        text => text.to_owned(),
+    };
+    let known = page::explain(&text);
     if known.is_empty() {
         println!(
             "This message is not among the known ones. `cargo xtask doctor` looks at the machine itself."
         );
         return Ok(ExitCode::FAILURE);
     }
-    for symptom in known {
-        println!("{}\n  fix: {}\n", symptom.cause, symptom.fix);
+    for message in known {
+        println!("{}\n  fix: {}\n", message.cause, message.fix);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,12 +1,13 @@
-//! What the README's two commands cost on a fresh machine: `cargo xtask first-run`.
+//! `cargo xtask first-run` measures what the README's two commands cost on a fresh machine.
 //!
 //! Clones the committed tree into a scratch folder, gives it an empty cargo home (so that every
 //! crate is downloaded again) and no libtorch, runs them, and writes time, peak memory
 //! and disk into results/setup/.
 
+use crate::files;
 use crate::repo::Repo;
-use crate::scratch::Scratch;
 use anyhow::{Context, Result, bail};
+use nix::sys::resource::{UsageWho, getrusage};
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -22,7 +23,7 @@ pub struct Options {
 }
 
 pub fn run(repo: &Repo, options: &Options) -> Result<()> {
-    let scratch = Scratch::new("first-run")?;
+    let scratch = tempfile::Builder::new().prefix("from-noise-first-run-").tempdir()?;
     let clone = scratch.path().join("from-noise");
     let status =
         Command::new("git").arg("clone").arg("--quiet").arg(&repo.root).arg(&clone).status();
@@ -51,11 +52,9 @@ fn time(repo: &Repo, clone: &Path, scratch: &Path, words: &[&str]) -> Result<(f6
     if !cargo.status().context("cargo does not start")?.success() {
         bail!("cargo {} failed in the fresh clone", words.join(" "));
     }
-    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    // SAFETY: `usage` is a valid rusage to write to.
-    unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, &mut usage) };
+    let largest = getrusage(UsageWho::RUSAGE_CHILDREN)?.max_rss() as f64;
     let unit = if cfg!(target_os = "macos") { 1.0 } else { 1024.0 };
-    Ok((started.elapsed().as_secs_f64() / 60.0, usage.ru_maxrss as f64 * unit / 1e9))
+    Ok((started.elapsed().as_secs_f64() / 60.0, largest * unit / 1e9))
 }
 
 fn disk_gb(dir: &Path) -> Result<f64> {
@@ -67,7 +66,6 @@ fn disk_gb(dir: &Path) -> Result<f64> {
 
 fn write(repo: &Repo, rows: &str, flag: &str) -> Result<()> {
     let dir = repo.root.join("results/setup");
-    std::fs::create_dir_all(&dir)?;
     let cores = std::thread::available_parallelism()?.get();
     let date = Command::new("date").args(["-u", "+%F"]).output().context("date does not start")?;
     let sidecar = serde_json::json!({
@@ -79,10 +77,8 @@ fn write(repo: &Repo, rows: &str, flag: &str) -> Result<()> {
         "date": String::from_utf8_lossy(&date.stdout).trim(),
     });
     let json = format!("{}\n", serde_json::to_string_pretty(&sidecar)?);
-    for (name, text) in [("first-run.csv", rows), ("first-run.csv.json", &json)] {
-        let beside = dir.join(format!("{name}.tmp"));
-        std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, dir.join(name)))?;
-    }
+    files::write(&dir.join("first-run.csv"), rows)?;
+    files::write(&dir.join("first-run.csv.json"), &json)?;
     println!(
         "{rows}wrote results/setup/first-run.csv; `cargo xtask readme` puts it into the README"
     );

@@ -1,4 +1,4 @@
-//! Set-up and automation of from-noise: `cargo setup`, `cargo chapter NN`, `cargo xtask ...`.
+//! The xtask sets up and automates from-noise: `cargo setup`, `cargo chapter NN`, `cargo xtask ...`.
 
 #[cfg(not(unix))]
 compile_error!("from-noise builds on Linux and macOS; on Windows use WSL2");
@@ -11,12 +11,13 @@ mod data;
 mod doc;
 mod doctor;
 mod fetch;
+mod files;
 mod first_run;
 mod lock;
 mod notebooks;
+mod process;
 mod readme;
 mod repo;
-mod scratch;
 mod setup;
 mod test;
 mod ui;

@@ -1,18 +1,18 @@
-//! `cargo xtask notebook [NN] [--execute]`: the notebooks, opened in JupyterLab or run without it.
+//! `cargo xtask notebook [NN] [--execute]` opens the notebooks in JupyterLab or runs them without it.
 
 mod compile;
-mod document;
-mod execute;
-mod judge;
 mod jupyter;
 pub mod kernel;
-mod selftest;
 
+use crate::process;
 use crate::repo::Repo;
-use crate::{chapter, setup};
-use anyhow::{Result, bail};
+use crate::setup::prerequisites::install_hint;
+use crate::{chapter, files, setup};
+use anyhow::{Context, Result, ensure};
 pub use compile::{check as compiles, crates};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -29,12 +29,16 @@ pub struct Options {
 pub fn run(repo: &Repo, options: &Options) -> Result<()> {
     let mut paths = all(repo);
     if let Some(asked) = &options.number {
-        let chosen = paths.iter().find(|path| chapter::is(&stem(path), asked)).cloned();
-        let Some(chosen) = chosen else {
-            let names: Vec<String> = paths.iter().map(|path| name(path)).collect();
-            bail!("there is no notebook {asked}; these are here: {}", names.join(", "));
-        };
-        paths = vec![chosen];
+        let names: Vec<String> = paths.iter().map(|path| files::name(path)).collect();
+        paths.retain(|path| {
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+            chapter::is(&stem.replace('_', "-"), asked)
+        });
+        ensure!(
+            !paths.is_empty(),
+            "there is no notebook {asked}; these are here: {}",
+            names.join(", ")
+        );
     }
     setup::ensure(repo)?;
     if !options.execute {
@@ -45,52 +49,62 @@ pub fn run(repo: &Repo, options: &Options) -> Result<()> {
     for path in &paths {
         if let Err(error) = execute(repo, path, path) {
             eprintln!("{error:#}");
-            failed.push(name(path));
+            failed.push(files::name(path));
         }
     }
-    if !failed.is_empty() {
-        bail!("not saved, for the reason above: {}", failed.join(", "));
-    }
+    ensure!(failed.is_empty(), "not saved, for the reason above: {}", failed.join(", "));
     Ok(())
 }
 
 /// The notebooks of the repository, sorted.
 pub fn all(repo: &Repo) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(repo.root.join("notebooks")).into_iter().flatten().flatten();
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    let mut paths: Vec<PathBuf> = files::entries(&repo.root.join("notebooks")).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "ipynb"));
     paths.sort();
     paths
 }
 
 /// Fails unless the outputs in the notebook are those of its cells, saved by `--execute`.
-pub fn outputs_are_its_own(path: &Path) -> Result<()> {
-    document::Notebook::read(path)?.check_saved(path)
+pub fn check_saved(repo: &Repo, path: &Path) -> Result<()> {
+    let mut python = Command::new("python3");
+    python.arg(repo.root.join("xtask/jupyter/document.py")).arg(path);
+    let install = install_hint("python3", "python3", "brew install python");
+    let (status, printed) = process::run(&mut python, &install, &mut |_, _| {})?;
+    ensure!(status.success(), "{}", printed.trim());
+    Ok(())
 }
 
 /// Runs all cells of `path` in a fresh kernel and saves the notebook with its outputs as `to`.
 pub fn execute(repo: &Repo, path: &Path, to: &Path) -> Result<()> {
-    let mut notebook = document::Notebook::read(path)?;
-    let runs = execute::run(repo, &name(path), &notebook.cells()?, execute::Failure::Ends)?;
-    let complaints = judge::complaints(&notebook.cells()?, &runs);
-    if !complaints.is_empty() {
-        let lines: Vec<String> =
-            complaints.iter().map(|complaint| format!("{}, {complaint}", name(path))).collect();
-        bail!("{}", lines.join("\n"));
-    }
-    notebook.put(runs.into_iter().map(|run| run.outputs).collect())?;
-    notebook.write(to)
+    run_cells(repo, &[path.as_ref(), to.as_ref()])
 }
 
 /// Fails unless each way in which a cell can go wrong unseen is caught, with a real kernel.
-pub fn selftest(repo: &Repo) -> Result<()> {
-    selftest::run(repo)
+pub fn execute_broken(repo: &Repo) -> Result<()> {
+    run_cells(repo, &["--broken".as_ref()])
 }
 
-fn name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+fn run_cells(repo: &Repo, arguments: &[&OsStr]) -> Result<()> {
+    jupyter::kernel(repo)?;
+    let mut python = jupyter::executor(repo)?;
+    python.arg(repo.root.join("xtask/jupyter/execute.py")).args(arguments);
+    python.arg(repo.root.join("notebooks")).stderr(Stdio::piped());
+    let child = python.spawn().context("Python does not start")?;
+    let output = child.wait_with_output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
+    Ok(())
 }
 
-fn stem(path: &Path) -> String {
-    path.file_stem().unwrap_or_default().to_string_lossy().replace('_', "-")
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tests_of_the_python_half_pass() {
+        let repo = Repo::find().unwrap();
+        let mut python = Command::new("python3");
+        python.args(["-B", "-m", "unittest", "discover"]).arg(repo.root.join("xtask/jupyter"));
+        let (status, printed) = process::run(&mut python, "", &mut |_, _| {}).unwrap();
+        assert!(status.success() && printed.contains("Ran 4 tests"), "{printed}");
+    }
 }

@@ -1,10 +1,11 @@
-//! The README's tables are written from results/, never typed: `cargo xtask readme`.
+//! `cargo xtask readme` writes the README's tables from results/, so that no number is typed.
 //!
 //! A block `<!-- table results/x.csv -->` ... `<!-- end -->` holds the CSV as a Markdown table and
 //! one line that says how it was made, from the sidecar `results/x.csv.json`. After the file's name
 //! may stand which columns it shows, under which heading and with how many decimals:
 //! `<!-- table results/x.csv: steps | fid_lenet as FID .1 -->`.
 
+use crate::files;
 use crate::repo::Repo;
 use anyhow::{Context, Result, bail};
 use std::fs;
@@ -29,8 +30,7 @@ pub fn run(repo: &Repo, options: &Options) -> Result<()> {
         (true, _) => println!("README.md agrees with results/"),
         (false, true) => bail!("README.md does not agree with results/: run `cargo xtask readme`"),
         (false, false) => {
-            let beside = path.with_extension("md.tmp");
-            fs::write(&beside, fresh).and_then(|()| fs::rename(&beside, &path))?;
+            files::write(&path, &fresh)?;
             println!("README.md: tables written from results/");
         }
     }
@@ -43,9 +43,9 @@ fn filled(text: &str, root: &Path) -> Result<String> {
     let mut rest = text;
     while let Some(start) = rest.find(OPEN) {
         let body = &rest[start..];
-        let (what, after) = body[OPEN.len()..]
-            .split_once(" -->")
-            .with_context(|| format!("a comment is not closed: {}", first_line(body)))?;
+        let (what, after) = body[OPEN.len()..].split_once(" -->").with_context(|| {
+            format!("a comment is not closed: {}", body.lines().next().unwrap_or(""))
+        })?;
         let end = after.find(CLOSE);
         let end = end.with_context(|| format!("no `{CLOSE}` after the table {what}"))?;
         out += &rest[..start];
@@ -63,39 +63,37 @@ struct Column {
 }
 
 impl Column {
-    fn parse(text: &str, header: &[String], file: &str) -> Result<Self> {
+    fn parse(text: &str, header: &[&str], file: &str) -> Result<Self> {
         let (text, decimals) = match text.trim().rsplit_once(" .") {
             Some((text, digits)) => (text, digits.parse().ok()),
             None => (text.trim(), None),
         };
         let (name, heading) = text.split_once(" as ").unwrap_or((text, text));
-        let place = header.iter().position(|column| column == name);
+        let place = header.iter().position(|column| *column == name);
         let known = || format!("{file} has no column `{name}`; it has: {}", header.join(", "));
         let place = place.with_context(known)?;
         Ok(Self { place, heading: heading.replace('_', " "), decimals })
     }
 
-    fn cell(&self, row: &[String]) -> String {
+    fn cell(&self, row: &csv::StringRecord) -> String {
         let text = &row[self.place];
         match (self.decimals, text.parse::<f64>()) {
             (Some(decimals), Ok(number)) => format!("{number:.decimals$}"),
-            _ => text.clone(),
+            _ => text.to_owned(),
         }
     }
 }
 
 fn table(root: &Path, what: &str) -> Result<String> {
-    let (name, columns) = what.split_once(": ").map_or((what, None), |(name, c)| (name, Some(c)));
+    let (name, columns) = what.split_once(": ").unwrap_or((what, ""));
     let mut reader =
         csv::Reader::from_path(root.join(name)).with_context(|| format!("cannot read {name}"))?;
-    let text = |row: &csv::StringRecord| row.iter().map(String::from).collect::<Vec<_>>();
-    let header = text(reader.headers().with_context(|| format!("{name} is not a table"))?);
-    let all = || header.join(" | ");
-    let columns: Vec<Column> = columns
-        .map_or_else(all, String::from)
-        .split(" | ")
-        .map(|column| Column::parse(column, &header, name))
-        .collect::<Result<_>>()?;
+    let broken = || format!("{name} is not a table");
+    let header = reader.headers().with_context(broken)?.clone();
+    let header: Vec<&str> = header.iter().collect();
+    let columns = if columns.is_empty() { header.join(" | ") } else { columns.to_owned() };
+    let columns = columns.split(" | ").map(|column| Column::parse(column, &header, name));
+    let columns: Vec<Column> = columns.collect::<Result<_>>()?;
     let sidecar = format!("{name}.json");
     let json = fs::read_to_string(root.join(&sidecar))
         .with_context(|| format!("cannot read {sidecar}: every result needs its sidecar"))?;
@@ -105,7 +103,7 @@ fn table(root: &Path, what: &str) -> Result<String> {
     let mut out = line(columns.iter().map(|column| column.heading.clone()).collect());
     out += &format!("|{}\n", "---|".repeat(columns.len()));
     for row in reader.records() {
-        let row = text(&row.with_context(|| format!("{name} is not a table"))?);
+        let row = row.with_context(broken)?;
         out += &line(columns.iter().map(|column| column.cell(&row)).collect());
     }
     let field = |key: &str| origin[key].as_str().unwrap_or("?").to_owned();
@@ -113,37 +111,34 @@ fn table(root: &Path, what: &str) -> Result<String> {
     Ok(out)
 }
 
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or("")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scratch::Scratch;
+
+    const JSON: &str = r#"{"command":"cargo x","device":"cpu","date":"2026-01-02"}"#;
 
     #[test]
     fn a_table_is_filled_once_and_stays() {
-        let dir = Scratch::new("readme").unwrap();
-        fs::write(dir.path().join("a.csv"), "x_of,y\n1,2\n").unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let csv = |text: &str| fs::write(dir.path().join("a.csv"), text).unwrap();
+        let fill = |text: &str| filled(text, dir.path()).map_err(|error| error.to_string());
+        csv("x_of,y\n1,2\n");
         let text = "before\n<!-- table a.csv -->\nold\n<!-- end -->\nafter\n";
-        assert!(filled(text, dir.path()).unwrap_err().to_string().contains("a.csv.json"));
-        let json = r#"{"command":"cargo x","device":"cpu","date":"2026-01-02"}"#;
-        fs::write(dir.path().join("a.csv.json"), json).unwrap();
-        let once = filled(text, dir.path()).unwrap();
+        assert!(fill(text).unwrap_err().contains("a.csv.json"));
+        fs::write(dir.path().join("a.csv.json"), JSON).unwrap();
+        let once = fill(text).unwrap();
         assert_eq!(
             once,
             "before\n<!-- table a.csv -->\n| x of | y |\n|---|---|\n| 1 | 2 |\n\n\
              (`cargo x`, cpu, 2026-01-02)\n<!-- end -->\nafter\n"
         );
-        assert_eq!(filled(&once, dir.path()).unwrap(), once);
-        fs::write(dir.path().join("a.csv"), "x_of,y\n\"1, or 2\",2.346\n").unwrap();
-        let chosen = "<!-- table a.csv: y as why .2 | x_of -->\n<!-- end -->";
-        let found = filled(chosen, dir.path()).unwrap();
+        assert_eq!(fill(&once).unwrap(), once);
+        csv("x_of,y\n\"1, or 2\",2.346\n");
+        let found = fill("<!-- table a.csv: y as why .2 | x_of -->\n<!-- end -->").unwrap();
         assert!(found.contains("| why | x of |\n|---|---|\n| 2.35 | 1, or 2 |\n"), "{found}");
-        let wrong = filled("<!-- table a.csv: z -->\n<!-- end -->", dir.path()).unwrap_err();
-        assert!(wrong.to_string().contains("it has: x_of, y"), "{wrong}");
-        fs::write(dir.path().join("a.csv"), "x_of,y\n1,3\n").unwrap();
-        assert_ne!(filled(&once, dir.path()).unwrap(), once, "a new number must show");
+        let wrong = fill("<!-- table a.csv: z -->\n<!-- end -->").unwrap_err();
+        assert!(wrong.contains("it has: x_of, y"), "{wrong}");
+        csv("x_of,y\n1,3\n");
+        assert_ne!(fill(&once).unwrap(), once, "a new number must show");
     }
 }

@@ -1,7 +1,8 @@
-//! Where things are, and cargo called from here exactly as a user would call it.
+//! The repository knows where things are, and calls cargo exactly as a user would call it.
 
+use crate::files;
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use cargo_metadata::{Metadata, Target};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,9 +20,9 @@ pub struct Repo {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// `.libtorch/torch`, named by `.cargo/config.toml`.
-    Ours,
-    /// The user's own `LIBTORCH`.
-    Own(PathBuf),
+    Installed,
+    /// A `LIBTORCH` that the user's environment names.
+    Environment(PathBuf),
     /// `LIBTORCH_USE_PYTORCH`, which torch-sys prefers to everything else.
     Python,
 }
@@ -68,8 +69,16 @@ impl Repo {
             return Origin::Python;
         }
         match std::env::var_os("LIBTORCH").map(PathBuf::from) {
-            Some(dir) if dir != self.torch() => Origin::Own(dir),
-            _ => Origin::Ours,
+            Some(dir) if dir != self.torch() => Origin::Environment(dir),
+            _ => Origin::Installed,
+        }
+    }
+
+    /// The folder that a build uses: the user's, or what is or would be installed here.
+    pub fn libtorch_in_use(&self) -> PathBuf {
+        match self.origin() {
+            Origin::Environment(dir) => dir,
+            _ => self.torch(),
         }
     }
 
@@ -92,7 +101,7 @@ impl Repo {
                 command.env_remove(&name);
             }
         }
-        if self.origin() == Origin::Ours {
+        if self.origin() == Origin::Installed {
             command.env_remove("LIBTORCH");
         }
         let headers = std::env::var_os("CPLUS_INCLUDE_PATH").map(PathBuf::from);
@@ -118,43 +127,41 @@ impl Repo {
 
     /// The binaries of the package, sorted by name.
     pub fn binaries(&self) -> Result<Vec<Binary>> {
-        let packages = self.packages()?;
-        let package = packages.iter().find(|package| package["name"] == PACKAGE);
-        let targets = package.and_then(|package| package["targets"].as_array());
-        let binaries = targets.into_iter().flatten().filter(|target| target["kind"][0] == "bin");
-        let mut binaries: Vec<Binary> = binaries
-            .filter_map(|target| {
-                let name = target["name"].as_str()?.to_owned();
-                Some(Binary { name, source: target["src_path"].as_str()?.into() })
-            })
-            .collect();
+        let metadata = self.metadata(&["--no-deps"])?;
+        let packages = metadata.packages.iter().filter(|package| package.name == PACKAGE);
+        let targets = packages.flat_map(|package| &package.targets);
+        let binary = |target: &Target| Binary {
+            name: target.name.clone(),
+            source: target.src_path.clone().into(),
+        };
+        let mut binaries: Vec<Binary> =
+            targets.filter(|target| target.is_bin()).map(binary).collect();
         binaries.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(binaries)
     }
 
     /// The other packages of the workspace: tools, none of which links libtorch.
     pub fn tools(&self) -> Result<Vec<String>> {
-        let packages = self.packages()?;
-        let names = packages.iter().filter_map(|package| package["name"].as_str());
-        Ok(names.filter(|name| *name != PACKAGE).map(str::to_owned).collect())
+        let packages = self.metadata(&["--no-deps"])?.packages.into_iter();
+        let names = packages.map(|package| package.name.to_string());
+        Ok(names.filter(|name| name != PACKAGE).collect())
     }
 
-    fn packages(&self) -> Result<Vec<Value>> {
-        let arguments = ["metadata", "--no-deps", "--format-version", "1"];
-        let output = self.cargo().args(arguments).output().context("cargo does not start")?;
+    /// What cargo says of the workspace.
+    pub fn metadata(&self, flags: &[&str]) -> Result<Metadata> {
+        let mut cargo = self.cargo();
+        cargo.args(["metadata", "--format-version", "1"]).args(flags);
+        let output = cargo.output().context("cargo does not start")?;
         if !output.status.success() {
             bail!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr).trim());
         }
-        let metadata: Value = serde_json::from_slice(&output.stdout)?;
-        metadata["packages"].as_array().cloned().context("cargo metadata names no packages")
+        serde_json::from_slice(&output.stdout).context("cargo metadata")
     }
 
     /// Whether torch-sys has been compiled here already (the first build takes minutes).
     pub fn is_built(&self) -> bool {
-        let outputs = std::fs::read_dir(self.target().join("debug/build"));
-        outputs.into_iter().flatten().flatten().any(|entry| {
-            entry.file_name().to_string_lossy().starts_with("torch-sys-")
-                && entry.path().join("out/libtch.a").is_file()
+        files::entries(&self.target().join("debug/build")).any(|path| {
+            files::name(&path).starts_with("torch-sys-") && path.join("out/libtch.a").is_file()
         })
     }
 }

@@ -1,15 +1,15 @@
-//! `cargo xtask test`: everything that can fail without a GPU, one stage after the other, and the
-//! count at the end. A failed stage does not stop the next.
+//! `cargo xtask test` runs everything that can fail without a GPU, one stage after the other, and
+//! counts at the end. A failed stage does not stop the next.
 
 mod smoke;
 mod tally;
 
 use crate::repo::Repo;
 use crate::ui::duration;
-use crate::{book, browser, chapter, notebooks, readme, setup};
+use crate::{book, browser, chapter, files, notebooks, readme, setup};
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::time::Instant;
 use tally::Tally;
 
@@ -23,76 +23,75 @@ pub struct Options {
     pub only: String,
 }
 
-pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
-    setup::ensure(repo)?;
-    let started = Instant::now();
-    let mut tally = Tally::default();
-    tally.only.clone_from(&options.only);
-    stage("format", &mut tally, |tally| {
+type Stage = (&'static str, fn(&Repo, &mut Tally));
+
+const STAGES: [Stage; 8] = [
+    ("format", |repo, tally| {
         tally.check("format", succeed(repo.cargo().args(["fmt", "--all", "--", "--check"])));
-    });
-    stage("lints", &mut tally, |tally| {
-        let strict = ["--all-targets", "--", "-D", "warnings"];
-        tally.check("clippy", succeed(repo.cargo().arg("clippy").args(strict)));
-        for tool in tools(repo, tally) {
-            tally.check(
-                &format!("clippy of {tool}"),
-                succeed(tool_cargo(repo, "clippy", &tool).args(strict)),
-            );
-        }
-    });
-    stage("tests", &mut tally, |tally| {
+    }),
+    ("lints", lint),
+    ("tests", |repo, tally| {
         count(repo.cargo().args(["test", "--no-fail-fast"]), "from-noise", tally);
         for tool in tools(repo, tally) {
             count(tool_cargo(repo, "test", &tool).arg("--no-fail-fast"), &tool, tally);
         }
-    });
-    stage("documentation", &mut tally, |tally| {
+    }),
+    ("documentation", |repo, tally| {
         let mut cargo = repo.cargo();
         cargo.args(["doc", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
         tally.check("documentation", succeed(&mut cargo));
-    });
-    stage("chapters", &mut tally, |tally| match chapters(repo, tally) {
-        Ok(()) => {}
-        Err(error) => tally.check("chapters", Err(error)),
-    });
-    if repo.root.join("README.md").is_file() {
-        stage("README", &mut tally, |tally| {
-            tally.check("README", readme::run(repo, &readme::Options { check: true }));
-        });
-    }
-    if !notebooks::all(repo).is_empty() {
-        stage("notebooks", &mut tally, |tally| check_notebooks(repo, tally));
-    }
-    stage("book", &mut tally, |tally| {
-        tally.check("book", succeed(&mut book::builder(repo)));
-    });
+    }),
+    ("chapters", |repo, tally| {
+        if let Err(error) = chapters(repo, tally) {
+            tally.check("chapters", Err(error));
+        }
+    }),
+    ("README", |repo, tally| {
+        tally.check("README", readme::run(repo, &readme::Options { check: true }));
+    }),
+    ("notebooks", check_notebooks),
+    ("book", |repo, tally| tally.check("book", succeed(&mut book::builder(repo)))),
+];
+
+/// The stages that --full adds.
+const FULL: [Stage; 2] = [
+    ("notebooks executed", execute_notebooks),
+    ("book in a browser", |repo, tally| tally.check("browser", browser::run(repo))),
+];
+
+pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
+    setup::ensure(repo)?;
+    let asked = |(name, _): &&Stage| name.contains(&options.only);
+    let mut stages: Vec<&Stage> = STAGES.iter().filter(asked).collect();
     // A stage asked for by a name that only the full list knows runs without --full.
-    if options.full || tally.passed + tally.failed.len() == 0 {
-        stage("notebooks executed", &mut tally, |tally| execute_notebooks(repo, tally));
-        stage("book in a browser", &mut tally, |tally| {
-            tally.check("browser", browser::run(repo));
-        });
+    if options.full || stages.is_empty() {
+        stages.extend(FULL.iter().filter(asked));
     }
-    if tally.passed + tally.failed.len() == 0 {
-        bail!("no stage is called {}; there are {}", options.only, tally.stages.join(", "));
+    if stages.is_empty() {
+        let names: Vec<&str> = STAGES.iter().chain(&FULL).map(|(name, _)| *name).collect();
+        bail!("no stage is called {}; there are {}", options.only, names.join(", "));
+    }
+    let started = Instant::now();
+    let mut tally = Tally::default();
+    for (name, work) in stages {
+        println!("\n=== {name}");
+        let (started, failed) = (Instant::now(), tally.failed.len());
+        work(repo, &mut tally);
+        let verdict = if tally.failed.len() == failed { "passed" } else { "FAILED" };
+        println!("=== {name}: {verdict} in {}", duration(started.elapsed()));
     }
     println!("\nAll stages in {}.", duration(started.elapsed()));
     print!("{}", tally.summary());
     Ok(if tally.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn stage(name: &str, tally: &mut Tally, work: impl FnOnce(&mut Tally)) {
-    tally.stages.push(name.to_owned());
-    if !name.contains(&tally.only) {
-        return;
+fn lint(repo: &Repo, tally: &mut Tally) {
+    let strict = ["--all-targets", "--", "-D", "warnings"];
+    tally.check("clippy", succeed(repo.cargo().arg("clippy").args(strict)));
+    for tool in tools(repo, tally) {
+        let outcome = succeed(tool_cargo(repo, "clippy", &tool).args(strict));
+        tally.check(&format!("clippy of {tool}"), outcome);
     }
-    println!("\n=== {name}");
-    let started = Instant::now();
-    let failed = tally.failed.len();
-    work(tally);
-    let verdict = if tally.failed.len() == failed { "passed" } else { "FAILED" };
-    println!("=== {name}: {verdict} in {}", duration(started.elapsed()));
 }
 
 fn succeed(command: &mut Command) -> Result<()> {
@@ -120,23 +119,24 @@ fn tool_cargo(repo: &Repo, task: &str, tool: &str) -> Command {
 /// Runs cargo's tests, passing on what they print and counting what they say.
 fn count(command: &mut Command, package: &str, tally: &mut Tally) {
     let before = tally.failed.len();
-    let outcome = (|| {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
-        let output = child.stdout.take().context("the pipe is there")?;
-        for line in BufReader::new(output).lines() {
-            let line = line?;
-            println!("{line}");
-            tally.hear(&line);
-        }
-        Ok::<_, anyhow::Error>(child.wait()?)
-    })();
+    let outcome = pass_on(command, tally);
+    // A test that failed is counted already; what did not compile or crashed is not.
     match outcome {
-        Ok(status) if status.success() => {}
-        // A test that failed is counted already; what did not compile or crashed is not.
-        Ok(_) if tally.failed.len() > before => {}
-        Ok(status) => tally.fail(format!("tests of {package}: {status}")),
-        Err(error) => tally.fail(format!("tests of {package}: {error}")),
+        Ok(status) if status.success() || tally.failed.len() > before => {}
+        Ok(status) => tally.failed.push(format!("tests of {package}: {status}")),
+        Err(error) => tally.failed.push(format!("tests of {package}: {error}")),
     }
+}
+
+fn pass_on(command: &mut Command, tally: &mut Tally) -> Result<ExitStatus> {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    let output = child.stdout.take().context("the pipe is there")?;
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        println!("{line}");
+        tally.count_line(&line);
+    }
+    Ok(child.wait()?)
 }
 
 fn chapters(repo: &Repo, tally: &mut Tally) -> Result<()> {
@@ -162,22 +162,22 @@ fn check_notebooks(repo: &Repo, tally: &mut Tally) {
         Err(error) => return tally.check("notebooks", Err(error)),
     };
     for path in notebooks::all(repo) {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = files::name(&path);
         let outcome = notebooks::compiles(&path, &crates, &scratch);
         if outcome.is_ok() {
             println!("{name}: its cells compile");
         }
         tally.check(&name, outcome);
-        tally.check(&format!("outputs of {name}"), notebooks::outputs_are_its_own(&path));
+        tally.check(&format!("outputs of {name}"), notebooks::check_saved(repo, &path));
     }
 }
 
 /// The notebooks stay as they are: what a run shows goes to target/notebooks/.
 fn execute_notebooks(repo: &Repo, tally: &mut Tally) {
-    tally.check("a broken notebook is seen to be", notebooks::selftest(repo));
+    tally.check("a broken notebook is seen to be", notebooks::execute_broken(repo));
     for path in notebooks::all(repo) {
-        let name = path.file_name().unwrap_or_default();
-        let outcome = notebooks::execute(repo, &path, &repo.target().join("notebooks").join(name));
-        tally.check(&format!("{} executed", name.display()), outcome);
+        let name = files::name(&path);
+        let outcome = notebooks::execute(repo, &path, &repo.target().join("notebooks").join(&name));
+        tally.check(&format!("{name} executed"), outcome);
     }
 }

@@ -1,4 +1,4 @@
-//! What the user sees while waiting: a bar on a terminal, plain lines elsewhere.
+//! The user sees a bar while waiting at a terminal, and plain lines elsewhere.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;

@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 ///   samplers = [{ ddim = 0.0 }, { ddpm = "large" }, "heun", "dpm-solver++2m"]
 ///   paths = ["trailing", "log-snr"]            # or uniform, quadratic, linspace, karras
 ///   steps = [10, 20]                           # noisy levels of the path
-///   n = 2000                                   # images a line
+///   n = 2000                                   # images per line
 ///
 ///   [[grid]]
 ///   samplers = [{ edm = { s_churn = 5.0, s_min = 0.05, s_max = 10.0, s_noise = 1.0 } }]

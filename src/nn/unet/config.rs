@@ -2,9 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::plan::Plan;
-use super::tokens::TokenAttention;
-use crate::nn::cost::Cost;
 use crate::nn::embedding::Layout;
 use crate::nn::resample::Padding;
 use crate::nn::resblock::{Modulation, ResBlockConfig};
@@ -53,6 +50,27 @@ impl Default for Dialect {
     }
 }
 
+/// How the attention layers of a U-Net attend to tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenAttention {
+    pub form: TokenForm,
+    /// Width of a token, the D of [`Tokens`](crate::conditioning::Tokens).
+    pub dim: i64,
+}
+
+/// The two published forms. They differ in tensors and names, so weights fit one of them only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TokenForm {
+    /// Keys and values of the tokens beside those of the pixels, in one self-attention layer:
+    /// Nichol et al. 2021 (GLIDE), section 4.1; [`TokenSelfAttention`](crate::nn::attention::TokenSelfAttention).
+    Concatenated,
+    /// A transformer block with cross-attention in place of the self-attention layer: Rombach et
+    /// al. 2022 (latent diffusion), section 3.3; [`SpatialTransformer`](crate::nn::transformer::SpatialTransformer).
+    CrossAttention,
+}
+
 /// What a [`Unet`](super::Unet) is made of; the default is [`UnetConfig::mnist`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -68,7 +86,7 @@ pub struct UnetConfig {
     pub space_to_depth: i64,
     /// Channels of each level, from the finest; each level has half the side of the one before.
     pub channels: Vec<i64>,
-    /// Residual blocks a level on the way down; on the way up there is one more.
+    /// Residual blocks per level on the way down; on the way up there is one more.
     pub layers: i64,
     /// Levels (0 is the finest) with attention after every block. The middle always attends.
     pub attention: Vec<usize>,
@@ -151,16 +169,6 @@ impl UnetConfig {
     /// The input's side must be a multiple of this.
     pub fn stride(&self) -> i64 {
         self.space_to_depth << (self.channels.len() - 1)
-    }
-
-    /// Parameters and operations of the network this describes; of attention to tokens, what grows
-    /// with their number is left out ([`Cost`]).
-    ///
-    /// # Errors
-    /// As [`check`](Self::check).
-    pub fn cost(&self) -> Result<Cost, UnetConfigError> {
-        self.check()?;
-        Ok(Plan::new(self).cost(self))
     }
 
     /// Refuses what no network can be, each in one sentence.

@@ -9,8 +9,9 @@ mod level;
 mod plan;
 mod tokens;
 
-pub use config::{Dialect, TimeConditioning, UnetConfig, UnetConfigError};
-pub use tokens::{TokenAttention, TokenForm};
+pub use config::{
+    Dialect, TimeConditioning, TokenAttention, TokenForm, UnetConfig, UnetConfigError,
+};
 
 use tch::{Kind, Tensor, nn};
 

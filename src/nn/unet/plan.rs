@@ -1,6 +1,6 @@
 //! The shape of a U-Net: which block has how many channels, worked out once.
 
-use super::config::{TimeConditioning, UnetConfig};
+use super::config::{TimeConditioning, UnetConfig, UnetConfigError};
 use super::tokens::Attention;
 use crate::nn::cost::Cost;
 use crate::nn::resblock::{Modulation, ResBlock};
@@ -44,6 +44,18 @@ pub(super) struct Plan {
     pub down: Vec<Stage>,
     pub mid: Stage,
     pub up: Vec<Stage>,
+}
+
+impl UnetConfig {
+    /// Parameters and operations of the network this describes; of attention to tokens, what grows
+    /// with their number is left out ([`Cost`](crate::nn::cost::Cost)).
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn cost(&self) -> Result<Cost, UnetConfigError> {
+        self.check()?;
+        Ok(Plan::new(self).cost(self))
+    }
 }
 
 impl Plan {

@@ -1,35 +1,13 @@
 //! Where tokens enter the U-Net: in every attention layer, in one of two published forms.
 
-use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor, nn};
 
 use super::Unet;
-use super::config::UnetConfig;
+use super::config::{TokenAttention, TokenForm, UnetConfig};
 use crate::conditioning::{Conditioning, Tokens};
 use crate::nn::attention::{SelfAttention, TokenSelfAttention};
 use crate::nn::cost::Cost;
 use crate::nn::transformer::SpatialTransformer;
-
-/// How the attention layers of a U-Net attend to tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TokenAttention {
-    pub form: TokenForm,
-    /// Width of a token, the D of [`Tokens`].
-    pub dim: i64,
-}
-
-/// The two published forms. They differ in tensors and names, so weights fit one of them only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TokenForm {
-    /// Keys and values of the tokens beside those of the pixels, in one self-attention layer:
-    /// Nichol et al. 2021 (GLIDE), section 4.1; [`TokenSelfAttention`].
-    Concatenated,
-    /// A transformer block with cross-attention in place of the self-attention layer: Rombach et
-    /// al. 2022 (latent diffusion), section 3.3; [`SpatialTransformer`].
-    CrossAttention,
-}
 
 /// What follows a residual block: attention between pixels, or to tokens as well.
 #[derive(Debug)]

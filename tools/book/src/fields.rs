@@ -1,6 +1,6 @@
 //! The arguments of a directive.
 
-use crate::util::results::Format;
+use crate::results::Format;
 
 /// `kind subject` and the lines `key: text` after it; a line without a key continues the last.
 pub struct Fields<'a> {

@@ -2,7 +2,7 @@
 
 use crate::fields::Column;
 use crate::source::Listing;
-use crate::util::results::{Csv, Shown, escape};
+use crate::results::{Csv, Shown, escape};
 
 /// A picture that leads to itself, with its size, so that the page does not jump when it arrives.
 pub fn picture(shown: &Shown, (width, height): (u32, u32), alt: &str) -> String {

@@ -1,13 +1,12 @@
-//! From a folder with the right files, perhaps gzipped, to the data set's own folder.
+//! This module brings files, perhaps gzipped, from where they were found to the data set's folder.
 
 use super::manifest::{File as Expected, Set};
 use super::source::Found;
-use crate::fetch::{hex, sha256_of};
+use crate::files::{copy_hashed, sha256_of};
 use anyhow::{Context, Result, bail, ensure};
 use flate2::read::MultiGzDecoder;
-use sha2::{Digest, Sha256};
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 /// The digests of what was installed, as `sha256sum --check` reads them.
@@ -36,7 +35,6 @@ fn record_line(sha256: &str, name: &str) -> String {
 pub fn install(set: &Set, found: &Found, dest: &Path) -> Result<()> {
     let ready = dest.join(".part/ready");
     let _ = fs::remove_dir_all(&ready);
-    fs::create_dir_all(&ready).with_context(|| format!("cannot make {}", ready.display()))?;
     let mut record = String::new();
     for file in &set.files {
         let sha256 = unpack(file, found, &ready.join(&file.name))?;
@@ -86,20 +84,7 @@ fn copy(from: &Path, to: &Path, limit: u64) -> Result<(u64, String)> {
     let gzipped = file.fill_buf()?.starts_with(&[0x1f, 0x8b]);
     let plain: Box<dyn Read> =
         if gzipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
-    let mut plain = plain.take(limit + 1);
-    let mut out = File::create(to)?;
-    let (mut hash, mut size) = (Sha256::new(), 0);
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match plain.read(&mut buffer)? {
-            0 => break,
-            n => {
-                hash.update(&buffer[..n]);
-                out.write_all(&buffer[..n])?;
-                size += n as u64;
-            }
-        }
-    }
-    out.sync_all()?;
-    Ok((size, hex(&hash.finalize())))
+    let copied = copy_hashed(plain.take(limit + 1), to)?;
+    File::open(to)?.sync_all()?;
+    Ok(copied)
 }

@@ -1,4 +1,4 @@
-//! `datasets/manifest.toml`: the files of each data set, their digests and their sources.
+//! `datasets/manifest.toml` names the files of each data set, their digests and their sources.
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;

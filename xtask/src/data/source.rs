@@ -1,7 +1,9 @@
-//! Where a data set can be had. Every source ends as a folder with the files in it.
+//! A source is where a data set can be had. Every source ends as a folder with the files in it.
 
 use super::manifest::{Set, Source, last_part};
-use crate::fetch::{fetch, run_client, sha256_of};
+use crate::fetch::fetch;
+use crate::files::{self, sha256_of};
+use crate::process::run_client;
 use anyhow::{Context, Result, bail};
 use flate2::read::GzDecoder;
 use std::fmt;
@@ -117,7 +119,6 @@ fn untar(archive: &Path, folder: &str, set: &Set, to: &Path) -> Result<()> {
 
 /// The one file that a client has left in `folder`.
 fn file_ending(folder: &Path, suffix: &str) -> Result<PathBuf> {
-    let files = std::fs::read_dir(folder)?.flatten().map(|entry| entry.path());
-    let mut files = files.filter(|path| path.to_string_lossy().ends_with(suffix));
-    files.next().with_context(|| format!("the client left no {suffix} file"))
+    let found = files::entries(folder).find(|path| path.to_string_lossy().ends_with(suffix));
+    found.with_context(|| format!("the client left no {suffix} file"))
 }

@@ -1,11 +1,11 @@
 use super::manifest::{File, Source};
 use super::*;
-use crate::fetch::sha256_of;
-use crate::scratch::Scratch;
+use crate::files::{self, sha256_of};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::fs;
 use std::io::Write;
+use tempfile::{TempDir, tempdir};
 
 const CONTENT: &[u8] = b"sixty thousand digits";
 
@@ -15,23 +15,27 @@ fn gz(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-fn digest(scratch: &Scratch, bytes: &[u8]) -> String {
-    let path = scratch.path().join("to-digest");
-    fs::write(&path, bytes).unwrap();
-    sha256_of(&path).unwrap()
+fn digest(bytes: &[u8]) -> String {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), bytes).unwrap();
+    sha256_of(file.path()).unwrap()
+}
+
+fn repository_manifest() -> Manifest {
+    Manifest::read(&Repo::find().unwrap().root.join("datasets/manifest.toml")).unwrap()
 }
 
 /// A set of one file with known content and no way to download it.
-fn set(scratch: &Scratch) -> Set {
-    let sha256 = Some(digest(scratch, CONTENT));
+fn set() -> Set {
     let mut set = repository_manifest().select(&["mnist".into()]).unwrap()[0].clone();
-    set.files = vec![File { name: "digits".into(), size: CONTENT.len() as u64, sha256 }];
+    let (size, sha256) = (CONTENT.len() as u64, Some(digest(CONTENT)));
+    set.files = vec![File { name: "digits".into(), size, sha256 }];
     set.sources = vec![Source::Mirror { url: "file:///nowhere/".into(), suffix: ".gz".into() }];
     set
 }
 
 /// The same file, but only in an archive, with no digest of its own.
-fn archived(scratch: &Scratch, folder: &Path, content: &[u8]) -> Set {
+fn archived(folder: &Path, content: &[u8]) -> Set {
     let mut tar = tar::Builder::new(Vec::new());
     for (path, content) in [("inside/digits", content), ("inside/other", b"not asked for")] {
         let mut header = tar::Header::new_gnu();
@@ -42,29 +46,27 @@ fn archived(scratch: &Scratch, folder: &Path, content: &[u8]) -> Set {
     }
     let archive = gz(&tar.into_inner().unwrap());
     fs::write(folder.join("set.tar.gz"), &archive).unwrap();
-    let mut set = set(scratch);
+    let mut set = set();
     set.files[0].sha256 = None;
     set.sources = vec![Source::Archive {
         url: format!("file://{}/set.tar.gz", folder.display()),
         size: archive.len() as u64,
-        sha256: digest(scratch, &archive),
+        sha256: digest(&archive),
         folder: "inside".into(),
     }];
     set
 }
 
-fn folder(scratch: &Scratch, name: &str) -> PathBuf {
-    let folder = scratch.path().join(name);
-    fs::create_dir_all(&folder).unwrap();
-    folder
+/// A folder to take files from, and one that is not there yet to put them into.
+fn folders() -> (TempDir, PathBuf, PathBuf) {
+    let scratch = tempdir().unwrap();
+    let [from, to] = ["from", "to/mnist"].map(|name| scratch.path().join(name));
+    fs::create_dir(&from).unwrap();
+    (scratch, from, to)
 }
 
-fn repository_manifest() -> Manifest {
-    Manifest::read(&Repo::find().unwrap().root.join("datasets/manifest.toml")).unwrap()
-}
-
-fn said(outcome: Result<()>) -> String {
-    format!("{:#}", outcome.unwrap_err())
+fn failure(set: &Set, dest: &Path, from: Option<&Path>) -> String {
+    format!("{:#}", provide(set, dest, from).unwrap_err())
 }
 
 #[test]
@@ -87,69 +89,49 @@ fn the_manifest_describes_whole_sets() {
 }
 
 #[test]
-fn plain_and_gzipped_files_are_installed_once() {
-    let scratch = Scratch::new("data").unwrap();
-    let set = set(&scratch);
+fn plain_and_gzipped_files_replace_a_damaged_install_and_are_installed_once() {
     for (name, bytes) in [("digits", CONTENT.to_vec()), ("digits.gz", gz(CONTENT))] {
-        let from = folder(&scratch, &format!("from-{name}"));
-        let dest = scratch.path().join(format!("to-{name}"));
+        let (_scratch, from, dest) = folders();
         fs::write(from.join(name), bytes).unwrap();
-        provide(&set, &dest, Some(&from)).unwrap();
+        files::write(&dest.join("digits"), "sixty thousand ducks!").unwrap();
+        provide(&set(), &dest, Some(&from)).unwrap();
         assert_eq!(fs::read(dest.join("digits")).unwrap(), CONTENT);
         assert!(!dest.join(".part").exists(), "nothing is left behind");
-        provide(&set, &dest, Some(Path::new("gone"))).expect("complete: the source is not asked");
+        provide(&set(), &dest, Some(Path::new("gone"))).expect("complete: no source is asked");
     }
 }
 
 #[test]
 fn what_is_not_the_file_is_refused_and_nothing_changes() {
-    let scratch = Scratch::new("data").unwrap();
-    let set = set(&scratch);
-    let from = folder(&scratch, "from");
-    let dest = scratch.path().join("to");
-    let mut other = CONTENT.to_vec();
-    other[0] ^= 1;
-    let cases: [(&str, Vec<u8>, &str); 5] = [
+    let (_scratch, from, dest) = folders();
+    let other = [b"S", &CONTENT[1..]].concat();
+    let cases: [(&str, Vec<u8>, &str); 6] = [
         ("digits", other, "expected, "),
         ("digits", CONTENT[1..].to_vec(), "21 bytes expected, 20 found"),
         ("digits", [CONTENT, b"!"].concat(), "21 bytes expected, more found"),
         ("digits.gz", gz(CONTENT)[..20].to_vec(), "digits.gz: "),
         ("digits.gz", gz(&[CONTENT; 9].concat()), "21 bytes expected, more found"),
+        ("letters", CONTENT.to_vec(), "holds neither digits nor digits.gz"),
     ];
-    for (name, bytes, saying) in cases {
+    for (name, bytes, reason) in cases {
         fs::write(from.join(name), bytes).unwrap();
-        let message = said(provide(&set, &dest, Some(&from)));
-        assert!(message.contains(saying), "{message}");
+        let message = failure(&set(), &dest, Some(&from));
+        assert!(message.contains(reason), "{message}");
         assert!(!dest.exists(), "no trace of {name}");
         fs::remove_file(from.join(name)).unwrap();
     }
-    let message = said(provide(&set, &dest, Some(&from)));
-    assert!(message.contains("holds neither digits nor digits.gz"), "{message}");
-    let message = said(provide(&set, &dest, Some(&from.join("gone"))));
+    let message = failure(&set(), &dest, Some(&from.join("gone")));
     assert!(message.contains("there is no folder"), "{message}");
 }
 
 #[test]
-fn a_damaged_install_is_noticed_and_replaced() {
-    let scratch = Scratch::new("data").unwrap();
-    let set = set(&scratch);
-    let (from, dest) = (folder(&scratch, "from"), folder(&scratch, "to"));
-    fs::write(from.join("digits"), CONTENT).unwrap();
-    fs::write(dest.join("digits"), vec![0; CONTENT.len()]).unwrap();
-    provide(&set, &dest, Some(&from)).unwrap();
-    assert_eq!(fs::read(dest.join("digits")).unwrap(), CONTENT);
-}
-
-#[test]
 fn an_archive_vouches_for_its_files() {
-    let scratch = Scratch::new("data").unwrap();
-    let (from, dest) = (folder(&scratch, "from"), scratch.path().join("to"));
-    let set = archived(&scratch, &from, CONTENT);
+    let (_scratch, from, dest) = folders();
+    let set = archived(&from, CONTENT);
     // By download first, then by --from; neither leaves anything but the file and its digest.
     for given in [None, Some(from.as_path())] {
         provide(&set, &dest, given).unwrap();
-        let mut names: Vec<_> =
-            fs::read_dir(&dest).unwrap().map(|e| e.unwrap().file_name()).collect();
+        let mut names: Vec<String> = files::entries(&dest).map(|path| files::name(&path)).collect();
         names.sort();
         assert_eq!(names, ["SHA256SUMS", "digits"]);
         assert!(install::is_complete(&set, &dest));
@@ -159,51 +141,45 @@ fn an_archive_vouches_for_its_files() {
     // A loose file, of which nobody can say whether it is the right one.
     fs::remove_file(from.join("set.tar.gz")).unwrap();
     fs::write(from.join("digits"), CONTENT).unwrap();
-    let message = said(provide(&set, &dest, Some(&from)));
+    let message = failure(&set, &dest, Some(&from));
     assert!(message.contains("no published sha256"), "{message}");
 }
 
 #[test]
 fn another_archive_is_refused() {
-    let scratch = Scratch::new("data").unwrap();
-    let (from, dest) = (folder(&scratch, "from"), scratch.path().join("to"));
-    let set = archived(&scratch, &from, CONTENT);
-    archived(&scratch, &from, b"sixty thousand diggers");
-    for given in [None, Some(from.as_path())] {
-        let message = said(provide(&set, &dest, given));
-        let saying = if given.is_some() { "get it again" } else { "no source answered" };
-        assert!(message.contains(saying), "{message}");
+    let (_scratch, from, dest) = folders();
+    let set = archived(&from, CONTENT);
+    archived(&from, b"sixty thousand diggers");
+    for (given, reason) in [(None, "no source answered"), (Some(from.as_path()), "get it again")] {
+        let message = failure(&set, &dest, given);
+        assert!(message.contains(reason), "{message}");
         assert!(!dest.join("digits").exists());
     }
 }
 
 #[test]
 fn offline_one_message_lists_files_and_places() {
-    let scratch = Scratch::new("data").unwrap();
-    let set = set(&scratch);
-    let dest = scratch.path().join("to/mnist");
-    let message = said(provide(&set, &dest, None));
-    let hash = digest(&scratch, CONTENT);
+    let (_scratch, from, dest) = folders();
+    let message = failure(&set(), &dest, None);
+    let hash = digest(CONTENT);
     for part in ["digits  21 bytes", &hash, "from file:///nowhere/", "--from FOLDER", "to/mnist"] {
         assert!(message.contains(part), "{part:?} is not in: {message}");
     }
     assert!(!dest.exists(), "no empty folder is left behind");
-    let from = folder(&scratch, "archive");
-    let set = archived(&scratch, &from, CONTENT);
-    let message = by_hand(&set, &dest);
-    let archive = digest(&scratch, &fs::read(from.join("set.tar.gz")).unwrap());
-    assert!(message.contains("  set.tar.gz  ") && message.contains(&archive), "{message}");
-    assert!(message.contains("which puts digits into"), "{message}");
+    let message = by_hand(&archived(&from, CONTENT), &dest);
+    let archive = sha256_of(&from.join("set.tar.gz")).unwrap();
+    for part in ["  set.tar.gz  ", &archive, "which puts digits into"] {
+        assert!(message.contains(part), "{part:?} is not in: {message}");
+    }
 }
 
 #[test]
 fn the_next_source_is_tried_when_one_fails() {
-    let scratch = Scratch::new("data").unwrap();
-    let (mirror, dest) = (folder(&scratch, "mirror"), scratch.path().join("to"));
-    let mut set = set(&scratch);
+    let (_scratch, mirror, dest) = folders();
+    let mut set = set();
     for (name, content) in [("wrong", &b"another file entirely"[..]), ("right", CONTENT)] {
-        let folder = folder(&scratch, &format!("mirror/{name}"));
-        fs::write(folder.join("digits.gz"), gz(content)).unwrap();
+        fs::create_dir(mirror.join(name)).unwrap();
+        fs::write(mirror.join(name).join("digits.gz"), gz(content)).unwrap();
         let url = format!("file://{}/{name}/", mirror.display());
         set.sources.push(Source::Mirror { url, suffix: ".gz".into() });
     }

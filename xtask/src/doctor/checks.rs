@@ -1,178 +1,180 @@
-//! What the doctor looks at on the machine and in the repository.
+//! The checks look at the machine and at the repository, and say what they find.
 
-use super::environment;
-use super::explain::explain;
-use super::finding::Finding;
-use super::probe;
-use crate::chapter;
+use super::page::{Finding, finding, fix_of, programs, variables};
+use crate::process::{last_line, output_of, version};
 use crate::repo::{Origin, Repo};
-use crate::setup::{load, needs, own, stamp::Stamp};
+use crate::setup::{existing, load, prerequisites, stamp::Stamp};
 use crate::ui::size;
+use crate::{chapter, files};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// What the edition and the crate's `rust-version` ask for.
 const RUST: (u32, u32) = (1, 95);
+/// The C library that libtorch's wheels are built for.
+const GLIBC: (u32, u32) = (2, 28);
+/// The CUDA version of libtorch 2.13.0's wheels.
+const CUDA: (u32, u32) = (13, 0);
 /// Memory below which a parallel first build may be killed: torch-sys alone takes 1.5 GB.
 const MEMORY: u64 = 4_000_000_000;
 /// Room for a build and a few runs.
 const DISK: u64 = 3_000_000_000;
 
+/// The sections of the report, in order.
+pub const ALL: [fn(&Repo) -> Vec<Finding>; 6] = [tools, libtorch, build, gpu, machine, extras];
+
 /// rustc, the C++ compiler, pip and the C library.
-pub fn tools(_: &Repo) -> Vec<Finding> {
-    let mut all = vec![match says("rustc", &["--version"]) {
-        Some(text) if rust_is_new(&text) => Finding::ok("rust", text),
-        Some(text) => Finding::fail(
-            "rust",
-            format!("{text} is older than {}.{}", RUST.0, RUST.1),
-            "`rustup update stable`",
-        ),
-        None => Finding::fail("rust", "rustc does not start", "install Rust with rustup"),
-    }];
-    all.push(match needs::compiler() {
-        Ok(name) => {
-            Finding::ok("C++ compiler", first_line(&says(&name, &["--version"]).unwrap_or(name)))
-        }
-        Err(error) => fix_after_colon("C++ compiler", &error.to_string()),
-    });
-    all.push(match needs::pip() {
+fn tools(_: &Repo) -> Vec<Finding> {
+    let rust = match output_of("rustc", &["--version"]) {
+        Some(text) if version(&text) >= Some(RUST) => Finding::ok("rust", text),
+        Some(text) => finding("rust-old", &[("found", &text), ("needed", &dotted(RUST))]),
+        None => finding("rust-missing", &[]),
+    };
+    let compiler = match prerequisites::compiler() {
+        Ok(name) => Finding::ok("C++ compiler", first_line(&name).unwrap_or(name)),
+        Err(error) => without_compiler(&error.to_string()),
+    };
+    let pip = match prerequisites::pip() {
         Ok(words) => Finding::ok("pip", format!("`{}`", words.join(" "))),
-        Err(error) => Finding::warn("pip", "missing; it fetches libtorch", error.to_string()),
-    });
+        Err(error) => finding("pip", &[("reason", &error)]),
+    };
+    let mut all = vec![rust, compiler, pip];
     if cfg!(target_os = "linux") {
-        all.push(glibc(says("getconf", &["GNU_LIBC_VERSION"]).as_deref()));
+        all.push(glibc(output_of("getconf", &["GNU_LIBC_VERSION"]).as_deref()));
     }
     if cfg!(target_os = "macos") {
-        all.push(Finding::warn(
-            "Apple",
-            "the wheel, its rpath and `--device mps` are written for Apple Silicon and were never run on it",
-            "DYLD_LIBRARY_PATH is not needed; f64 is not for mps: scores are computed on the CPU; please report how it goes",
-        ));
+        all.push(finding("apple", &[]));
     }
     all
 }
 
+fn dotted((major, minor): (u32, u32)) -> String {
+    format!("{major}.{minor}")
+}
+
+/// The first line of what a program says of its version.
+fn first_line(program: &str) -> Option<String> {
+    Some(output_of(program, &["--version"])?.lines().next()?.to_owned())
+}
+
+/// The set-up words it as `what is wrong: what to do`.
+fn without_compiler(sentence: &str) -> Finding {
+    let (reason, fix) = sentence.rsplit_once(": ").unwrap_or((sentence, "see the message"));
+    finding("compiler", &[("reason", &reason), ("fix", &fix)])
+}
+
+fn glibc(found: Option<&str>) -> Finding {
+    match found.and_then(|text| version(text.strip_prefix("glibc ")?)) {
+        Some(found) if found >= GLIBC => {
+            Finding::ok("C library", format!("glibc {}", dotted(found)))
+        }
+        Some(found) => {
+            finding("c-library-old", &[("found", &dotted(found)), ("needed", &dotted(GLIBC))])
+        }
+        None => finding("c-library-other", &[]),
+    }
+}
+
 /// The libtorch that a build will use, and whether it loads.
-pub fn libtorch(repo: &Repo) -> Vec<Finding> {
-    let mut all = environment::findings(&|name| std::env::var(name).ok());
-    let torch = match repo.origin() {
+fn libtorch(repo: &Repo) -> Vec<Finding> {
+    let mut all = variables(|name| std::env::var(name).ok());
+    all.push(match repo.origin() {
         Origin::Python => return all,
-        Origin::Own(dir) => {
-            all.push(own_libtorch(&dir));
-            dir
-        }
-        Origin::Ours => {
-            all.push(installed(repo));
-            repo.torch()
-        }
-    };
-    let path = repo.user_library_path();
-    let foreign = environment::foreign_libtorch(path.as_deref(), &torch);
-    for dir in &foreign {
-        all.push(Finding::fail(
-            "library path",
-            format!("LD_LIBRARY_PATH leads to another libtorch in {}", dir.display()),
-            "take that folder out of LD_LIBRARY_PATH: programs here find libtorch by themselves",
-        ));
+        Origin::Environment(dir) => from_environment(&dir),
+        Origin::Installed => installed(repo),
+    });
+    let torch = repo.libtorch_in_use();
+    for dir in other_libtorch(repo.user_library_path().as_deref(), &torch) {
+        all.push(finding("another-libtorch", &[("folder", &dir.display())]));
     }
     if torch.join("lib").is_dir() {
-        all.push(match load::trial(&load::libraries(&torch).0, path.as_deref()) {
-            Ok(()) => Finding::ok("loading", "libtorch_cpu and all it needs load"),
-            Err(reason) => Finding::fail(
-                "loading",
-                reason.clone(),
-                advice(&reason, "`rm -r .libtorch && cargo setup`"),
-            ),
-        });
+        all.push(
+            match loads(repo, &load::libraries(&torch).0, "`rm -r .libtorch && cargo setup`") {
+                Ok(()) => Finding::ok("loading", "libtorch_cpu and all it needs load"),
+                Err((reason, fix)) => finding("loading", &[("reason", &reason), ("fix", &fix)]),
+            },
+        );
     }
     all
+}
+
+/// Loads the libraries, or says what is wrong and what to do, which may be `otherwise`.
+fn loads(repo: &Repo, libraries: &[PathBuf], otherwise: &str) -> Result<(), (String, String)> {
+    load::trial(libraries, repo.user_library_path().as_deref()).map_err(|reason| {
+        let fix = fix_of(&reason, otherwise);
+        (reason, fix)
+    })
 }
 
 fn installed(repo: &Repo) -> Finding {
     let torch = repo.torch();
-    match Stamp::read(&torch) {
-        None if torch.exists() => Finding::fail(
-            "libtorch",
-            ".libtorch/torch was not finished by this set-up (no from-noise.json in it)",
-            "`cargo setup`",
-        ),
-        None => Finding::fail("libtorch", "not installed", "`cargo setup`"),
-        Some(stamp) => match (stamp.damage(&torch), own::check(&torch)) {
-            (Some(damage), _) => {
-                Finding::fail("libtorch", format!("damaged: {damage}"), "`cargo setup`")
-            }
-            (None, Err(error)) => {
-                Finding::fail("libtorch", error.to_string(), "`rm -r .libtorch && cargo setup`")
-            }
-            (None, Ok(version)) => Finding::ok(
-                "libtorch",
-                format!(
-                    "{version} in .libtorch, {} form, from {}",
-                    stamp.form.name(),
-                    stamp.source
-                ),
-            ),
-        },
+    let Some(stamp) = Stamp::read(&torch) else {
+        let name = if torch.exists() { "libtorch-unfinished" } else { "libtorch-missing" };
+        return finding(name, &[]);
+    };
+    match (stamp.damage(&torch), existing::check(&torch)) {
+        (Some(damage), _) => finding("libtorch-damaged", &[("damage", &damage)]),
+        (None, Ok(version)) => {
+            let (form, source) = (stamp.form.name(), stamp.source);
+            Finding::ok("libtorch", format!("{version} in .libtorch, {form} form, from {source}"))
+        }
+        (None, Err(error)) => finding("libtorch-wrong", &[("reason", &error)]),
     }
 }
 
-fn own_libtorch(dir: &Path) -> Finding {
-    match own::check(dir) {
-        Ok(version) => Finding::warn(
-            "libtorch",
-            format!("{version} in {}, from LIBTORCH in this shell", dir.display()),
-            format!(
-                "where LIBTORCH is not set (another shell, rust-analyzer) torch-sys is compiled again: \
-                 unset it and `cargo setup --from-torch {}`",
-                dir.display()
-            ),
+fn from_environment(dir: &Path) -> Finding {
+    match existing::check(dir) {
+        Ok(version) => finding(
+            "libtorch-from-environment",
+            &[("version", &version), ("folder", &dir.display())],
         ),
-        Err(error) => {
-            Finding::fail("libtorch", error.to_string(), "unset LIBTORCH, then `cargo setup`")
-        }
+        Err(error) => finding("libtorch-from-environment-wrong", &[("reason", &error)]),
     }
+}
+
+/// Folders of a library path that hold a libtorch other than `torch`.
+fn other_libtorch(path: Option<&OsStr>, torch: &Path) -> Vec<PathBuf> {
+    let ours = torch.join("lib").canonicalize().ok();
+    let names = ["libtorch_cpu.so", "libc10.so", "libtorch_cpu.dylib"];
+    let mut folders: Vec<PathBuf> = path.into_iter().flat_map(std::env::split_paths).collect();
+    folders.retain(|dir| names.iter().any(|name| dir.join(name).exists()));
+    folders.retain(|dir| dir.canonicalize().ok() != ours);
+    folders
 }
 
 /// What was built already: whether it remembers a folder that is gone, and runs.
-pub fn build(repo: &Repo) -> Vec<Finding> {
+fn build(repo: &Repo) -> Vec<Finding> {
     let mut all = Vec::new();
     for folder in remembered_folders(&repo.target().join("debug/build")) {
         if !folder.is_dir() {
-            all.push(Finding::warn(
-                "torch-sys",
-                format!("a build remembers {}, which is gone", folder.display()),
-                "`cargo clean -p torch-sys`",
-            ));
+            all.push(finding("torch-sys", &[("folder", &folder.display())]));
         }
     }
     for chapter in chapter::chapters(repo).unwrap_or_default() {
         let program = repo.target().join("debug").join(&chapter.name);
-        if cfg!(target_os = "linux") && program.is_file() {
-            let missing =
-                missing_libraries(&says("ldd", &[&program.to_string_lossy()]).unwrap_or_default());
-            if let Some(library) = missing.first() {
-                let message = format!("{library}: cannot open shared object file");
-                all.push(Finding::fail(
-                    "rpath",
-                    format!("{} does not find {library}", chapter.name),
-                    advice(&message, "`cargo clean -p from-noise`"),
-                ));
-            }
+        if !cfg!(target_os = "linux") || !program.is_file() {
+            continue;
+        }
+        let ldd = output_of("ldd", &[&program.to_string_lossy()]).unwrap_or_default();
+        if let Some(library) = missing_library(&ldd) {
+            let message = format!("{library}: cannot open shared object file");
+            let fix = fix_of(&message, "`cargo clean -p from-noise`");
+            all.push(finding(
+                "rpath",
+                &[("chapter", &chapter.name), ("library", &library), ("fix", &fix)],
+            ));
         }
     }
-    all.push(probe::run(repo));
+    all.push(probe(repo));
     all
 }
 
 /// The library folders that torch-sys's build script told cargo to link from.
 fn remembered_folders(builds: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(builds).into_iter().flatten().flatten();
-    let ours =
-        entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("torch-sys-"));
-    let outputs =
-        ours.filter_map(|entry| std::fs::read_to_string(entry.path().join("output")).ok());
-    let mut folders: Vec<PathBuf> = outputs
-        .filter_map(|text| {
+    let ours = files::entries(builds).filter(|path| files::name(path).starts_with("torch-sys-"));
+    let mut folders: Vec<PathBuf> = ours
+        .filter_map(|build| {
+            let text = std::fs::read_to_string(build.join("output")).ok()?;
             let line = text.lines().find_map(|line| line.strip_prefix("cargo:libtorch_lib="))?;
             Some(PathBuf::from(line))
         })
@@ -182,74 +184,89 @@ fn remembered_folders(builds: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// What ldd did not find.
-fn missing_libraries(ldd: &str) -> Vec<String> {
-    let missing = ldd.lines().filter(|line| line.trim_end().ends_with("=> not found"));
-    missing.filter_map(|line| Some(line.split_whitespace().next()?.to_owned())).collect()
+/// The first library that ldd did not find.
+fn missing_library(ldd: &str) -> Option<&str> {
+    let line = ldd.lines().find(|line| line.trim_end().ends_with("=> not found"))?;
+    line.split_whitespace().next()
+}
+
+/// Runs `examples/probe.rs`: a convolution forward and backward on every device that libtorch has.
+fn probe(repo: &Repo) -> Finding {
+    if !repo.is_built() {
+        return finding("tensors-not-tried", &[]);
+    }
+    let output = match repo.cargo().args(["run", "--quiet", "--example", "probe"]).output() {
+        Ok(output) => output,
+        Err(error) => return finding("tensors-without-cargo", &[("reason", &error)]),
+    };
+    if output.status.success() {
+        let printed = String::from_utf8_lossy(&output.stdout);
+        return Finding::ok("tensors", printed.trim().replace('\n', "; "));
+    }
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    let fix = fix_of(&complaint, "`cargo run --example probe` shows everything");
+    finding("tensors", &[("reason", &last_line(&complaint)), ("fix", &fix)])
+}
+
+/// The NVIDIA driver, and whether the installed libtorch can use it.
+fn gpu(repo: &Repo) -> Vec<Finding> {
+    if cfg!(target_os = "macos") {
+        return Vec::new();
+    }
+    let (mut libraries, cuda) = load::libraries(&repo.libtorch_in_use());
+    let driver = prerequisites::nvidia_driver();
+    let mut all = vec![driver_and_cuda(driver, !cuda.is_empty())];
+    if driver {
+        all.extend(output_of("nvidia-smi", &[]).map(|text| driver_version(&text)));
+    }
+    if !cuda.is_empty() {
+        libraries.extend(cuda);
+        all.push(match loads(repo, &libraries, "`cargo setup --cuda`") {
+            Ok(()) => Finding::ok("CUDA", "libtorch_cuda and all it needs load"),
+            Err((reason, fix)) => finding("cuda", &[("reason", &reason), ("fix", &fix)]),
+        });
+    }
+    all
+}
+
+fn driver_and_cuda(driver: bool, cuda: bool) -> Finding {
+    match (driver, cuda) {
+        (true, true) => Finding::ok("GPU", "there is an NVIDIA driver, and libtorch has CUDA"),
+        (true, false) => finding("gpu-without-cuda", &[]),
+        (false, true) => finding("cuda-without-gpu", &[]),
+        (false, false) => Finding::ok("GPU", "no NVIDIA driver: everything runs on the CPU"),
+    }
+}
+
+/// nvidia-smi's head line says the newest CUDA version that the driver supports.
+fn driver_version(smi: &str) -> Finding {
+    match smi.split_once("CUDA Version:").and_then(|(_, rest)| version(rest)) {
+        Some(found) if found >= CUDA => {
+            Finding::ok("driver", format!("goes up to CUDA {}", dotted(found)))
+        }
+        Some(found) => {
+            finding("driver-old", &[("found", &dotted(found)), ("needed", &dotted(CUDA))])
+        }
+        None => finding("driver-unknown", &[]),
+    }
 }
 
 /// Disk and memory.
-pub fn machine(repo: &Repo) -> Vec<Finding> {
-    let mut all = Vec::new();
-    if let Some(free) = needs::free_bytes(&repo.root) {
-        all.push(if free >= DISK {
-            Finding::ok("disk", format!("{} free", size(free)))
-        } else {
-            Finding::warn(
-                "disk",
-                format!("{} free", size(free)),
-                format!("make room for {}", size(DISK)),
-            )
-        });
-    }
-    if let Some(memory) = memory() {
-        all.push(if memory >= MEMORY {
-            Finding::ok("memory", size(memory))
-        } else {
-            Finding::warn(
-                "memory",
-                format!("{}: the first build may be killed", size(memory)),
-                "`CARGO_BUILD_JOBS=1 cargo build` the first time",
-            )
-        });
-    }
-    all
-}
-
-fn memory() -> Option<u64> {
-    // SAFETY: sysconf only reads its argument.
-    let (pages, bytes) =
-        unsafe { (libc::sysconf(libc::_SC_PHYS_PAGES), libc::sysconf(libc::_SC_PAGESIZE)) };
-    Some(u64::try_from(pages).ok()? * u64::try_from(bytes).ok()?)
+fn machine(repo: &Repo) -> Vec<Finding> {
+    let disk = prerequisites::free_bytes(&repo.root).map(|free| match free {
+        DISK.. => Finding::ok("disk", format!("{} free", size(free))),
+        _ => finding("disk", &[("free", &size(free)), ("needed", &size(DISK))]),
+    });
+    let memory = prerequisites::memory().map(|memory| match memory {
+        MEMORY.. => Finding::ok("memory", size(memory)),
+        _ => finding("memory", &[("found", &size(memory))]),
+    });
+    disk.into_iter().chain(memory).collect()
 }
 
 /// Data sets, and the programs that notebooks, the browser test and the editor want.
-pub fn extras(repo: &Repo) -> Vec<Finding> {
-    let mut all = vec![data(repo)];
-    let optional: [(&'static str, &[&str], &str, &str); 4] = [
-        (
-            "evcxr",
-            &["evcxr_jupyter"],
-            "notebooks",
-            "`cargo install evcxr_jupyter` (about ten minutes)",
-        ),
-        ("jupyter", &["jupyter"], "notebooks", "`python3 -m pip install jupyterlab`"),
-        (
-            "chromium",
-            &["chromium", "chromium-browser", "google-chrome"],
-            "the browser test of the book",
-            "install Chromium",
-        ),
-        ("rust-analyzer", &["rust-analyzer"], "editors", "`rustup component add rust-analyzer`"),
-    ];
-    for (subject, names, purpose, fix) in optional {
-        let found = names.iter().find_map(|name| says(name, &["--version"]));
-        all.push(match found {
-            Some(text) => Finding::ok(subject, first_line(&text)),
-            None => Finding::warn(subject, format!("not here; only {purpose} need it"), fix),
-        });
-    }
-    all
+fn extras(repo: &Repo) -> Vec<Finding> {
+    [data(repo)].into_iter().chain(programs(first_line)).collect()
 }
 
 fn data(repo: &Repo) -> Finding {
@@ -257,120 +274,67 @@ fn data(repo: &Repo) -> Finding {
         Some(dir) => repo.root.join(dir),
         None => repo.root.join("datasets"),
     };
-    let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries
-        .filter(|entry| entry.path().is_dir())
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
+    let sets = files::entries(&folder).filter(|path| path.is_dir());
+    let mut names: Vec<String> = sets.map(|path| files::name(&path)).collect();
     names.sort();
-    if names.is_empty() {
-        return Finding::warn(
-            "data",
-            format!("{} holds no data set; the first chapters need none", folder.display()),
-            "`cargo xtask data mnist`",
-        );
-    }
-    Finding::ok("data", format!("{} in {}", names.join(", "), folder.display()))
-}
-
-/// What a program prints, if it starts and succeeds.
-pub fn says(program: &str, arguments: &[&str]) -> Option<String> {
-    let output =
-        Command::new(program).args(arguments).env_remove("LD_LIBRARY_PATH").output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    (output.status.success() && !text.is_empty()).then_some(text)
-}
-
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().to_owned()
-}
-
-/// The fix of a known message, or `otherwise`.
-pub fn advice(message: &str, otherwise: &str) -> String {
-    explain(message).first().map_or_else(|| otherwise.to_owned(), |symptom| symptom.fix.to_owned())
-}
-
-/// `what is wrong: what to do`, as the set-up words it.
-fn fix_after_colon(subject: &'static str, sentence: &str) -> Finding {
-    let (detail, fix) = sentence.rsplit_once(": ").unwrap_or((sentence, "see the message"));
-    Finding::fail(subject, detail, fix)
-}
-
-fn rust_is_new(version: &str) -> bool {
-    let number = version.split_whitespace().nth(1).unwrap_or_default();
-    let mut parts = number.split('.').map_while(|part| part.parse::<u32>().ok());
-    (parts.next(), parts.next()) >= (Some(RUST.0), Some(RUST.1))
-}
-
-fn glibc(version: Option<&str>) -> Finding {
-    let number = version.and_then(|text| text.strip_prefix("glibc "));
-    let parsed = number.and_then(|text| {
-        let (major, minor) = text.split_once('.')?;
-        Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?))
-    });
-    match parsed {
-        Some(found) if found >= (2, 28) => {
-            Finding::ok("C library", format!("glibc {}.{}", found.0, found.1))
-        }
-        Some(found) => Finding::fail(
-            "C library",
-            format!("glibc {}.{}, and libtorch's wheels need 2.28", found.0, found.1),
-            "a newer system or container",
-        ),
-        None => Finding::fail(
-            "C library",
-            "not glibc (Alpine's musl?), which libtorch's wheels need",
-            "a Debian, Ubuntu or Fedora container",
-        ),
+    match names.is_empty() {
+        true => finding("data", &[("folder", &folder.display())]),
+        false => Finding::ok("data", format!("{} in {}", names.join(", "), folder.display())),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Verdict;
+    use super::super::page::Verdict;
     use super::*;
-    use crate::scratch::Scratch;
 
     #[test]
-    fn rust_versions_are_compared_as_numbers() {
-        assert!(rust_is_new("rustc 1.95.0 (59807616e 2026-04-14)"));
-        assert!(rust_is_new("rustc 1.100.1-nightly (x)"));
-        assert!(rust_is_new("rustc 2.0.0"));
-        assert!(!rust_is_new("rustc 1.94.1 (x)"));
-        assert!(!rust_is_new("rustc 1.9.0"));
-        assert!(!rust_is_new(""));
-    }
-
-    #[test]
-    fn c_libraries_without_the_wheels_symbols_fail() {
-        assert_eq!(glibc(Some("glibc 2.36")).verdict, Verdict::Ok);
-        assert_eq!(glibc(Some("glibc 2.28")).verdict, Verdict::Ok);
-        assert_eq!(glibc(Some("glibc 2.9")).verdict, Verdict::Fail);
-        assert_eq!(glibc(None).verdict, Verdict::Fail);
+    fn each_sight_has_its_verdict() {
+        let smi = |version| driver_version(&format!("| 580.1   CUDA Version: {version}     |\n"));
+        for (finding, verdict) in [
+            (glibc(Some("glibc 2.36")), Verdict::Ok),
+            (glibc(Some("glibc 2.28")), Verdict::Ok),
+            (glibc(Some("glibc 2.9")), Verdict::Fail),
+            (glibc(Some("musl 1.2")), Verdict::Fail),
+            (glibc(None), Verdict::Fail),
+            (smi("13.0"), Verdict::Ok),
+            (smi("13.2"), Verdict::Ok),
+            (smi("12.8"), Verdict::Fail),
+            (smi("N/A"), Verdict::Warn),
+            (driver_version("N/A"), Verdict::Warn),
+            (driver_and_cuda(true, true), Verdict::Ok),
+            (driver_and_cuda(true, false), Verdict::Warn),
+            (driver_and_cuda(false, true), Verdict::Warn),
+            (driver_and_cuda(false, false), Verdict::Ok),
+        ] {
+            assert_eq!(finding.verdict, verdict, "{finding}");
+            assert_eq!(finding.fix.is_empty(), verdict == Verdict::Ok, "{finding}");
+        }
+        assert!(smi("12.8").detail.contains("CUDA 12.8, and libtorch needs 13.0"));
+        let compiler = without_compiler("no C++ compiler (c++): `sudo apt-get install g++`");
+        assert_eq!(compiler.detail, "no C++ compiler (c++)");
+        assert_eq!(compiler.fix, "`sudo apt-get install g++`");
     }
 
     #[test]
     fn ldd_tells_what_is_missing() {
-        let text = "\tlibtorch_cpu.so => not found\n\tlibc10.so => /x/libc10.so (0x1)\n\tlibc.so.6 => /lib/libc.so.6 (0x2)\n";
-        assert_eq!(missing_libraries(text), ["libtorch_cpu.so"]);
+        let text = "\tlibc10.so => /x/libc10.so (0x1)\n\tlibtorch_cpu.so => not found\n";
+        assert_eq!(missing_library(text), Some("libtorch_cpu.so"));
+        assert_eq!(missing_library("\tlibc.so.6 => /lib/libc.so.6 (0x2)\n"), None);
     }
 
     #[test]
     fn a_build_remembers_its_libtorch() {
-        let scratch = Scratch::new("build").unwrap();
-        let dir = scratch.path().join("torch-sys-0a1b");
-        std::fs::create_dir(&dir).unwrap();
-        std::fs::write(
-            dir.join("output"),
-            "cargo:rerun-if-changed=x\ncargo:libtorch_lib=/gone/lib\n",
-        )
-        .unwrap();
+        let scratch = tempfile::tempdir().unwrap();
+        let output = scratch.path().join("torch-sys-0a1b/output");
+        let text = "cargo:rerun-if-changed=x\ncargo:libtorch_lib=/gone/lib\n";
+        files::write(&output, text).unwrap();
         assert_eq!(remembered_folders(scratch.path()), [PathBuf::from("/gone/lib")]);
     }
 
     #[test]
     fn an_unfinished_libtorch_is_a_failure_with_its_fix() {
-        let scratch = Scratch::new("doctor").unwrap();
+        let scratch = tempfile::tempdir().unwrap();
         let repo = Repo { root: scratch.path().to_owned() };
         let finding = installed(&repo);
         assert_eq!((finding.verdict, finding.fix.as_str()), (Verdict::Fail, "`cargo setup`"));
@@ -379,10 +343,14 @@ mod tests {
     }
 
     #[test]
-    fn a_sentence_with_its_fix_is_split() {
-        let finding =
-            fix_after_colon("C++ compiler", "no C++ compiler (c++): `sudo apt-get install g++`");
-        assert_eq!(finding.detail, "no C++ compiler (c++)");
-        assert_eq!(finding.fix, "`sudo apt-get install g++`");
+    fn another_libtorch_in_the_library_path_is_found() {
+        let scratch = tempfile::tempdir().unwrap();
+        let [ours, theirs, empty] = ["ours/lib", "theirs", "empty"].map(|n| scratch.path().join(n));
+        files::write(&ours.join("libtorch_cpu.so"), "library").unwrap();
+        files::write(&theirs.join("libc10.so"), "library").unwrap();
+        let path = std::env::join_paths([&ours, &theirs, &empty]).unwrap();
+        let torch = scratch.path().join("ours");
+        assert_eq!(other_libtorch(Some(&path), &torch), [theirs]);
+        assert!(other_libtorch(None, &torch).is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! Compiles the cells of each notebook as one program, without Jupyter and without running it.
+//! This module compiles the cells of a notebook as one program, without Jupyter or running it.
 //!
 //! As in evcxr, a cell sees what the cells before it declared, a later `let` or `fn` of the same
 //! name hides the earlier one, and a closing expression is displayed: each cell becomes a block
@@ -7,12 +7,13 @@
 
 mod program;
 
-use super::document::Notebook;
+use crate::files;
 use crate::repo::Repo;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use cargo_metadata::Message;
 use program::Program;
 use serde_json::Value;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -28,11 +29,26 @@ pub struct Crates {
     pub dependencies: PathBuf,
 }
 
+/// The sources of the code cells; the first is In[1] of a notebook run from its top.
+fn cells(notebook: &Path) -> Result<Vec<String>> {
+    let name = notebook.display();
+    let text = std::fs::read_to_string(notebook).with_context(|| name.to_string())?;
+    let value: Value = serde_json::from_str(&text).with_context(|| format!("{name}: not JSON"))?;
+    let cells = value["cells"].as_array();
+    let cells = cells.with_context(|| format!("{name}: no list of cells: not a notebook"))?;
+    let code = cells.iter().filter(|cell| cell["cell_type"] == "code");
+    let source = |cell: &Value| match &cell["source"] {
+        Value::String(text) => text.clone(),
+        lines => lines.as_array().into_iter().flatten().filter_map(Value::as_str).collect(),
+    };
+    Ok(code.map(source).collect())
+}
+
 /// Fails with every error of the notebook, each with its cell and line.
 pub fn check(notebook: &Path, crates: &Crates, scratch: &Path) -> Result<()> {
-    let name = notebook.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let cells = Notebook::read(notebook)?.cells()?;
-    let program = Program::new(&cells).map_err(|error| anyhow::anyhow!("{name}, {error}"))?;
+    let name = files::name(notebook);
+    let cells = cells(notebook)?;
+    let program = Program::new(&cells).map_err(|error| anyhow!("{name}, {error}"))?;
     let source = scratch.join(&name).with_extension("rs");
     std::fs::write(&source, &program.text)?;
 
@@ -62,43 +78,27 @@ pub fn check(notebook: &Path, crates: &Crates, scratch: &Path) -> Result<()> {
 
 /// Builds the library as every other command does, and notes where cargo put what.
 pub fn crates(repo: &Repo) -> Result<Crates> {
-    let direct = direct_dependencies(repo)?;
+    let metadata = repo.metadata(&[])?;
+    let resolved = metadata.resolve.context("cargo resolves nothing")?;
+    let root = resolved.root.context("no root package")?;
+    let node = resolved.nodes.into_iter().find(|node| node.id == root);
+    let mut direct = node.context("the root is not resolved")?.dependencies;
+    direct.push(root);
     let mut cargo = repo.cargo();
     cargo.args(["build", "--lib", "--message-format=json-render-diagnostics"]);
     let output = cargo.stderr(std::process::Stdio::inherit()).output()?;
     if !output.status.success() {
         bail!("the library does not build");
     }
-    let mut crates = Crates::default();
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let Ok(message) = serde_json::from_str::<Value>(line) else { continue };
-        let id = message["package_id"].as_str().unwrap_or_default();
-        if message["reason"] != "compiler-artifact" || !direct.contains(id) {
-            continue;
-        }
-        let files = message["filenames"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        if let Some(library) = files.map(PathBuf::from).find(|path| has_extension(path, "rlib")) {
-            let name = message["target"]["name"].as_str().unwrap_or_default().replace('-', "_");
-            crates.libraries.insert(name, library);
+    let mut crates = Crates { dependencies: repo.target().join("debug/deps"), ..Crates::default() };
+    for message in Message::parse_stream(&output.stdout[..]) {
+        let Message::CompilerArtifact(artifact) = message? else { continue };
+        let library = artifact.filenames.iter().find(|path| path.extension() == Some("rlib"));
+        if let Some(library) = library.filter(|_| direct.contains(&artifact.package_id)) {
+            crates.libraries.insert(artifact.target.name.replace('-', "_"), library.into());
         }
     }
-    crates.dependencies = repo.target().join("debug/deps");
     Ok(crates)
-}
-
-fn has_extension(path: &Path, extension: &str) -> bool {
-    path.extension().is_some_and(|found| found == extension)
-}
-
-/// The package ids of from-noise and of what its Cargo.toml lists.
-fn direct_dependencies(repo: &Repo) -> Result<HashSet<String>> {
-    let output = repo.cargo().args(["metadata", "--format-version", "1"]).output()?;
-    let metadata: Value = serde_json::from_slice(&output.stdout).context("cargo metadata")?;
-    let root = metadata["resolve"]["root"].as_str().context("no root package")?;
-    let nodes = metadata["resolve"]["nodes"].as_array().context("no resolve")?;
-    let node = nodes.iter().find(|node| node["id"] == root).context("the root is not resolved")?;
-    let ids = node["dependencies"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    Ok(ids.chain([root]).map(str::to_owned).collect())
 }
 
 #[cfg(test)]

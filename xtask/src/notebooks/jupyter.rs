@@ -1,13 +1,12 @@
-//! JupyterLab and the Rust kernel, all of it below target/jupyter: nothing user-wide is touched.
+//! JupyterLab and the Rust kernel are installed below target/jupyter: nothing user-wide is touched.
 
-use crate::fetch::run_client;
-use crate::lock;
+use crate::process::{output_of, replace_with, run_client, succeeds, version};
 use crate::repo::Repo;
-use crate::setup::needs::{install_hint, succeeds};
+use crate::setup::prerequisites::install_hint;
 use crate::ui::{duration, size};
+use crate::{files, lock};
 use anyhow::{Context, Result, bail};
 use serde_json::json;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -45,15 +44,15 @@ pub fn kernel(repo: &Repo) -> Result<()> {
     if !complete || !program(repo).is_file() {
         install_evcxr(repo, &base)?;
     }
-    write(&base.join(".cargo/config.toml"), PROFILE)?;
-    write(&base.join("headless/evcxr.toml"), HEADLESS)?;
+    files::write(&base.join(".cargo/config.toml"), PROFILE)?;
+    files::write(&base.join("headless/evcxr.toml"), HEADLESS)?;
     let spec = json!({
         "argv": [std::env::current_exe()?, "kernel", "{connection_file}"],
         "display_name": "Rust",
         "language": "rust",
         "interrupt_mode": "message",
     });
-    write(&base.join("kernels/rust/kernel.json"), &format!("{spec:#}\n"))
+    files::write(&base.join("kernels/rust/kernel.json"), &format!("{spec:#}\n"))
 }
 
 fn install_evcxr(repo: &Repo, base: &Path) -> Result<()> {
@@ -83,7 +82,7 @@ fn install_evcxr(repo: &Repo, base: &Path) -> Result<()> {
 pub fn executor(repo: &Repo) -> Result<Command> {
     let python = environment(repo, "execute", "Jupyter's client (a quarter of a minute, 50 MB)")?;
     let mut python = command(repo, &python);
-    python.env("EVCXR_CONFIG_DIR", base(repo).join("headless"));
+    python.env("EVCXR_CONFIG_DIR", base(repo).join("headless")).env("PYTHONDONTWRITEBYTECODE", "1");
     Ok(python)
 }
 
@@ -93,7 +92,7 @@ pub fn open(repo: &Repo, notebook: Option<&PathBuf>, flags: &[String]) -> Result
     let python = environment(repo, "lab", "JupyterLab (a minute, 240 MB)")?;
     let quiet = base(repo).join("settings/lab/user-settings").join(NEWS);
     if !quiet.exists() {
-        write(&quiet, "{ \"fetchNews\": \"false\", \"checkForUpdates\": false }\n")?;
+        files::write(&quiet, "{ \"fetchNews\": \"false\", \"checkForUpdates\": false }\n")?;
     }
     println!(
         "The first cell of the first notebook compiles the crate, which takes some minutes once; \
@@ -105,7 +104,7 @@ pub fn open(repo: &Repo, notebook: Option<&PathBuf>, flags: &[String]) -> Result
     lab.args(["-m", "jupyterlab"]).current_dir(&repo.root).args(flags);
     lab.arg(format!("--LabApp.default_url={}", page.trim_end_matches('/')));
     lab.arg(format!("--ServerApp.root_dir={}", repo.root.display()));
-    Err(anyhow::Error::new(lab.exec()).context("JupyterLab does not start"))
+    replace_with(lab).context("JupyterLab does not start")
 }
 
 /// A Python that finds our kernel, and writes settings, logs and signatures below target/jupyter.
@@ -130,11 +129,10 @@ fn command(repo: &Repo, python: &Path) -> Command {
 fn environment(repo: &Repo, name: &str, what: &str) -> Result<PathBuf> {
     let (base, lists) = (base(repo), repo.root.join("xtask/jupyter"));
     let _lock = lock::wait(&base.join(LOCK))?;
-    let (requirements, constraints) =
-        (lists.join(format!("{name}.txt")), lists.join("constraints.txt"));
-    let version = python_version()?;
+    let [requirements, constraints] =
+        [name, "constraints"].map(|list| lists.join(format!("{list}.txt")));
     let read = |path: &Path| std::fs::read_to_string(path).context(path.display().to_string());
-    let wanted = format!("{version}\n{}{}", read(&requirements)?, read(&constraints)?);
+    let wanted = format!("{}\n{}{}", python_version()?, read(&requirements)?, read(&constraints)?);
     let folder = base.join(name);
     let (stamp, python) = (folder.join("complete"), folder.join("bin/python"));
     if std::fs::read_to_string(&stamp).is_ok_and(|text| text == wanted)
@@ -145,55 +143,34 @@ fn environment(repo: &Repo, name: &str, what: &str) -> Result<PathBuf> {
     println!("Installing {what} into {} ...", folder.display());
     let started = Instant::now();
     let _ = std::fs::remove_dir_all(&folder);
-    make(&folder)?;
+    let install = |packages| install_hint(packages, "python3", "brew install python");
+    let mut venv = Command::new("python3");
+    venv.args(["-m", "venv"]).arg(&folder);
+    run_client(&mut venv, &install("python3"), &mut || {})
+        .with_context(|| format!("python3 makes no environment: {}", install("python3-venv")))?;
     let mut pip = Command::new(&python);
     pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet"]);
     pip.arg("--requirement").arg(&requirements).arg("--constraint").arg(&constraints);
-    let outcome = run_client(&mut pip, "it was there a moment ago", &mut || {});
-    outcome.context("pip could not install what Jupyter needs (is there a network?)")?;
-    write(&stamp, &wanted)?;
+    run_client(&mut pip, "it was there a moment ago", &mut || {})
+        .context("pip could not install what Jupyter needs (is there a network?)")?;
+    files::write(&stamp, &wanted)?;
     println!("  done in {}", duration(started.elapsed()));
     Ok(python)
-}
-
-fn make(folder: &Path) -> Result<()> {
-    let mut venv = Command::new("python3");
-    venv.args(["-m", "venv"]).arg(folder);
-    let install = install_hint("python3", "python3", "brew install python");
-    let outcome = run_client(&mut venv, &install, &mut || {});
-    outcome.map(drop).with_context(|| {
-        format!(
-            "python3 makes no environment: {}",
-            install_hint("python3-venv", "python3", "brew install python")
-        )
-    })
 }
 
 /// `3.11.7`, or why it will not do.
 fn python_version() -> Result<String> {
     let hint = install_hint("python3 python3-venv", "python3", "brew install python");
-    let output = Command::new("python3").arg("--version").output();
-    let Some(output) = output.ok().filter(|output| output.status.success()) else {
-        bail!("Jupyter needs python3, which is not installed: {hint}");
-    };
-    let text = String::from_utf8_lossy(&output.stdout);
-    let version = text.trim().trim_start_matches("Python ").to_owned();
-    let mut numbers = version.split('.').filter_map(|part| part.parse::<u32>().ok());
-    let found = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    if found < PYTHON {
-        bail!("python3 is {version}, and Jupyter needs {}.{} or newer: {hint}", PYTHON.0, PYTHON.1);
+    match output_of("python3", &["--version"]) {
+        Some(text) if version(&text) >= Some(PYTHON) => {
+            Ok(text.trim_start_matches("Python ").to_owned())
+        }
+        Some(text) => bail!(
+            "python3 is {}, and Jupyter needs {}.{} or newer: {hint}",
+            text.trim_start_matches("Python "),
+            PYTHON.0,
+            PYTHON.1
+        ),
+        None => bail!("Jupyter needs python3, which is not installed: {hint}"),
     }
-    Ok(version)
-}
-
-/// Writes the file unless it says this already: kernels that run have it open.
-fn write(path: &Path, text: &str) -> Result<()> {
-    if std::fs::read_to_string(path).is_ok_and(|found| found == text) {
-        return Ok(());
-    }
-    let beside = path.with_extension("tmp");
-    std::fs::create_dir_all(path.parent().context("a file has a folder")?)
-        .and_then(|()| std::fs::write(&beside, text))
-        .and_then(|()| std::fs::rename(&beside, path))
-        .with_context(|| format!("cannot write {}", path.display()))
 }

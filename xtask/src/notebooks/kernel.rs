@@ -1,31 +1,27 @@
-//! The Rust kernel as JupyterLab starts it: evcxr_jupyter, with what a cell needs to find libtorch.
+//! JupyterLab starts the Rust kernel here: evcxr_jupyter, with what a cell needs to find libtorch.
 
 use super::jupyter;
 use crate::lock;
-use crate::repo::{Origin, Repo};
+use crate::process::replace_with;
+use crate::repo::Repo;
 use anyhow::{Context, Result};
-use std::fs::File;
-use std::os::fd::IntoRawFd;
-use std::os::unix::process::CommandExt;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// This process becomes the kernel.
 pub fn start(repo: &Repo, connection: &Path) -> Result<()> {
     let base = jupyter::base(repo);
-    let workplace = workplace(&base.join("cells"))?;
+    let folder = cell_folder(&base.join("cells"))?;
     // The versions that the crate is tested with, in place of the newest ones.
-    std::fs::copy(repo.root.join("Cargo.lock"), workplace.join("Cargo.lock"))?;
-    let torch = match repo.origin() {
-        Origin::Own(torch) => torch,
-        _ => repo.torch(),
-    };
+    std::fs::copy(repo.root.join("Cargo.lock"), folder.join("Cargo.lock"))?;
+    let torch = repo.libtorch_in_use();
     let mut libraries = vec![torch.join("lib")];
     libraries.extend(repo.user_library_path().iter().flat_map(std::env::split_paths));
     let mut evcxr = Command::new(jupyter::program(repo));
     repo.clean(&mut evcxr);
     evcxr.arg("--control_file").arg(connection);
-    evcxr.env("EVCXR_TMPDIR", &workplace);
+    evcxr.env("EVCXR_TMPDIR", &folder);
     evcxr.env("LIBTORCH", &torch);
     // A cell is a library without an rpath; the loader reads this only when a process starts.
     evcxr.env("LD_LIBRARY_PATH", std::env::join_paths(libraries)?);
@@ -39,18 +35,20 @@ pub fn start(repo: &Repo, connection: &Path) -> Result<()> {
     }
     // evcxr would "update" the kernelspec that it finds there, or the user's own.
     evcxr.env("JUPYTER_PATH", base.join("nowhere"));
-    Err(anyhow::Error::new(evcxr.exec()).context("evcxr_jupyter does not start"))
+    replace_with(evcxr)
 }
 
 /// A folder that no other kernel compiles in, as long as this process (and what it becomes) lives:
 /// cells of two notebooks in one folder would overwrite each other's source. Where files cannot be
 /// locked, all kernels have the first folder.
-fn workplace(cells: &Path) -> Result<PathBuf> {
+fn cell_folder(cells: &Path) -> Result<PathBuf> {
     for number in 0.. {
         let Some(lock) = lock::at_once(&cells.join(format!("{number}.lock")))? else {
             continue;
         };
-        outlive_exec(lock)?;
+        // Outlives this process's change into evcxr; nothing closes it any more.
+        fcntl(&lock, FcntlArg::F_SETFD(FdFlag::empty()))?;
+        std::mem::forget(lock);
         let folder = cells.join(number.to_string());
         let first = cells.join("0");
         if !folder.join("target").exists() && first.join("target").exists() {
@@ -60,15 +58,6 @@ fn workplace(cells: &Path) -> Result<PathBuf> {
         return Ok(folder);
     }
     unreachable!("numbers do not end")
-}
-
-fn outlive_exec(file: File) -> Result<()> {
-    // SAFETY: the descriptor is open, and stays so: nothing owns it any more.
-    let outcome = unsafe { libc::fcntl(file.into_raw_fd(), libc::F_SETFD, 0) };
-    if outcome == -1 {
-        return Err(std::io::Error::last_os_error()).context("the lock of a kernel's folder");
-    }
-    Ok(())
 }
 
 /// What the first folder has compiled serves the next ones: times must stay, for cargo goes by them.
@@ -84,16 +73,15 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scratch::Scratch;
 
     #[test]
     fn two_kernels_never_share_a_folder() {
-        let scratch = Scratch::new("kernel").unwrap();
+        let scratch = tempfile::tempdir().unwrap();
         let cells = scratch.path();
-        let first = workplace(cells).unwrap();
+        let first = cell_folder(cells).unwrap();
         std::fs::create_dir_all(first.join("target")).unwrap();
         std::fs::write(first.join("target/compiled"), "slowly").unwrap();
-        let second = workplace(cells).unwrap();
+        let second = cell_folder(cells).unwrap();
         assert_ne!(first, second);
         assert_eq!(std::fs::read(second.join("target/compiled")).unwrap(), b"slowly");
     }

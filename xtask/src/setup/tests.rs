@@ -1,25 +1,22 @@
 use super::*;
-use crate::scratch::Scratch;
+use tempfile::tempdir;
 
-fn repo(scratch: &Scratch) -> Repo {
+fn repo(scratch: &tempfile::TempDir) -> Repo {
     let repo = Repo { root: scratch.path().to_owned() };
     std::fs::create_dir_all(repo.libtorch()).unwrap();
     repo
 }
 
 fn unpacked(folder: &Path, content: &str) {
-    std::fs::create_dir_all(folder.join("torch/lib")).unwrap();
+    let torch = folder.join("torch");
+    files::write(&torch.join("lib/libc10.so"), content).unwrap();
     std::fs::create_dir_all(folder.join("nvidia")).unwrap();
-    std::fs::write(folder.join("torch/lib/libc10.so"), content).unwrap();
-    Stamp::of(&folder.join("torch"), Form::Cpu, content, vec![])
-        .unwrap()
-        .write(&folder.join("torch"))
-        .unwrap();
+    Stamp::of(&torch, Form::Cpu, content, BTreeMap::new()).unwrap().write(&torch).unwrap();
 }
 
 #[test]
-fn a_commit_replaces_what_was_there() {
-    let scratch = Scratch::new("setup").unwrap();
+fn a_commit_replaces_what_was_there_and_damage_does_not_count() {
+    let scratch = tempdir().unwrap();
     let repo = repo(&scratch);
     for content in ["first", "second"] {
         let partial = partial(&repo).unwrap();
@@ -29,11 +26,13 @@ fn a_commit_replaces_what_was_there() {
         assert!(!partial.exists());
     }
     assert!(repo.libtorch().join("nvidia").is_dir());
+    std::fs::write(repo.torch().join("lib/libc10.so"), "torn").unwrap();
+    assert_eq!(installed(&repo), None);
 }
 
 #[test]
 fn a_killed_set_up_does_not_count_and_is_swept_away() {
-    let scratch = Scratch::new("setup").unwrap();
+    let scratch = tempdir().unwrap();
     let repo = repo(&scratch);
     let killed = repo.libtorch().join(".partial-1");
     unpacked(&killed, "half");
@@ -46,18 +45,8 @@ fn a_killed_set_up_does_not_count_and_is_swept_away() {
 }
 
 #[test]
-fn damage_is_not_mistaken_for_an_install() {
-    let scratch = Scratch::new("setup").unwrap();
-    let repo = repo(&scratch);
-    unpacked(&repo.libtorch(), "whole");
-    assert!(installed(&repo).is_some());
-    std::fs::write(repo.torch().join("lib/libc10.so"), "torn").unwrap();
-    assert_eq!(installed(&repo), None);
-}
-
-#[test]
-fn from_torch_never_eats_its_own_install() {
-    let scratch = Scratch::new("setup").unwrap();
+fn from_torch_never_replaces_what_it_links_to() {
+    let scratch = tempdir().unwrap();
     let repo = repo(&scratch);
     let error = link(&repo, &repo.torch()).unwrap_err().to_string();
     assert!(error.contains("would replace"), "{error}");

@@ -1,13 +1,13 @@
-//! One wheel: fetched by pip, checked, and the files that are needed unpacked from it.
+//! A wheel is fetched by pip and checked, and the files that are needed are unpacked from it.
 
-use super::platform::{Form, Platform, Wheel, place};
-use crate::fetch::{hex, run_client, sha256_of};
+use super::platform::{Form, Wheel, place};
+use crate::files::{self, copy_hashed, sha256_of};
+use crate::process::run_client;
 use crate::ui::Meter;
 use anyhow::{Context, Result, bail};
-use sha2::{Digest, Sha256};
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use zip::ZipArchive;
@@ -23,90 +23,93 @@ pub enum Index {
 
 const PYTORCH_CPU: &str = "https://download.pytorch.org/whl/cpu";
 
-/// The wheel in `folder`: the one that is there already if it is whole, else downloaded.
-pub fn obtain(
-    pip: &[String],
-    wheel: &Wheel,
-    platform: Platform,
-    index: Index,
-    folder: &Path,
-    partial: &Path,
-) -> Result<PathBuf> {
-    if let Some(path) = find(wheel, folder) {
-        match check(&path, wheel) {
-            Ok(()) => return Ok(path),
-            Err(error) => {
-                eprintln!("  {error:#}: downloading it again");
-                std::fs::remove_file(&path)?;
-            }
-        }
-    }
-    let incoming = partial.join("incoming");
-    let tmp = partial.join("tmp");
-    std::fs::create_dir_all(&incoming)?;
-    std::fs::create_dir_all(&tmp)?;
-    let mut command = pip_download(pip, wheel, platform, index);
-    command.arg("-d").arg(&incoming).env("TMPDIR", &tmp);
-    let mut meter = Meter::new(wheel.name, wheel.bytes);
-    let outcome = run_client(&mut command, "it is part of Python", &mut || {
-        meter.set(bytes_below(&tmp).max(bytes_below(&incoming)));
-    });
-    outcome.with_context(|| format!("{} {}", wheel.name, wheel.version))?;
-    meter.set(bytes_below(&incoming));
-    meter.finish();
-    let Some(arrived) = find(wheel, &incoming) else {
-        bail!("pip saved no wheel named {} {}", wheel.name, wheel.version);
-    };
-    check(&arrived, wheel)?;
-    std::fs::create_dir_all(folder)?;
-    let kept = folder.join(arrived.file_name().context("a wheel has a name")?);
-    std::fs::rename(&arrived, &kept)?;
-    Ok(kept)
+/// How wheels are fetched here.
+#[derive(Debug)]
+pub struct Fetcher {
+    /// The words that start pip.
+    pub pip: Vec<String>,
+    /// The platform tags that pip may choose from.
+    pub tags: Vec<String>,
+    /// Where whole wheels are kept.
+    pub downloads: PathBuf,
+    /// Where unfinished things are.
+    pub partial: PathBuf,
 }
 
-fn pip_download(pip: &[String], wheel: &Wheel, platform: Platform, index: Index) -> Command {
-    let mut command = Command::new(&pip[0]);
-    command.args(&pip[1..]).args([
-        "download",
-        "--no-deps",
-        "--only-binary=:all:",
-        "--no-cache-dir",
-    ]);
-    command.args(["--progress-bar", "off", "--disable-pip-version-check", "--no-input"]);
-    // The wheel for CPython 3.11 whatever Python is here: only its C++ half is used.
-    command.args(["--implementation", "cp", "--python-version", "311"]);
-    for tag in platform.pip_tags() {
-        command.args(["--platform", &tag]);
+impl Fetcher {
+    /// The wheel's file: the one that is there already if it is whole, else downloaded.
+    pub fn obtain(&self, wheel: &Wheel, index: Index) -> Result<PathBuf> {
+        if let Some(path) = find(wheel, &self.downloads) {
+            match check(&path, wheel) {
+                Ok(()) => return Ok(path),
+                Err(error) => {
+                    eprintln!("  {error:#}: downloading it again");
+                    std::fs::remove_file(&path)?;
+                }
+            }
+        }
+        let [incoming, tmp] = ["incoming", "tmp"].map(|name| self.partial.join(name));
+        for folder in [&incoming, &tmp, &self.downloads] {
+            std::fs::create_dir_all(folder)?;
+        }
+        let mut command = self.pip_download(wheel, index);
+        command.arg("-d").arg(&incoming).env("TMPDIR", &tmp);
+        let mut meter = Meter::new(&wheel.name, wheel.bytes);
+        run_client(&mut command, "it is part of Python", &mut || {
+            meter.set(bytes_below(&tmp).max(bytes_below(&incoming)));
+        })
+        .with_context(|| format!("{} {}", wheel.name, wheel.version))?;
+        meter.set(bytes_below(&incoming));
+        meter.finish();
+        let Some(arrived) = find(wheel, &incoming) else {
+            bail!("pip saved no wheel named {} {}", wheel.name, wheel.version);
+        };
+        check(&arrived, wheel)?;
+        let kept = self.downloads.join(files::name(&arrived));
+        std::fs::rename(&arrived, &kept)?;
+        Ok(kept)
     }
-    if index == Index::PyTorchCpu {
-        command.args(["--index-url", PYTORCH_CPU, "--timeout", "8", "--retries", "0"]);
-        command.env_remove("PIP_FIND_LINKS").env_remove("PIP_EXTRA_INDEX_URL");
+
+    fn pip_download(&self, wheel: &Wheel, index: Index) -> Command {
+        let mut command = Command::new(&self.pip[0]);
+        command.args(&self.pip[1..]).args(["download", "--no-deps", "--only-binary=:all:"]);
+        command.args(["--no-cache-dir", "--progress-bar", "off"]);
+        command.args(["--disable-pip-version-check", "--no-input"]);
+        // The wheel for CPython 3.11 whatever Python is here: only its C++ half is used.
+        command.args(["--implementation", "cp", "--python-version", "311"]);
+        for tag in &self.tags {
+            command.args(["--platform", tag]);
+        }
+        if index == Index::PyTorchCpu {
+            command.args(["--index-url", PYTORCH_CPU, "--timeout", "8", "--retries", "0"]);
+            command.env_remove("PIP_FIND_LINKS").env_remove("PIP_EXTRA_INDEX_URL");
+        }
+        command.arg(format!("{}=={}", wheel.name, wheel.version));
+        command
     }
-    command.arg(format!("{}=={}", wheel.name, wheel.version));
-    command
 }
 
 /// The file that pip saves for a wheel: `nvidia_cuda_cupti-13.0.85-py3-none-...whl`.
 fn find(wheel: &Wheel, folder: &Path) -> Option<PathBuf> {
     let start = format!("{}-{}-", wheel.name.replace('-', "_"), wheel.version);
-    std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).find(|path| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().replace("%2B", "+");
+    files::entries(folder).find(|path| {
+        let name = files::name(path).replace("%2B", "+");
         name.starts_with(&start) && name.ends_with(".whl")
     })
 }
 
+fn bytes_below(folder: &Path) -> u64 {
+    files::below(folder).map(|(_, bytes)| bytes).sum()
+}
+
 fn check(path: &Path, wheel: &Wheel) -> Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    match wheel.sha256 {
-        Some(expected) => {
-            let found = sha256_of(path)?;
-            if found != expected {
-                bail!("{name} is corrupt: sha256 {expected} expected, {found} found");
-            }
-        }
-        None => {
-            open(path).with_context(|| format!("{name} is corrupt"))?;
-        }
+    let name = files::name(path);
+    let Some(expected) = &wheel.sha256 else {
+        return open(path).map(drop).with_context(|| format!("{name} is corrupt"));
+    };
+    let found = sha256_of(path)?;
+    if found != *expected {
+        bail!("{name} is corrupt: sha256 {expected} expected, {found} found");
     }
     Ok(())
 }
@@ -116,27 +119,25 @@ fn open(path: &Path) -> Result<ZipArchive<File>> {
 }
 
 /// Unpacks what is needed into `root`, holding every file against the wheel's own RECORD.
-pub fn unpack(path: &Path, platform: Platform, form: Form, root: &Path) -> Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+pub fn unpack(path: &Path, form: Form, root: &Path) -> Result<()> {
+    let name = files::name(path);
     let mut archive = open(path).with_context(|| format!("{name} is corrupt"))?;
     let record = record(&mut archive).with_context(|| format!("{name} has no RECORD"))?;
-    let wanted: Vec<(String, PathBuf)> = archive
-        .file_names()
-        .flatten()
-        .filter(|entry| !entry.ends_with('/') && !entry.contains(".."))
-        .filter_map(|entry| {
-            let dest = root.join(place(&entry, platform, form)?);
-            Some((entry.into_owned(), dest))
-        })
-        .collect();
+    let entries: Vec<String> = archive.file_names().flatten().map(String::from).collect();
+    let mut wanted = Vec::new();
     let mut total = 0;
-    for (entry, _) in &wanted {
-        total += archive.by_name(entry)?.size();
+    for entry in entries.iter().filter(|entry| !entry.ends_with('/') && !entry.contains("..")) {
+        if let Some(place) = place(entry, form) {
+            total += archive.by_name(entry)?.size();
+            wanted.push((entry, root.join(place)));
+        }
     }
-    let mut meter = Meter::new(&format!("unpacking {}", short(&name)), total);
-    for (entry, dest) in &wanted {
+    let package = name.split('-').next().unwrap_or(&name);
+    let mut meter = Meter::new(&format!("unpacking {package}"), total);
+    for (entry, dest) in wanted {
         let file = archive.by_name(entry)?;
-        let (bytes, found) = write(file, dest).with_context(|| format!("cannot unpack {entry}"))?;
+        let (bytes, found) =
+            copy_hashed(file, &dest).with_context(|| format!("cannot unpack {entry}"))?;
         match record.get(entry) {
             Some(expected) if *expected == found => meter.add(bytes),
             Some(_) => bail!("{entry} in {name} is not what the wheel's RECORD says"),
@@ -147,81 +148,24 @@ pub fn unpack(path: &Path, platform: Platform, form: Form, root: &Path) -> Resul
     Ok(())
 }
 
-fn short(wheel_file: &str) -> &str {
-    wheel_file.split('-').next().unwrap_or(wheel_file)
-}
-
-/// Copies one entry and returns its length and RECORD's form of its sha256.
-fn write(mut source: impl Read, dest: &Path) -> Result<(u64, String)> {
-    if let Some(folder) = dest.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    let mut file = File::create(dest)?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 18];
-    let mut total = 0;
-    loop {
-        let n = source.read(&mut buffer)?;
-        if n == 0 {
-            return Ok((total, hex(&hash.finalize())));
-        }
-        hash.update(&buffer[..n]);
-        file.write_all(&buffer[..n])?;
-        total += n as u64;
-    }
-}
-
 /// The wheel's list of files: path -> sha256 in hex.
 fn record(archive: &mut ZipArchive<File>) -> Result<HashMap<String, String>> {
-    let name = archive
-        .file_names()
-        .flatten()
-        .find(|name| name.ends_with(".dist-info/RECORD"))
-        .context("not a wheel")?
-        .into_owned();
-    let mut text = String::new();
-    archive.by_name(&name)?.read_to_string(&mut text)?;
-    let lines = text.lines().filter_map(|line| {
-        // path,sha256=<base64>,size — paths that hold commas are quoted, and none of ours does
-        let mut fields = line.rsplitn(3, ',').skip(1);
-        let hash = fields.next()?.strip_prefix("sha256=")?;
-        Some((fields.next()?.trim_matches('"').to_owned(), hex(&base64(hash)?)))
-    });
-    Ok(lines.collect())
-}
-
-/// Decodes unpadded URL-safe base64, the alphabet of RECORD files.
-fn base64(text: &str) -> Option<Vec<u8>> {
-    let digit = |c: u8| match c {
-        b'A'..=b'Z' => Some(c - b'A'),
-        b'a'..=b'z' => Some(c - b'a' + 26),
-        b'0'..=b'9' => Some(c - b'0' + 52),
-        b'-' => Some(62),
-        b'_' => Some(63),
-        _ => None,
-    };
-    let mut out = Vec::with_capacity(text.len() * 3 / 4);
-    let (mut bits, mut count) = (0u32, 0);
-    for c in text.trim_end_matches('=').bytes() {
-        bits = bits << 6 | u32::from(digit(c)?);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            out.push((bits >> count) as u8);
+    let mut names = archive.file_names().flatten();
+    let name = names.find(|name| name.ends_with(".dist-info/RECORD")).context("not a wheel")?;
+    let name = name.into_owned();
+    drop(names);
+    // path,sha256=<base64>,size
+    let mut lines =
+        csv::ReaderBuilder::new().has_headers(false).from_reader(archive.by_name(&name)?);
+    let mut hashes = HashMap::new();
+    for line in lines.records() {
+        let line = line?;
+        if let Some(hash) = line.get(1).and_then(|hash| hash.strip_prefix("sha256=")) {
+            let bytes = BASE64_URL_SAFE_NO_PAD.decode(hash.trim_end_matches('='))?;
+            hashes.insert(line[0].to_owned(), files::hex(&bytes));
         }
     }
-    Some(out)
-}
-
-fn bytes_below(folder: &Path) -> u64 {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries
-        .map(|entry| match entry.metadata() {
-            Ok(meta) if meta.is_dir() => bytes_below(&entry.path()),
-            Ok(meta) => meta.len(),
-            Err(_) => 0,
-        })
-        .sum()
+    Ok(hashes)
 }
 
 #[cfg(test)]

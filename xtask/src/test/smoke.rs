@@ -1,13 +1,11 @@
-//! Runs a chapter in seconds and looks whether it wrote what it should.
+//! A smoke run takes a chapter some seconds and must leave files where it was told to.
 
+use crate::files;
+use crate::process::run as run_to_end;
 use crate::repo::{Binary, Repo};
-use crate::scratch::Scratch;
 use crate::ui::size;
-use anyhow::{Context, Result, anyhow, bail, ensure};
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
-use std::process::{Command, Stdio};
+use anyhow::{Result, bail};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// A smoke run takes seconds; one that hangs must not take the whole test with it.
@@ -15,12 +13,11 @@ const LIMIT: Duration = Duration::from_secs(300);
 /// Bytes that a smoke run may print; none prints more than some thousands.
 const LONGEST_LOG: u64 = 1_000_000;
 /// Bytes from its end that are shown when something is wrong.
-const SHOWN: i64 = 10_000;
+const SHOWN: usize = 10_000;
 
 /// Fails if a file in chapters/ is no binary of Cargo.toml, where nothing would ever run it.
 pub fn all_listed(repo: &Repo, chapters: &[Binary]) -> Result<()> {
-    let files = std::fs::read_dir(repo.root.join("chapters")).into_iter().flatten().flatten();
-    for path in files.map(|entry| entry.path()) {
+    for path in files::entries(&repo.root.join("chapters")) {
         let path = if path.is_dir() { path.join("main.rs") } else { path };
         let rust = path.extension().is_some_and(|extension| extension == "rs");
         if rust && !chapters.iter().any(|chapter| chapter.source == path) {
@@ -38,54 +35,32 @@ pub fn run(repo: &Repo, name: &str) -> Result<usize> {
 }
 
 fn smoke(command: &mut Command, name: &str, limit: Duration) -> Result<usize> {
-    let scratch = Scratch::new(name)?;
-    let (out, log) = (scratch.path().join("out"), scratch.path().join("log"));
-    command.arg("--smoke").arg("--out").arg(&out).stdin(Stdio::null());
-    command.stdout(File::create(&log)?).stderr(File::options().append(true).open(&log)?);
-    let outcome = wait(command, limit, &log).and_then(|()| match files_below(&out) {
-        0 => bail!("it wrote nothing to --out"),
-        files => Ok(files),
-    });
-    outcome.map_err(|error| anyhow!("{error:#}; it said:\n{}", said(&log)))
-}
-
-/// Waits for a good end, and ends what takes too long or prints too much.
-fn wait(command: &mut Command, limit: Duration, log: &Path) -> Result<()> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let mut child = command.spawn().context(program)?;
+    let scratch = tempfile::Builder::new().prefix(&format!("from-noise-{name}-")).tempdir()?;
+    let out = scratch.path().join("out");
+    command.arg("--smoke").arg("--out").arg(&out);
     let started = Instant::now();
-    let reason = loop {
-        if let Some(status) = child.try_wait()? {
-            ensure!(status.success(), "{status}");
-            return Ok(());
-        }
-        if started.elapsed() > limit {
-            break format!("still running after {} s", limit.as_secs());
-        }
-        if log.metadata()?.len() > LONGEST_LOG {
-            break format!("it printed more than {}", size(LONGEST_LOG));
-        }
-        std::thread::sleep(Duration::from_millis(20));
+    let mut reason = None;
+    // What takes too long or prints too much is ended.
+    let (status, printed) =
+        run_to_end(command, "`cargo build --bins` makes it", &mut |child, bytes| {
+            if started.elapsed() > limit {
+                reason = Some(format!("still running after {} s", limit.as_secs()));
+            } else if bytes > LONGEST_LOG {
+                reason = Some(format!("it printed more than {}", size(LONGEST_LOG)));
+            }
+            if reason.is_some() {
+                let _ = child.kill();
+            }
+        })?;
+    let files = files::below(&out).count();
+    let reason = match reason {
+        None if !status.success() => status.to_string(),
+        None if files == 0 => "it wrote nothing to --out".into(),
+        None => return Ok(files),
+        Some(reason) => reason,
     };
-    child.kill()?;
-    child.wait()?;
-    bail!(reason)
-}
-
-/// The last bytes of the log.
-fn said(log: &Path) -> String {
-    let mut bytes = Vec::new();
-    if let Ok(mut file) = File::open(log) {
-        let _ = file.seek(SeekFrom::End(-SHOWN)); // which leaves a shorter file at its start
-        let _ = file.read_to_end(&mut bytes);
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn files_below(folder: &Path) -> usize {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let count = |path: &Path| if path.is_dir() { files_below(path) } else { 1 };
-    entries.map(|entry| count(&entry.path())).sum()
+    let shown = printed.floor_char_boundary(printed.len().saturating_sub(SHOWN));
+    bail!("{reason}; it said:\n{}", &printed[shown..])
 }
 
 #[cfg(test)]
@@ -109,17 +84,15 @@ mod tests {
     }
 
     #[test]
-    fn a_chapter_that_prints_for_ever_is_ended_before_its_time() {
-        let script = "echo early; while :; do printf '%01000d\\n' 7; done";
-        let error = outcome(script, Duration::from_secs(10)).unwrap_err();
-        assert!(error.contains("printed more than 1 MB"), "{}", &error[..100.min(error.len())]);
-        assert!(error.len() < 20_000 && error.ends_with("07\n"), "{}", error.len());
-    }
-
-    #[test]
-    fn a_chapter_that_hangs_is_ended() {
-        let limit = Duration::from_secs(1);
-        let error = outcome("echo started; exec sleep 60", limit).unwrap_err();
-        assert!(error.contains("still running") && error.contains("started"), "{error}");
+    fn a_chapter_that_hangs_or_prints_for_ever_is_ended() {
+        let printing = "echo early; while :; do printf '%01000d\\n' 7; done";
+        for (script, seconds, reason, last) in [
+            (printing, 10, "printed more than 1 MB", "07\n"),
+            ("echo started; exec sleep 60", 1, "still running", "started\n"),
+        ] {
+            let error = outcome(script, Duration::from_secs(seconds)).unwrap_err();
+            assert!(error.contains(reason), "{}", &error[..100.min(error.len())]);
+            assert!(error.len() < 20_000 && error.ends_with(last), "{} bytes", error.len());
+        }
     }
 }

@@ -1,7 +1,8 @@
-//! A libtorch that the user has already: its version, and `--from-torch`, which links to it.
+//! A libtorch that the user has already is checked here, and `--from-torch` links to it.
 
 use super::platform::{Form, VERSION};
 use super::stamp::Stamp;
+use crate::files;
 use anyhow::{Context, Result, bail};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -46,22 +47,22 @@ pub fn check(torch: &Path) -> Result<String> {
 
 /// The libtorch folder that `--from-torch` means: itself, or the torch package of a Python.
 pub fn locate(given: &Path) -> Result<PathBuf> {
+    let name = given.display();
     if given.is_dir() {
         let inside = ["", "torch", "libtorch"].map(|name| given.join(name));
         let found = inside.into_iter().find(|dir| dir.join("include/torch").is_dir());
-        let found = found.with_context(|| {
-            format!("{} holds no libtorch (no include/torch in it)", given.display())
-        })?;
+        let found =
+            found.with_context(|| format!("{name} holds no libtorch (no include/torch in it)"))?;
         return Ok(found.canonicalize()?);
     }
     let script = "import importlib.util as u, os; s = u.find_spec('torch'); \
                   print(os.path.dirname(s.origin) if s else '')";
-    let output = Command::new(given).args(["-c", script]).output().with_context(|| {
-        format!("{} is neither a folder nor a Python that starts", given.display())
-    })?;
+    let output = Command::new(given).args(["-c", script]).output();
+    let output =
+        output.with_context(|| format!("{name} is neither a folder nor a Python that starts"))?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     if text.is_empty() {
-        bail!("{} has no torch package: `pip install torch=={VERSION}`", given.display());
+        bail!("{name} has no torch package: `pip install torch=={VERSION}`");
     }
     Ok(PathBuf::from(text).canonicalize()?)
 }
@@ -70,92 +71,113 @@ pub fn locate(given: &Path) -> Result<PathBuf> {
 /// `lib` without what the linker must not see (`platform::place` tells why), `cuda` with everything.
 pub fn link(torch: &Path, dest: &Path) -> Result<Stamp> {
     let version = check(torch)?;
-    let libraries: Vec<(String, PathBuf)> = std::fs::read_dir(torch.join("lib"))?
-        .flatten()
-        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path()))
-        .filter(|(name, _)| name.contains(".so") || name.ends_with(".dylib"))
-        .filter(|(name, _)| !name.starts_with("libtorch_python") && name != "libtorch.so")
-        .collect();
-    let cuda = libraries.iter().any(|(name, _)| name == "libtorch_cuda.so");
+    let mut libraries: Vec<PathBuf> = files::entries(&torch.join("lib")).collect();
+    libraries.retain(|path| {
+        let name = files::name(path);
+        let library = name.contains(".so") || name.ends_with(".dylib");
+        library && !name.starts_with("libtorch_python") && name != "libtorch.so"
+    });
+    let cuda = libraries.iter().any(|path| path.ends_with("libtorch_cuda.so"));
     std::fs::create_dir_all(dest.join("lib"))?;
     symlink(torch.join("include"), dest.join("include"))?;
     if cuda {
         std::fs::create_dir_all(dest.join("cuda"))?;
     }
-    for (name, path) in &libraries {
+    for path in &libraries {
+        let name = files::name(path);
         if name != "libtorch_cuda.so" {
-            symlink(path, dest.join("lib").join(name))?;
+            symlink(path, dest.join("lib").join(&name))?;
         }
         if cuda {
-            symlink(path, dest.join("cuda").join(name))?;
+            symlink(path, dest.join("cuda").join(&name))?;
         }
     }
-    super::layout::finish(dest, &version)?;
+    finish(dest, &version)?;
     let form = if cuda { Form::Cuda } else { Form::Cpu };
-    let stamp = Stamp::of(dest, form, &format!("links to {}", torch.display()), Vec::new())?;
+    let source = format!("links to {}", torch.display());
+    let stamp = Stamp::of(dest, form, &source, Default::default())?;
     stamp.write(dest)?;
     Ok(stamp)
+}
+
+/// Completes `torch`: the version for torch-sys, libtorch.so as a linker script (the real one
+/// drags in libtorch_cuda), libgomp under the name that `-lgomp` looks for, and the libraries that
+/// CUDA opens by name beside libtorch_cuda.
+pub fn finish(torch: &Path, version: &str) -> Result<()> {
+    std::fs::write(torch.join("build-version"), format!("{version}\n"))?;
+    let lib = torch.join("lib");
+    if cfg!(target_os = "macos") {
+        return Ok(());
+    }
+    std::fs::write(lib.join("libtorch.so"), "INPUT(libtorch_cpu.so libc10.so)\n")?;
+    if lib.join("libgomp.so.1").exists() && !lib.join("libgomp.so").exists() {
+        symlink("libgomp.so.1", lib.join("libgomp.so"))?;
+    }
+    for name in ["libtorch_cuda_linalg.so", "libcaffe2_nvrtc.so"] {
+        let beside = torch.join("cuda").join(name);
+        if lib.join(name).exists() && torch.join("cuda").is_dir() && !beside.exists() {
+            symlink(Path::new("../lib").join(name), beside)?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scratch::Scratch;
+    use tempfile::{TempDir, tempdir};
 
     /// A folder that looks like a Python package of torch.
-    fn package(version: &str, name: &str) -> Scratch {
-        let scratch = Scratch::new(name).unwrap();
+    fn package(version: &str) -> TempDir {
+        let scratch = tempdir().unwrap();
         let torch = scratch.path().join("torch");
         std::fs::create_dir_all(torch.join("include/torch")).unwrap();
-        std::fs::create_dir_all(torch.join("lib")).unwrap();
+        let suffix = if cfg!(target_os = "macos") { "dylib" } else { "so" };
         for lib in ["libtorch_cpu", "libc10", "libtorch", "libtorch_cuda", "libtorch_python"] {
-            let suffix = if cfg!(target_os = "macos") { "dylib" } else { "so" };
-            std::fs::write(torch.join(format!("lib/{lib}.{suffix}")), lib).unwrap();
+            files::write(&torch.join(format!("lib/{lib}.{suffix}")), lib).unwrap();
         }
-        std::fs::write(torch.join("version.py"), format!("x = 1\n__version__ = '{version}'\n"))
-            .unwrap();
+        let text = format!("x = 1\n__version__ = '{version}'\n");
+        files::write(&torch.join("version.py"), &text).unwrap();
         scratch
     }
 
     #[test]
     fn a_version_is_read_from_whatever_says_it() {
-        let scratch = package("2.13.0+cu130", "own");
-        let torch = scratch.path().join("torch");
-        assert_eq!(version(&torch).unwrap(), "2.13.0+cu130");
-        std::fs::write(torch.join("build-version"), "2.12.1+cpu\n").unwrap();
-        assert_eq!(version(&torch).unwrap(), "2.12.1+cpu");
-        let bare = Scratch::new("own").unwrap();
-        assert_eq!(version(bare.path()), None);
-        let headers = bare.path().join("include/torch/headeronly");
-        std::fs::create_dir_all(&headers).unwrap();
-        let text = "#define TORCH_VERSION_MAJOR 2\n#define TORCH_VERSION_MINOR 13\n#define TORCH_VERSION_PATCH 0\n";
-        std::fs::write(headers.join("version.h"), text).unwrap();
-        assert_eq!(version(bare.path()).unwrap(), "2.13.0");
+        let header = "#define TORCH_VERSION_MAJOR 2\n#define TORCH_VERSION_MINOR 13\n\
+                      #define TORCH_VERSION_PATCH 0\n";
+        let scratch = tempdir().unwrap();
+        assert_eq!(version(scratch.path()), None);
+        for (file, text, found) in [
+            ("include/torch/headeronly/version.h", header, "2.13.0"),
+            ("version.py", "x = 1\n__version__ = '2.13.0+cu130'\n", "2.13.0+cu130"),
+            ("build-version", "2.12.1+cpu\n", "2.12.1+cpu"),
+        ] {
+            files::write(&scratch.path().join(file), text).unwrap();
+            assert_eq!(version(scratch.path()).unwrap(), found, "the more telling file decides");
+        }
     }
 
     #[test]
-    fn another_version_is_refused_by_name() {
-        let scratch = package("2.12.0", "own");
-        let error = check(&scratch.path().join("torch")).unwrap_err().to_string();
-        assert!(error.contains("2.12.0") && error.contains("2.13.0"), "{error}");
-        let error = check(scratch.path()).unwrap_err().to_string();
-        assert!(error.contains("is not a libtorch"), "{error}");
-    }
-
-    #[test]
-    fn a_folder_around_torch_is_understood() {
-        let scratch = package("2.13.0", "own");
+    fn only_a_folder_with_the_right_torch_is_taken() {
+        let scratch = package("2.12.0");
         let torch = scratch.path().join("torch").canonicalize().unwrap();
         assert_eq!(locate(scratch.path()).unwrap(), torch);
         assert_eq!(locate(&torch).unwrap(), torch);
-        assert!(locate(&torch.join("lib")).unwrap_err().to_string().contains("no libtorch"));
-        assert!(locate(Path::new("no-such-python")).unwrap_err().to_string().contains("neither"));
+        for (outcome, reason) in [
+            (locate(&torch.join("lib")).map(drop), "no libtorch"),
+            (locate(Path::new("no-such-python")).map(drop), "neither"),
+            (check(scratch.path()).map(drop), "is not a libtorch"),
+            (check(&torch).map(drop), "is libtorch 2.12.0, and tch needs exactly 2.13.0"),
+        ] {
+            let error = outcome.unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+        }
     }
 
     #[cfg(target_os = "linux")]
     #[test]
     fn linking_hides_cuda_from_the_linker() {
-        let scratch = package("2.13.0+cu130", "own");
+        let scratch = package("2.13.0+cu130");
         let dest = scratch.path().join("dest");
         let stamp = link(&scratch.path().join("torch"), &dest).unwrap();
         assert_eq!(stamp.form, Form::Cuda);

@@ -1,5 +1,6 @@
-//! What a set-up needs from the machine, checked before anything is downloaded.
+//! The prerequisites of a set-up are checked before anything is downloaded.
 
+use crate::process::succeeds;
 use crate::ui::size;
 use anyhow::{Result, bail};
 use std::path::Path;
@@ -46,16 +47,13 @@ pub fn compiler() -> Result<String> {
     let name = std::env::var("CXX").unwrap_or_else(|_| "c++".into());
     let program = name.split_whitespace().next().unwrap_or("c++").to_owned();
     let source = "#include <optional>\nint main() { std::optional<int> x = 1; return *x - 1; }\n";
+    let install = install_hint("g++", "gcc-c++", "xcode-select --install");
     match compiles(&program, source) {
         Some(true) => Ok(program),
-        Some(false) => bail!(
-            "{program} does not compile C++17, which torch-sys is written in: {}",
-            install_hint("g++", "gcc-c++", "xcode-select --install")
-        ),
-        None => bail!(
-            "no C++ compiler ({program}), which torch-sys needs: {}",
-            install_hint("g++", "gcc-c++", "xcode-select --install")
-        ),
+        Some(false) => {
+            bail!("{program} does not compile C++17, which torch-sys is written in: {install}")
+        }
+        None => bail!("no C++ compiler ({program}), which torch-sys needs: {install}"),
     }
 }
 
@@ -89,19 +87,18 @@ pub fn disk(folder: &Path, download: u64, unpacked: u64) -> Result<()> {
 
 /// Bytes a user may still write to the disk that holds `folder`.
 pub fn free_bytes(folder: &Path) -> Option<u64> {
-    use std::os::unix::ffi::OsStrExt;
     let existing = folder.ancestors().find(|dir| dir.exists())?;
-    let path = std::ffi::CString::new(existing.as_os_str().as_bytes()).ok()?;
-    // SAFETY: statvfs fills the struct it is given and reads a C string.
-    let stats = unsafe {
-        let mut stats: libc::statvfs = std::mem::zeroed();
-        if libc::statvfs(path.as_ptr(), &mut stats) != 0 {
-            return None;
-        }
-        stats
-    };
-    #[allow(clippy::unnecessary_cast, reason = "the fields are u32 on some systems")]
-    Some(stats.f_bavail as u64 * stats.f_frsize as u64)
+    let disk = nix::sys::statvfs::statvfs(existing).ok()?;
+    #[allow(clippy::unnecessary_cast, reason = "the numbers are u32 on some systems")]
+    Some(disk.blocks_available() as u64 * disk.fragment_size() as u64)
+}
+
+/// Bytes of memory.
+pub fn memory() -> Option<u64> {
+    // SAFETY: sysconf only reads its argument.
+    let [pages, bytes] =
+        [libc::_SC_PHYS_PAGES, libc::_SC_PAGESIZE].map(|name| unsafe { libc::sysconf(name) });
+    Some(u64::try_from(pages).ok()? * u64::try_from(bytes).ok()?)
 }
 
 /// Whether there is an NVIDIA driver.
@@ -112,17 +109,12 @@ pub fn nvidia_driver() -> bool {
         || succeeds(Command::new("nvidia-smi").arg("-L"))
 }
 
-pub fn succeeds(command: &mut Command) -> bool {
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_disk_too_small_is_said_before_downloading() {
+    fn a_disk_too_small_is_told_before_downloading() {
         let folder = std::env::temp_dir();
         disk(&folder, 0, 0).unwrap();
         let error = disk(&folder, u64::MAX / 4, 0).unwrap_err().to_string();
@@ -131,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_compiler_is_judged_by_what_it_compiles() {
+    fn a_compiler_is_tried_on_a_program() {
         assert_eq!(compiles("no-such-compiler", ""), None);
         assert_eq!(compiles("false", ""), Some(false));
         assert_eq!(compiles("true", "int main() {}"), Some(true));
