@@ -1,9 +1,11 @@
 //! What every chapter's binary shares: its flags, its start and its end.
 
 mod cost;
+mod latents;
 mod table;
 
 pub use cost::Cost;
+pub use latents::same_latents;
 pub use table::{ShardArgs, TableArgs, fill_table, image_lines};
 
 use crate::util::device;

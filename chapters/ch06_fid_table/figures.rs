@@ -1,0 +1,61 @@
+//! The pictures of chapter 6.
+
+use super::{PAPER, SAMPLERS};
+use anyhow::Result;
+use from_noise::evaluate::{Sampling, Score};
+use from_noise::plot::{Curves, Figure};
+use from_noise::pretrained::Pretrained;
+use from_noise::schedule::Path;
+use from_noise::util::cli::{self, Chapter};
+
+/// `fid.png` shows our curves beside the paper's, on the path both share.
+pub fn curves(scores: &[Score], chapter: &mut Chapter) -> Result<()> {
+    let Some(few) = scores.iter().map(|score| score.n).min() else { return Ok(()) };
+    let ours = scores.iter().filter(|score| score.path == "uniform" && score.n == few);
+    let ours: Vec<&Score> = ours.collect();
+    let Some(first) = ours.first() else { return Ok(()) };
+    let title = format!("FID-LeNet, digits, n = {few}");
+    let mut left = Curves::new(title, "steps", "FID-LeNet").log_x().log_y().size(430.0, 330.0);
+    for sampler in SAMPLERS {
+        let name = sampler.to_string();
+        let mut mine: Vec<&&Score> = ours.iter().filter(|score| score.sampler == name).collect();
+        mine.sort_by_key(|score| score.steps);
+        let point = |score: &&&Score| (score.steps as f64, score.fid_lenet);
+        let line: Vec<(f64, f64)> = mine.iter().map(point).collect();
+        let spread = |score: &&&Score| {
+            let two = 2.0 * score.error.unwrap_or(0.0);
+            (score.steps as f64, score.fid_lenet - two, score.fid_lenet + two)
+        };
+        let band: Vec<(f64, f64, f64)> = mine.iter().map(spread).collect();
+        left = left.band(&name, &band).line(&name, &line).points(&name, &line);
+    }
+    let left = left.hline(first.fid_real, "test images");
+    let title = "The paper's FID, CIFAR-10, n = 50000";
+    let mut right = Curves::new(title, "steps", "FID").log_x().log_y().size(430.0, 330.0);
+    for (i, sampler) in SAMPLERS.iter().enumerate() {
+        let line = PAPER.map(|(steps, fids)| (steps as f64, fids[i]));
+        right = right.line(sampler.to_string(), &line).points(sampler.to_string(), &line);
+    }
+    chapter.results.samples(few);
+    Ok(chapter.results.figure("fid.png", &Figure::row(&[left.draw(), right.draw()]))?)
+}
+
+/// `same-latents.png` shows eight latents drawn by each sampler, with few steps on either path and
+/// with many.
+pub fn same_latents(
+    trained: &Pretrained,
+    (few, many): (usize, usize),
+    chapter: &mut Chapter,
+) -> Result<()> {
+    let panel = |path: Path, steps: usize| -> Result<Figure> {
+        let rows = SAMPLERS.map(|sampler| {
+            (sampler.to_string(), Sampling { sampler, path, steps, seed: chapter.seed })
+        });
+        let grid = cli::same_latents(trained, &rows, 8, &mut |_| {})?;
+        Ok(grid.scale(1).title(format!("{steps} steps, {path}")).draw())
+    };
+    let panels =
+        [panel(Path::Uniform, few)?, panel(Path::Trailing, few)?, panel(Path::Uniform, many)?];
+    chapter.results.samples(8);
+    Ok(chapter.results.figure("same-latents.png", &Figure::column(&panels))?)
+}
