@@ -13,8 +13,8 @@
 use crate::fields::{Column, Fields};
 use crate::frame::{code_block, framed, picture, solution, table, widget};
 use crate::problem::Problems;
-use crate::source::Sources;
 use crate::results::Results;
+use crate::source::Sources;
 
 /// Rust of a page's own may not be longer than this: all else comes from compiled files.
 const LONGEST_OWN_RUST: usize = 3;

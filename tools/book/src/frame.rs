@@ -1,8 +1,8 @@
 //! The Markdown around a listing, a test, a figure or a table.
 
 use crate::fields::Column;
-use crate::source::Listing;
 use crate::results::{Csv, Shown, escape};
+use crate::source::Listing;
 
 /// A picture that leads to itself, with its size, so that the page does not jump when it arrives.
 pub fn picture(shown: &Shown, (width, height): (u32, u32), alt: &str) -> String {
