@@ -16,7 +16,7 @@ struct Page {
     alpha_bar: Vec<(&'static str, Vec<f64>)>,
 }
 
-/// `page.json` holds those digits and numbers.
+/// `page.json` holds eight digits, and `alpha_bar` of every schedule.
 pub fn for_the_page(schedules: &[(&'static str, Schedule)], results: &mut Results) -> Result<()> {
     let pixels = sample::dataset().images.narrow(0, 0, 8);
     let digits = (0..8).map(|i| Vec::try_from(pixels.get(i).flatten(0, -1)));

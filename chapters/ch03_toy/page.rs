@@ -23,7 +23,7 @@ struct Page {
     checks: Vec<([f32; 2], f32, [f32; 2])>,
 }
 
-/// `page.json` holds them.
+/// `page.json` holds the small network and its answers.
 pub fn for_the_page(plan: &Plan, small: &Net, chapter: &mut Chapter) -> Result<()> {
     let schedule = plan.toy.schedule.build();
     let flat = |x: &Tensor| Vec::<f32>::try_from(x.to_device(Device::Cpu).flatten(0, -1));
