@@ -152,3 +152,40 @@ impl Pretrained {
         format!("ema at step {} ({})", self.step, self.hash)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::Encode;
+
+    #[test]
+    fn runs_saved_under_the_old_names_are_read() {
+        let now = serde_json::to_string(&ImageConfig::mnist()).unwrap();
+        let old = now.replace("\"parameterization\"", "\"meaning\"");
+        let old = old.replace("\"time_input\"", "\"clock\"");
+        assert_ne!(old, now);
+        let read: ImageConfig = serde_json::from_str(&old).unwrap();
+        assert_eq!(read.parameterization, Parameterization::default());
+    }
+
+    #[test]
+    fn labels_are_dropped_as_often_as_asked_and_only_where_there_are_some() {
+        let labels = Tensor::zeros([4000], (Kind::Int64, Device::Cpu));
+        let plain = ImageConfig::mnist();
+        assert!(plain.draw_condition(&labels).is_none());
+        let wrong = ImageConfig { label_dropout: 0.1, ..plain.clone() };
+        assert!(wrong.check().unwrap_err().contains("label_dropout"));
+        for share in [0.0, 0.1, 1.0] {
+            let config = ImageConfig { classes: Some(10), label_dropout: share, ..plain.clone() };
+            config.check().unwrap();
+            let cond = config.draw_condition(&labels).unwrap();
+            let vs = nn::VarStore::new(Device::Cpu);
+            let embedding = ClassEmbedding::new(&vs.root(), 10, 4);
+            let rows = embedding.encode(&cond, true).emb.unwrap(); // [4000, 4]
+            let null = vs.variables()["weight"].select(0, 10);
+            let is_null = rows.eq_tensor(&null).all_dim(1, false).to_kind(Kind::Float);
+            let dropped = is_null.mean(None).double_value(&[]);
+            assert!((dropped - share).abs() < 0.02, "{dropped} of {share}");
+        }
+    }
+}

@@ -169,7 +169,7 @@ fn a_table_is_shared_out_collected_and_kept() {
 }
 
 #[test]
-fn a_ruler_that_does_not_fit_is_refused_in_words() {
+fn a_classifier_that_does_not_fit_is_refused_in_words() {
     let scratch = tempfile::tempdir().unwrap();
     let (folder, out) = (scratch.path().join("pets"), scratch.path().join("run"));
     pictures(&folder);
@@ -187,6 +187,38 @@ fn wrong_words_get_a_sentence_with_the_fix() {
     fails(&["--train", "--data", "./no-such-folder"], &["no-such-folder", "check the path"]);
     fails(&["--train", "--data", "./x", "--size", "30"], &["30", "multiple of 4"]);
     fails(&["--train", "--score", "10"], &["cannot be used with"]);
+}
+
+#[test]
+fn a_run_is_learned_from_another_s_config_and_weights_and_scored_on_the_way() {
+    let scratch = tempfile::tempdir().unwrap();
+    let [plan, first, second] = ["plan", "first", "second"].map(|name| scratch.path().join(name));
+    let config = include_str!("../weights/mnist-ddpm/config.json");
+    let config = config
+        .replace(r#""batch": 64"#, r#""classes": 10, "label_dropout": 0.5, "batch": 4"#)
+        .replace(r#""target": "eps""#, r#""target": "v""#)
+        .replace("50000", "4")
+        .replace("30000", "2");
+    std::fs::create_dir(&plan).unwrap();
+    std::fs::write(plan.join("config.json"), &config).unwrap();
+    let [plan, out, next] = [&plan, &first, &second].map(|path| path.to_str().unwrap());
+    let like = ["--train", "--config", plan, "--smoke", "--device", "cpu"];
+    succeeds(&[&like[..], &["--score-every", "2", "--out", out]].concat());
+    let scores = std::fs::read_to_string(first.join("scores.csv")).unwrap();
+    let steps: Vec<&str> = scores.lines().map(|line| line.split(',').next().unwrap()).collect();
+    assert_eq!(steps, ["step", "2", "4"], "as many steps as the config's cooldown: {scores}");
+    let weights = |run: &Path| std::fs::read(run.join("ema.safetensors")).unwrap();
+    let learned = weights(&first);
+    // The learning rate of the last step is 0: what it begins with is what it ends with.
+    std::fs::write(Path::new(plan).join("config.json"), config.replace("0.001", "1e-30")).unwrap();
+    succeeds(&[&like[..], &["--start-from", out, "--steps", "1", "--out", next]].concat());
+    let [a, b] = [learned, weights(&second)].map(|file| {
+        let data = file.iter().rposition(|byte| *byte == b'}').unwrap();
+        file[data..].to_vec()
+    });
+    assert_eq!(a, b, "the second run begins with the weights of the first");
+    fails(&["--train", "--config", plan, "--size", "16"], &["--size", "--config"]);
+    fails(&["--train", "--score-every", "0"], &["--score-every"]);
 }
 
 /// The README's first listing, on the crate's own digits as if they were MNIST.

@@ -108,12 +108,12 @@ fn networks(plan: &Plan) -> [(&'static str, Config, u64); 4] {
         Config { network, parameterization, ..plan.toy.clone() }
     };
     let (net, steps) = (plan.toy.network.clone(), plan.steps);
-    let told_nothing = MlpConfig { time: Time::Ignored, ..net.clone() };
+    let without_time = MlpConfig { time: Time::Ignored, ..net.clone() };
     let few = MlpConfig { width: 48, depth: 2, embed: 32, ..net.clone() };
     [
         ("x0", config(Target::X0, net.clone()), steps * 2 / 5),
         ("eps", config(Target::Eps, net), steps),
-        ("eps-without-t", config(Target::Eps, told_nothing), steps),
+        ("eps-without-t", config(Target::Eps, without_time), steps),
         ("small", config(Target::Eps, few), steps),
     ]
 }

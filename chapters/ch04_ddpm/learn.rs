@@ -20,7 +20,7 @@ use tch::{Device, Kind, Tensor};
 /// It begins with the averaged weights of `--start-from`, or with random ones.
 pub fn learn(config: &ImageConfig, steps: u64, args: &Args, chapter: &Chapter) -> Result<()> {
     let common = &args.common;
-    let judged_by = match args.score_every {
+    let scored_by = match args.score_every {
         Some(every) => {
             let net = FeatureNet::load(cli::find(&args.classifier), chapter.device)?;
             check_shape(config.format.shape(), &net)?;
@@ -63,10 +63,11 @@ pub fn learn(config: &ImageConfig, steps: u64, args: &Args, chapter: &Chapter) -
             run.log(trainer.step, &[("loss", loss), ("grad_norm", trainer.grad_norm())])?;
         }
         progress.tick(format_args!("loss {loss:.4}"));
-        if let Some((every, net)) = &judged_by
+        if let Some((every, net)) = &scored_by
             && trainer.step.is_multiple_of(*every)
         {
-            let [distance, error] = judge(config, &trainer, net, chapter);
+            let n = if common.smoke { 100 } else { 2000 };
+            let [distance, error] = fid(config, &trainer, net, n, chapter);
             run.score(trainer.step, &[("fid_lenet", distance), ("error", error)])?;
         }
         if trainer.step.is_multiple_of(every) {
@@ -99,15 +100,16 @@ fn preview(config: &ImageConfig, trainer: &Trainer<ImageModel>, chapter: &Chapte
     Figure::row(&[draw("weights", &trainer.model), draw("their average", &trainer.ema.model)])
 }
 
-/// FID-LeNet of 2000 samples of the averaged weights, DDIM in 20 steps, and its standard error.
-fn judge(
+/// FID-LeNet of `n` samples of the averaged weights, DDIM in 20 steps, and its standard error.
+fn fid(
     config: &ImageConfig,
     trainer: &Trainer<ImageModel>,
     net: &FeatureNet,
+    n: u64,
     chapter: &Chapter,
 ) -> [f64; 2] {
     let images = images(config, &trainer.ema.model, trainer.step, 20, chapter);
-    let score = score(&images, net, 2000, f64::NAN, |_, _| {}, |_| {});
+    let score = score(&images, net, n, f64::NAN, |_, _| {}, |_| {});
     [score.fid_lenet, score.error.unwrap_or(f64::NAN)]
 }
 

@@ -54,7 +54,7 @@ struct Args {
     start_from: Option<PathBuf>,
 
     /// Score 2000 samples every K steps (scores.csv): FID-LeNet, DDIM, 20 steps
-    #[arg(long, value_name = "K", requires = "train")]
+    #[arg(long, value_name = "K", requires = "train", value_parser = clap::value_parser!(u64).range(1..))]
     score_every: Option<u64>,
 
     /// Optimizer steps [default: by preset]

@@ -45,7 +45,7 @@ impl Denoiser for Gaussian {
 // ANCHOR_END: gaussian
 
 /// The exact Gaussian denoiser, together with the reverse variance that minimises the bound:
-/// `beta_tilde + on_x0^2 Var[x0 | x_t]`, told as the fraction `nu` of Improved DDPM eq. 15.
+/// `beta_tilde + on_x0^2 Var[x0 | x_t]`, given as the fraction `nu` of Improved DDPM eq. 15.
 ///
 /// It speaks of the schedule's own steps, from `t` to `t - 1`.
 #[derive(Debug, Clone)]

@@ -104,7 +104,7 @@ impl Head {
     }
 }
 
-/// What the network is told of the level. Part of the parameterization, which is
+/// The number by which the level enters the network. Part of the parameterization, which is
 /// saved with the weights.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -121,7 +121,7 @@ pub enum TimeInput {
 }
 
 impl TimeInput {
-    /// The number for a level. Schedules begin at `t = 1`: a level below it is told as 1.
+    /// The number for a level. Schedules begin at `t = 1`: a level below it counts as 1.
     ///
     /// # Panics
     /// When the clock counts a schedule's steps and there is no schedule.

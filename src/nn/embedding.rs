@@ -1,4 +1,4 @@
-//! Sinusoidal time embedding: how a network is told how much noise there is.
+//! Sinusoidal time embedding: how the noise level enters a network.
 
 use serde::{Deserialize, Serialize};
 use tch::Tensor;

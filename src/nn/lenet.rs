@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn jitter_moves_each_image_its_own_way_and_leaves_paper_white() {
+    fn augment_moves_each_image_its_own_way_and_leaves_paper_white() {
         tch::manual_seed(2);
         let paper = Tensor::full([2, 1, 28, 28], -1.0, tch::kind::FLOAT_CPU);
         assert!((augment(&paper) - &paper).abs().max().double_value(&[]) < 1e-6);

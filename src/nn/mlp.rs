@@ -9,7 +9,7 @@ use super::layers::{Start, linear};
 use crate::conditioning::Conditioning;
 use crate::network::Network;
 
-/// Whether a network is told how noisy its input is.
+/// Whether a network is conditioned on the time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Time {
@@ -152,8 +152,8 @@ impl Network for Mlp {
         );
         let Conditioning { emb: more, tokens, planes } = conditioning;
         assert!(tokens.is_none() && planes.is_none(), "an Mlp takes no tokens and no planes");
-        let told = self.time_embedding.is_some() || more.is_none();
-        assert!(told, "an Mlp without time has no place for an embedding of the condition");
+        let has_place = self.time_embedding.is_some() || more.is_none();
+        assert!(has_place, "an Mlp without time has no place for an embedding of the condition");
         let emb = self.time_embedding.as_ref().map(|layer| {
             let sinusoids = sinusoidal(t, self.config.embed, self.config.layout);
             let emb = sinusoids.to_kind(x.kind()).apply(layer); // [B or 1, width]

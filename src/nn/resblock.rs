@@ -31,7 +31,7 @@ pub struct ResBlockConfig {
     pub dropout: f64,
 }
 
-/// Ho et al. 2020 (DDPM), appendix B: a wide ResNet block with group norm, told the time.
+/// Ho et al. 2020 (DDPM), appendix B: a wide ResNet block with group norm, conditioned on the time.
 ///
 /// `x + conv2(silu(norm2(conv1(silu(norm1(x))) <- time)))`, with a 1 x 1 convolution on the
 /// shortcut where the number of channels changes. The second convolution starts at zero, so an
@@ -90,14 +90,15 @@ impl ResBlock {
     /// Second norm and time, in the order of the [`Modulation`].
     fn modulate(&self, h: Tensor, emb: Option<&Tensor>) -> Tensor {
         let Some(project) = &self.time_emb_proj else { return h.apply(&self.norm2) };
-        let emb = emb.expect("this block is told the time, but no time embedding was given");
-        let told = emb.apply(project).unsqueeze(-1).unsqueeze(-1); // [B or 1, C or 2C, 1, 1]
+        let emb =
+            emb.expect("this block is conditioned on the time, but no time embedding was given");
+        let time = emb.apply(project).unsqueeze(-1).unsqueeze(-1); // [B or 1, C or 2C, 1, 1]
         match self.modulation {
             Modulation::ScaleShift => {
-                let (scale, shift) = (told.chunk(2, 1).remove(0), told.chunk(2, 1).remove(1));
+                let (scale, shift) = (time.chunk(2, 1).remove(0), time.chunk(2, 1).remove(1));
                 h.apply(&self.norm2) * (scale + 1.0) + shift
             }
-            _ => (h + told).apply(&self.norm2),
+            _ => (h + time).apply(&self.norm2),
         }
     }
     // ANCHOR_END: block

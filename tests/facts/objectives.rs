@@ -316,6 +316,11 @@ fn b9_j6_the_three_errors_are_one_error() {
             relative(weigh(Target::Eps), weigh(Target::X0), 1e-9);
             relative(weigh(Target::V), weigh(Target::X0), 1e-9);
         }
+        // SNR + 1 on the clean sample is the plain loss of v, up to its bound on eps
+        let v = |most| Weighting::SnrPlusOne(most);
+        close(v(f64::INFINITY).at(at, Target::V), 1.0, 1e-15);
+        relative(v(f64::INFINITY).at(at, Target::Eps), 1.0 + 1.0 / snr, 1e-12);
+        relative(v(50.0).at(at, Target::Eps), (1.0 + 1.0 / snr).min(50.0), 1e-12);
         close(Weighting::MinSnr(f64::INFINITY).at(at, Target::Eps), 1.0, 0.0);
         close(Weighting::MinSnr(5.0).at(at, Target::X0), snr.min(5.0), 0.0);
     }

@@ -31,7 +31,7 @@ pub fn run(args: &Args) -> Result<()> {
         ("network", network(&config)?),
         ("schedule", format!("{:?}", config.schedule)),
         ("predicts", predicts(config.parameterization)),
-        ("is told", time_input_of(config.parameterization.time_input)),
+        ("time input", time_input_of(config.parameterization.time_input)),
         ("condition", condition(&config)),
         ("weights", weights(&dir)?),
         ("loss", log.unwrap_or_else(|| "no log.csv that tells it".into())),

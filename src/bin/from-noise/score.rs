@@ -72,12 +72,12 @@ pub fn run(args: &Args) -> Result<()> {
     ensure!(distance.is_finite(), "the distance is no finite number: the statistics are too large");
     let distance = distance.max(0.0); // rounding may leave -1e-12
     let name = if net.is_some() { "FID-LeNet" } else { "Frechet distance" };
-    let ruler = match &net {
+    let extractor = match &net {
         Some(net) => format!("feature net {}", net.hash()),
         None => "feature net not named in these files".into(),
     };
     println!(
-        "{name} {distance:.6} (n = {} and {}, {dim} features, {ruler})",
+        "{name} {distance:.6} (n = {} and {}, {dim} features, {extractor})",
         number(&a),
         number(&b)
     );

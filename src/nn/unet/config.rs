@@ -6,7 +6,7 @@ use crate::nn::embedding::Layout;
 use crate::nn::resample::Padding;
 use crate::nn::resblock::{Modulation, ResBlockConfig};
 
-/// How the network is told the time.
+/// How the time conditions the network.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TimeConditioning {

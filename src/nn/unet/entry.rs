@@ -39,7 +39,7 @@ impl TimeEmbedding {
 
 impl Unet {
     /// The time embedding plus the condition's, through the `silu` that every block starts with;
-    /// none if no block is told the time.
+    /// none if no block is conditioned on the time.
     pub(super) fn time_emb(
         &self,
         x: &Tensor,
