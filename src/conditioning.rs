@@ -67,7 +67,7 @@ pub struct Tokens {
 }
 
 impl Conditioning {
-    /// No condition at all.
+    /// The conditioning of an unconditional sample: nothing enters the network.
     pub fn none() -> Self {
         Self::default()
     }

@@ -14,7 +14,7 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Labelled images.
+    /// A data set of these labelled images.
     ///
     /// # Panics
     /// When the images are not `[N, C, H, W]` u8, or the labels not `[N]` i64 below the number of
@@ -41,7 +41,7 @@ impl Dataset {
         self.len() == 0
     }
 
-    /// `[C, H, W]`.
+    /// The shape of one image, `[C, H, W]`.
     pub fn image_shape(&self) -> [i64; 3] {
         let (_, c, h, w) = self.images.size4().expect("checked in new");
         [c, h, w]

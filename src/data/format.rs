@@ -19,7 +19,7 @@ pub enum Color {
 }
 
 impl Color {
-    /// 1 or 3.
+    /// The number of channels: 1 or 3.
     pub fn channels(self) -> i64 {
         match self {
             Color::Gray => 1,
@@ -36,10 +36,10 @@ pub struct Format {
 }
 
 impl Format {
-    /// Of MNIST and Fashion-MNIST.
+    /// The format of MNIST and Fashion-MNIST: grey, 28 pixels per side.
     pub const MNIST: Self = Self { color: Color::Gray, size: 28 };
 
-    /// `[C, H, W]`.
+    /// The shape of one image, `[C, H, W]`.
     pub fn shape(self) -> [i64; 3] {
         [self.color.channels(), self.size as i64, self.size as i64]
     }

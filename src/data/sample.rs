@@ -19,7 +19,7 @@ pub fn digits() -> Tensor {
     super::from_u8(&dataset().images)
 }
 
-/// The same as a data set, with their labels.
+/// The digits of [`digits`] as a data set, with their labels.
 pub fn dataset() -> Dataset {
     let sheet = image::load_from_memory(SHEET).expect("the sheet is part of the crate").to_luma8();
     let pixels = Tensor::from_slice(sheet.as_raw()).view([TILES, SIDE, TILES, SIDE]);

@@ -88,7 +88,7 @@ impl Components {
 }
 
 impl Toy {
-    /// `n` points; see [`Toy::sample_from`].
+    /// Draws the first `n` points of the toy distribution; see [`Toy::sample_from`].
     pub fn sample(self, n: usize, seed: u64) -> Tensor {
         self.sample_from(0, n, seed)
     }

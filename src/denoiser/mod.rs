@@ -26,7 +26,7 @@ pub struct Denoised {
 
 impl Denoised {
     // ANCHOR: views
-    /// From the noise: DDPM eq. 4 solved for `x0`, "predicted x0" of DDIM eq. 12.
+    /// The prediction with this noise: DDPM eq. 4 solved for `x0`, "predicted x0" of DDIM eq. 12.
     ///
     /// # Panics
     /// When `alpha = 0`: pure noise says nothing about the sample through its noise.
@@ -38,7 +38,7 @@ impl Denoised {
         Self { x0, eps, nu: None }
     }
 
-    /// From the clean sample. At a clean level there is no noise to speak of: `eps` is then zero.
+    /// The prediction with this clean sample. At a clean level there is no noise to speak of: `eps` is then zero.
     pub fn from_x0<C: Coefficient>(x_t: &Tensor, at: Level<C>, x0: Tensor) -> Self {
         same_shape("x0", &x0, x_t);
         let eps = match at.sigma.number() {
@@ -48,7 +48,7 @@ impl Denoised {
         Self { x0, eps, nu: None }
     }
 
-    /// From the velocity `v = alpha * eps - sigma * x0` (Salimans & Ho 2022, section 4), which
+    /// The prediction with this velocity, `v = alpha * eps - sigma * x0` (Salimans & Ho 2022, section 4), which
     /// determines both views even where `alpha` or `sigma` is 0.
     ///
     /// # Panics

@@ -42,7 +42,7 @@ impl ImageSampler {
         Ok(Self { trained, sampling, classes: Classes::InTurn, clip: true, start: None })
     }
 
-    /// Of one class, or of all in turn.
+    /// Draws one class, or all classes in turn.
     ///
     /// # Errors
     /// A class that the model does not have; a choice of classes of an unconditional model.
@@ -61,7 +61,7 @@ impl ImageSampler {
         Self { clip: false, ..self }
     }
 
-    /// From this noise, `[N, C, H, W]`, instead of the seed's: image `i` starts from row `i`.
+    /// Starts from this noise, `[N, C, H, W]`, instead of the seed's: image `i` starts from row `i`.
     #[allow(non_snake_case)]
     pub fn from_noise(self, x_T: Tensor) -> Self {
         Self { start: Some(x_T), ..self }

@@ -191,7 +191,7 @@ impl Sampling {
         self.sampler.evaluations(self.levels(schedule).len() - 1)
     }
 
-    /// From `x_T`, along this sampling's path on `schedule`.
+    /// Draws samples from `x_T`, along this sampling's path on `schedule`.
     #[allow(non_snake_case)]
     pub fn run(
         &self,

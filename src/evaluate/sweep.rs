@@ -23,7 +23,7 @@ pub struct SweepGrid {
     pub n: u64,
 }
 
-/// A table to fill.
+/// A table of scores that is asked for: its seed and its grids.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sweep {

@@ -46,7 +46,7 @@ pub fn l_t(
     kl_term(&posterior(t, s), &model.denoise(&x_t, t), x0, &x_t, variance)
 }
 
-/// The same of a prediction that was made.
+/// The term [`l_t`] of a prediction that was made already.
 pub fn kl_term<C: Coefficient>(
     q: &Posterior<C>,
     prediction: &Denoised,
@@ -90,7 +90,7 @@ pub fn l_0(
     nll_term(&q, &model.denoise(&x_1, first), x0, &x_1, variance, decoder)
 }
 
-/// The same of a prediction that was made.
+/// The term [`l_0`] of a prediction that was made already.
 pub fn nll_term<C: Coefficient>(
     q: &Posterior<C>,
     prediction: &Denoised,
@@ -155,7 +155,7 @@ pub struct Vlb {
 }
 
 impl Vlb {
-    /// `L_vlb`, `[B]`.
+    /// The whole bound `L_vlb`, the sum of its terms: `[B]`.
     pub fn total(&self) -> Tensor {
         self.l_t.iter().fold(&self.l_0 + &self.l_T, |sum, term| sum + term)
     }

@@ -11,7 +11,7 @@ use tch::{Kind, Tensor};
 /// covariance need, whatever the number of samples, and sums of parts are sums of the whole.
 #[derive(Debug)]
 pub struct Moments {
-    /// `[D]`.
+    /// The mean of the features, `[D]`.
     sum: Tensor,
     /// `[D, D]`.
     outer: Tensor,
@@ -49,7 +49,7 @@ impl Moments {
         self.n += other.n;
     }
 
-    /// Of all that this stream has seen but `part`.
+    /// The moments of all that this stream has seen but `part`.
     ///
     /// # Panics
     /// When `part` has seen more.

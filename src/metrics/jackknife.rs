@@ -12,11 +12,11 @@ pub struct Groups {
     seen: u64,
 }
 
-/// Groups of the jackknife.
+/// How many groups the jackknife leaves out in turn.
 pub const GROUPS: usize = 20;
 
 impl Groups {
-    /// Of nothing yet, in `dim` dimensions.
+    /// Empty groups, for features of `dim` dimensions.
     pub fn new(dim: i64) -> Self {
         Self { moments: (0..GROUPS).map(|_| Moments::new(dim)).collect(), dim, seen: 0 }
     }
@@ -31,7 +31,7 @@ impl Groups {
         self.seen += features.size()[0] as u64;
     }
 
-    /// The whole stream's.
+    /// The moments of the whole stream.
     pub fn total(&self) -> Moments {
         let mut total = Moments::new(self.dim);
         self.moments.iter().for_each(|group| total.merge(group));

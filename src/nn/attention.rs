@@ -77,7 +77,7 @@ pub struct TokenSelfAttention {
 }
 
 impl TokenSelfAttention {
-    /// As [`SelfAttention::new`]; `dim` is the width of a token.
+    /// A new layer, as [`SelfAttention::new`]; `dim` is the width of a token.
     pub fn new(vs: &nn::Path, channels: i64, heads: i64, groups: i64, eps: f64, dim: i64) -> Self {
         let project = |path| linear(path, dim, channels, Start::Scaled);
         Self {

@@ -18,7 +18,7 @@ impl LeNet {
     /// Length of the penultimate layer, [`features`](Self::features).
     pub const FEATURES: i64 = 128;
 
-    /// For images of `shape: [C, H, W]`, at least 16 pixels per side.
+    /// A new network for images of `shape: [C, H, W]`, at least 16 pixels per side.
     pub fn new(vs: &nn::Path, shape: [i64; 3], classes: i64) -> Self {
         let plain = nn::ConvConfig::default();
         let left = |side: i64| ((side - 4) / 2 - 4) / 2; // 28 -> 24 -> 12 -> 8 -> 4

@@ -5,7 +5,7 @@ use tch::{Tensor, nn};
 
 use super::layers::{Start, conv, conv_with};
 
-/// Where the halving convolution finds the pixel it lacks at the edge.
+/// Where the downsampling convolution finds the pixel it lacks at the edge.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Padding {

@@ -38,7 +38,7 @@ impl Level {
         (self.alpha / self.sigma).powi(2)
     }
 
-    /// `ln(snr)`: twice DPM-Solver's lambda.
+    /// The logarithm of the SNR, which is twice DPM-Solver's lambda.
     pub fn log_snr(&self) -> f64 {
         2.0 * (self.alpha / self.sigma).ln()
     }

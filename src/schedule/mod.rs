@@ -39,7 +39,7 @@ impl Schedule {
     }
     // ANCHOR_END: from_betas
 
-    /// `T`.
+    /// The number of noisy levels, `T`.
     pub fn steps(&self) -> usize {
         self.log_alpha_bar.len() - 1
     }

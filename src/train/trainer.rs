@@ -80,7 +80,7 @@ impl<M> Trainer<M> {
         self.grad_norm
     }
 
-    /// Numbers being trained.
+    /// How many numbers are trained.
     pub fn parameters(&self) -> usize {
         self.params.all.numel()
     }

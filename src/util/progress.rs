@@ -48,7 +48,7 @@ impl Progress {
         Self { title, total, first: 0, done: 0, started, shown }
     }
 
-    /// For a resumed loop: `done` steps were finished before, and say nothing about the speed.
+    /// A bar for a resumed loop: `done` steps were finished before, and say nothing about the speed.
     pub fn starting_at(mut self, done: u64) -> Self {
         (self.first, self.done) = (done, done);
         if let Shown::Bar { bar, .. } = &self.shown {
@@ -58,7 +58,7 @@ impl Progress {
         self
     }
 
-    /// One step more.
+    /// Counts one step more.
     pub fn tick(&mut self, message: impl Display) {
         self.done += 1;
         let elapsed = self.started.elapsed();

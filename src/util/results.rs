@@ -104,7 +104,7 @@ impl Results {
         self.timed_table(name, rows, Vec::new())
     }
 
-    /// As [`Results::table`], with the seconds that each row took in the sidecar.
+    /// Writes a table, as [`Results::table`], with the seconds that each row took in the sidecar.
     pub fn timed_table<R: Serialize>(
         &mut self,
         name: &str,
