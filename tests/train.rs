@@ -453,3 +453,32 @@ fn trainers_of_two_streams_share_no_random_number() {
     assert_eq!(critic, numbers(1, 7));
     assert_ne!(critic, numbers(1, 8));
 }
+
+// ---- one vector
+
+#[test]
+fn parameters_moments_and_averages_are_views_of_one_vector_each() {
+    let _turn = turn();
+    let mut t = trainer(TrainConfig { lr: 0.1, ..Default::default() });
+    t.step(|net, _| net.ws.square().sum(Kind::Float)).unwrap();
+    let parts = |flat: &Flat| {
+        Tensor::cat(&flat.parts.iter().map(|part| part.reshape([-1])).collect::<Vec<_>>(), 0)
+    };
+    for flat in [&t.params, &t.adam.m, &t.adam.v] {
+        assert!(parts(flat).equal(&flat.all), "in the order of the names");
+    }
+    let named: Vec<Tensor> = t.names.iter().map(|n| t.vs.variables()[n].reshape([-1])).collect();
+    assert!(Tensor::cat(&named, 0).equal(&t.params.all));
+    let _ = tch::no_grad(|| t.params.all.shallow_clone().fill_(2.0));
+    let ones = t.model.ws.full_like(2.0);
+    assert!(t.model.ws.equal(&ones), "the layer reads the vector");
+}
+
+#[test]
+#[should_panic(expected = "cannot change kind or device")]
+fn a_trainer_whose_parameters_were_moved_says_so() {
+    let _turn = turn();
+    let mut t = trainer(TrainConfig::default());
+    t.vs.half();
+    let _ = t.step(|net, _| net.ws.sum(Kind::Float));
+}
