@@ -25,9 +25,9 @@ use from_noise::noise::Seeded;
 use from_noise::pretrained::{ImageConfig, ImageModel, Pretrained};
 use from_noise::schedule::{Level, Path, Schedule};
 use from_noise::train::{TrainConfig, TrainError, Trainer};
+use from_noise::util::cli;
 use from_noise::util::device::{self, on_cpu};
 use from_noise::util::results::Results;
-use from_noise::util::{cli, malloc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -410,7 +410,6 @@ fn gather(args: &Args, tf32: bool, rows: &mut (Vec<Agreement>, Vec<Speed>)) -> a
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    malloc::keep_pages();
     let device = device::pick(args.device)?;
     if let Some(tf32) = args.tf32 {
         compare(&args, device, tf32)?;

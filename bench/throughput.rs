@@ -152,7 +152,6 @@ fn memory_of(job: &str, count: u64, args: &Args) -> anyhow::Result<Memory> {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    from_noise::util::malloc::keep_pages();
     let device = device::pick(args.device)?;
     match args.child {
         Some(Child::Train { steps }) => {

@@ -57,7 +57,6 @@ struct Score {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    from_noise::util::malloc::keep_pages();
     let device = device::pick(device::Choice::Auto)?;
     cli::listen_for_interrupts()?;
     let format = match args.data {

@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-const ORDER: [&str; 23] = [
+const ORDER: [&str; 22] = [
     "noise",
     "util::device",
-    "util::malloc",
     "util::files",
     "util::progress",
     "data",

@@ -3,6 +3,5 @@
 pub mod cli;
 pub mod device;
 pub mod files;
-pub mod malloc;
 pub mod progress;
 pub mod results;

@@ -35,7 +35,6 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    from_noise::util::malloc::keep_pages();
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -93,7 +93,7 @@ pub struct Chapter {
     pub results: Results,
 }
 
-/// Starts the chapter `name` (`chNN-slug`): tunes malloc, picks the device, opens the results.
+/// Starts the chapter `name` (`chNN-slug`): picks the device, opens the results.
 ///
 /// With `--dry-run` it prints the plan and its `cost` instead and returns `None`.
 pub fn start(
@@ -102,7 +102,6 @@ pub fn start(
     config: &impl Serialize,
     cost: impl FnOnce() -> Cost,
 ) -> anyhow::Result<Option<Chapter>> {
-    crate::util::malloc::keep_pages();
     let device = device::pick(common.device)?;
     let out = common.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(name));
     if common.dry_run {
