@@ -187,6 +187,19 @@ fn wrong_words_get_a_sentence_with_the_fix() {
     fails(&["--train", "--data", "./no-such-folder"], &["no-such-folder", "check the path"]);
     fails(&["--train", "--data", "./x", "--size", "30"], &["30", "multiple of 4"]);
     fails(&["--train", "--score", "10"], &["cannot be used with"]);
+    fails(&["--samples", "0"], &["--samples", "1.."]);
+    fails(&["--score", "0"], &["--score", "1.."]);
+    fails(&["--score", "100"], &["128 features from 100 images", "--score 256"]);
+}
+
+#[test]
+fn one_image_alone_is_drawn() {
+    let scratch = tempfile::tempdir().unwrap();
+    let out = scratch.path().to_str().unwrap();
+    succeeds(&["--samples", "1", "--smoke", "--out", out]);
+    for picture in ["samples.png", "on-the-way.png"] {
+        assert!(image::open(scratch.path().join(picture)).unwrap().width() >= 28, "{picture}");
+    }
 }
 
 #[test]

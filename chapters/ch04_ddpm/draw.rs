@@ -108,14 +108,15 @@ fn stills(seen: &[Snapshot], schedule: &Schedule) -> Figure {
             |seen: &&Snapshot| if predicted { &seen.x0 } else { &seen.x_t }.narrow(0, image, 1);
         picked.iter().map(of).collect::<Vec<_>>()
     };
-    let rows = [row(0, false), row(0, true), row(1, false), row(1, true)];
-    let rows: Vec<Tensor> = rows.into_iter().flatten().collect();
+    let images = seen[0].x_t.size()[0].min(2);
+    let rows = (0..images).flat_map(|image| [row(image, false), row(image, true)]);
+    let rows: Vec<Tensor> = rows.flatten().collect();
     let time = |seen: &&Snapshot| format!("t = {}", schedule.t_of(seen.at));
     let times: Vec<String> = picked.iter().map(time).collect();
     Grid::new(&Tensor::cat(&rows, 0), picked.len())
         .scale(3)
         .column_labels(&times)
-        .row_labels(&["x_t", "predicted x0", "x_t", "predicted x0"])
+        .row_labels(&["x_t", "predicted x0", "x_t", "predicted x0"][..2 * images as usize])
         .draw()
 }
 

@@ -66,7 +66,7 @@ struct Args {
     weights: Option<PathBuf>,
 
     /// How many images to draw
-    #[arg(long, default_value_t = 64, value_name = "N")]
+    #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     samples: u64,
 
     /// Show every K-th step in the GIF
@@ -78,7 +78,7 @@ struct Args {
     classifier: PathBuf,
 
     /// Measure FID-LeNet of N images (DDIM, 100 steps) instead of drawing
-    #[arg(long, value_name = "N", conflicts_with = "train")]
+    #[arg(long, value_name = "N", conflicts_with = "train", value_parser = clap::value_parser!(u64).range(1..))]
     score: Option<u64>,
 }
 

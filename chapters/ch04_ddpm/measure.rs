@@ -1,7 +1,7 @@
 //! How good the digits are: FID-LeNet, their classes, and how well they teach.
 
 use super::Args;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use from_noise::data::{Dataset, Split, sample};
 use from_noise::evaluate::{CHUNK, ImageSampler, Sampling, check_shape, score};
 use from_noise::metrics::{FeatureExtractor, FeatureNet, classification_accuracy_score};
@@ -29,6 +29,12 @@ pub fn measure(
 ) -> Result<()> {
     let net = FeatureNet::load(cli::find(&args.classifier), chapter.device)?;
     check_shape(trained.config.format.shape(), &net)?;
+    let enough = 2 * net.dim() as u64;
+    ensure!(
+        n >= enough,
+        "a covariance of {} features from {n} images is mostly bias: take --score {enough} or more",
+        net.dim()
+    );
     let smoke = args.common.smoke;
     let data = |split| trained.config.data.load(split, trained.config.format);
     let (train, test) = match smoke {

@@ -41,7 +41,7 @@ pub fn plan(args: &Args) -> Result<Plan> {
         Plan::Score { weights, samples, sampling }
     } else {
         let (samples, steps) = (args.samples, 1000);
-        let (samples, steps) = if common.smoke { (4, 10) } else { (samples, steps) };
+        let (samples, steps) = if common.smoke { (samples.min(4), 10) } else { (samples, steps) };
         Plan::Draw { weights, samples, steps }
     })
 }
