@@ -17,6 +17,7 @@ use from_noise::metrics::FeatureNet;
 use from_noise::pretrained::{ImageConfig, Pretrained};
 use from_noise::schedule::Path;
 use from_noise::train::Trainer;
+use from_noise::util::cli::peak_memory;
 use from_noise::util::device;
 use from_noise::util::results::Results;
 use serde::Serialize;
@@ -128,17 +129,6 @@ fn sample(device: Device) -> anyhow::Result<f64> {
     Ok(started.elapsed().as_secs_f64() / 50.0)
 }
 
-/// The peak of resident memory of this process so far, in MB.
-fn peak_mb() -> f64 {
-    // SAFETY: a zeroed rusage is valid, and getrusage only writes into it.
-    let usage = unsafe {
-        let mut usage: libc::rusage = std::mem::zeroed();
-        libc::getrusage(libc::RUSAGE_SELF, &mut usage);
-        usage
-    };
-    usage.ru_maxrss as f64 / if cfg!(target_os = "macos") { 1024.0 * 1024.0 } else { 1024.0 }
-}
-
 fn memory_of(job: &str, count: u64, args: &Args) -> anyhow::Result<Memory> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["--device", &args.device.to_string(), job, &count.to_string()]);
@@ -156,7 +146,7 @@ fn main() -> anyhow::Result<()> {
     match args.child {
         Some(Child::Train { steps }) => {
             train(steps, device)?;
-            println!("{}", peak_mb());
+            println!("{}", peak_memory() / 1024.0 / 1024.0);
             return Ok(());
         }
         Some(Child::Score { samples }) => {
@@ -164,7 +154,7 @@ fn main() -> anyhow::Result<()> {
             let trained = Pretrained::load(weights("mnist-ddpm"), device)?;
             let images = ImageSampler::new(&trained, sampling(2))?;
             score(&images, &net, samples, net.fid_real, |_, _| {}, |_| {});
-            println!("{}", peak_mb());
+            println!("{}", peak_memory() / 1024.0 / 1024.0);
             return Ok(());
         }
         None => {}

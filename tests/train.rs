@@ -71,7 +71,7 @@ fn adam_is_torch_s_adamw() {
         let theta = Flat::of(&[Tensor::from_slice(&case.start).set_requires_grad(true)]);
         let mut adam = Adam::new(&theta);
         for (t, (g, expected)) in case.grads.iter().zip(&case.thetas).enumerate() {
-            adam.step(&config, lr, t as u64 + 1, &theta, vec![Some(Tensor::from_slice(g))]);
+            adam.step(&config, lr, t as u64 + 1, &theta, &[Some(Tensor::from_slice(g))]);
             let error = max_diff(&theta.parts[0].detach(), &Tensor::from_slice(expected));
             assert!(error < 1e-14, "step {}: {error}", t + 1);
         }

@@ -4,7 +4,7 @@ use super::Args;
 use anyhow::Result;
 use from_noise::checkpoint::{Run, load_weights};
 use from_noise::data::{Source, Split, batch_indices, sample};
-use from_noise::evaluate::{Generator, ImageSampler, Sampler, Sampling, check_shape, score};
+use from_noise::evaluate::{Generator, ImageSampler, Sampler, Sampling, score};
 use from_noise::loss::l_target;
 use from_noise::metrics::FeatureNet;
 use from_noise::plot::{Figure, Grid};
@@ -21,11 +21,7 @@ use tch::{Device, Kind, Tensor};
 pub fn learn(config: &ImageConfig, steps: u64, args: &Args, chapter: &Chapter) -> Result<()> {
     let common = &args.common;
     let scored_by = match args.score_every {
-        Some(every) => {
-            let net = FeatureNet::load(cli::find(&args.classifier), chapter.device)?;
-            check_shape(config.format.shape(), &net)?;
-            Some((every, net))
-        }
+        Some(every) => Some((every, args.feature_net(config, chapter.device)?)),
         None => None,
     };
     let data = match (&config.data, common.smoke) {

@@ -3,10 +3,10 @@
 use super::Args;
 use anyhow::{Result, ensure};
 use from_noise::data::{Dataset, Split, sample};
-use from_noise::evaluate::{CHUNK, ImageSampler, Sampling, check_shape, score};
-use from_noise::metrics::{FeatureExtractor, FeatureNet, classification_accuracy_score};
+use from_noise::evaluate::{CHUNK, ImageSampler, Sampling, score};
+use from_noise::metrics::{FeatureExtractor, classification_accuracy_score, enough_images};
 use from_noise::pretrained::Pretrained;
-use from_noise::util::cli::{self, Chapter};
+use from_noise::util::cli::Chapter;
 use from_noise::util::progress::Progress;
 use serde::Serialize;
 use tch::{Device, Tensor};
@@ -27,9 +27,8 @@ pub fn measure(
     args: &Args,
     chapter: &mut Chapter,
 ) -> Result<()> {
-    let net = FeatureNet::load(cli::find(&args.classifier), chapter.device)?;
-    check_shape(trained.config.format.shape(), &net)?;
-    let enough = 2 * net.dim() as u64;
+    let net = args.feature_net(&trained.config, chapter.device)?;
+    let enough = enough_images(net.dim());
     ensure!(
         n >= enough,
         "a covariance of {} features from {n} images is mostly bias: take --score {enough} or more",

@@ -3,7 +3,8 @@
 use super::Args;
 use anyhow::Result;
 use from_noise::data::{Color, Format, Source};
-use from_noise::evaluate::{Sampler, Sampling};
+use from_noise::evaluate::{Sampler, Sampling, check_shape};
+use from_noise::metrics::FeatureNet;
 use from_noise::nn::UnetConfig;
 use from_noise::pretrained::{ImageConfig, Pretrained};
 use from_noise::schedule::Path;
@@ -11,6 +12,7 @@ use from_noise::train::TrainConfig;
 use from_noise::util::cli;
 use serde::Serialize;
 use std::path::PathBuf;
+use tch::Device;
 
 /// What is asked for.
 #[derive(Debug, Serialize)]
@@ -19,6 +21,15 @@ pub enum Plan {
     Train { steps: u64, image: Box<ImageConfig> },
     Draw { weights: PathBuf, samples: u64, steps: usize },
     Score { weights: PathBuf, samples: u64, sampling: Sampling },
+}
+
+impl Args {
+    /// The classifier that scores compare by, if it reads the images of `config`.
+    pub fn feature_net(&self, config: &ImageConfig, device: Device) -> Result<FeatureNet> {
+        let net = FeatureNet::load(cli::find(&self.classifier), device)?;
+        check_shape(config.format.shape(), &net)?;
+        Ok(net)
+    }
 }
 
 pub fn plan(args: &Args) -> Result<Plan> {

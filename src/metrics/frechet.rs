@@ -6,12 +6,17 @@ use crate::util::device::on_cpu;
 use std::path::Path;
 use tch::{Kind, Tensor};
 
+/// The fewest images whose covariance of `dim` features is more than bias: twice as many.
+pub fn enough_images(dim: i64) -> u64 {
+    2 * dim as u64
+}
+
 // ANCHOR: moments
 /// Count, sum and sum of outer products of a stream of features, in f64: all that a mean and a
 /// covariance need, whatever the number of samples, and sums of parts are sums of the whole.
 #[derive(Debug)]
 pub struct Moments {
-    /// The mean of the features, `[D]`.
+    /// `[D]`.
     sum: Tensor,
     /// `[D, D]`.
     outer: Tensor,
@@ -62,7 +67,7 @@ impl Moments {
         self.n
     }
 
-    /// `[D]`.
+    /// The mean of the features, `[D]`.
     pub fn mean(&self) -> Tensor {
         &self.sum / self.n as f64
     }

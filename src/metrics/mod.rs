@@ -13,6 +13,6 @@ pub use classes::{
 };
 pub use energy::energy_distance;
 pub use feature_net::{FeatureExtractor, FeatureNet};
-pub use frechet::{Moments, frechet_distance, frechet_of_gaussians};
+pub use frechet::{Moments, enough_images, frechet_distance, frechet_of_gaussians};
 pub use jackknife::{GROUPS, Groups};
 pub use spectrum::{Band, radial_spectrum};

@@ -10,17 +10,14 @@ use super::ddim::{ddim_step, ode_step};
 use crate::denoiser::{Denoised, Denoiser};
 use crate::noise::Noise;
 use crate::schedule::Level;
-use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 /// What a multistep solver extrapolates: the predicted noise or the predicted data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Prediction {
     /// The noise: DPM-Solver (Lu et al. 2022).
     Noise,
     /// The clean sample: DPM-Solver++ (Lu et al. 2022), which stands clipping and large steps.
-    #[serde(alias = "clean")]
     Data,
 }
 

@@ -30,16 +30,16 @@ impl Adam {
         lr: f64,
         t: u64,
         params: &Flat,
-        grads: Vec<Option<Tensor>>,
+        grads: &[Option<Tensor>],
     ) {
         let _guard = tch::no_grad_guard();
         if grads.iter().all(Option::is_some) {
-            let grads = concatenated(&grads.into_iter().flatten().collect::<Vec<_>>()); // [n]
+            let grads = concatenated(grads.iter().flatten()); // [n]
             update(config, lr, t, (&params.all, &grads, &self.m.all, &self.v.all));
             return;
         }
         let moments = self.m.parts.iter().zip(&self.v.parts);
-        for ((theta, g), (m, v)) in params.parts.iter().zip(&grads).zip(moments) {
+        for ((theta, g), (m, v)) in params.parts.iter().zip(grads).zip(moments) {
             if let Some(g) = g {
                 update(config, lr, t, (theta, g, m, v));
             }

@@ -1,5 +1,6 @@
 use super::flat::{Flat, concatenated};
 use std::fmt;
+use tch::Tensor;
 use tch::nn::{self, VarStore};
 
 /// An exponential moving average of a model's weights, as a second model that can be sampled.
@@ -15,6 +16,8 @@ pub struct Ema<M> {
     /// Names of the averaged tensors, sorted, and the tensors in that order.
     names: Vec<String>,
     averages: Flat,
+    /// The other tensors, which are copied.
+    copies: Vec<(String, Tensor)>,
 }
 
 impl<M> Ema<M> {
@@ -27,8 +30,10 @@ impl<M> Ema<M> {
         let model = build(&vs.root());
         vs.copy(source).expect("the EMA's module must have the tensors of the trained module");
         let (names, tensors): (Vec<_>, Vec<_>) = super::trained(&vs).unzip();
+        let others = vs.variables().into_iter().filter(|(_, tensor)| !tensor.requires_grad());
+        let copies = others.collect();
         vs.freeze();
-        Self { model, vs, decay, names, averages: Flat::of(&tensors) }
+        Self { model, vs, decay, names, averages: Flat::of(&tensors), copies }
     }
 
     // ANCHOR: ema
@@ -40,13 +45,12 @@ impl<M> Ema<M> {
     /// Update `n` (counted from 0) towards the weights in `source`.
     pub fn update(&mut self, source: &VarStore, n: u64) {
         let _guard = tch::no_grad_guard();
-        let theta = source.variables();
-        let now: Vec<_> = self.names.iter().map(|name| theta[name].shallow_clone()).collect();
-        let _ = self.averages.all.lerp_(&concatenated(&now), 1.0 - self.decay_at(n));
-        for (name, mut copy) in self.vs.variables() {
-            if self.names.binary_search(&name).is_err() {
-                copy.copy_(&theta[&name]);
-            }
+        let source = source.variables_.lock().expect("no panic while the variables are held");
+        let theta = &source.named_variables;
+        let now = concatenated(self.names.iter().map(|name| &theta[name]));
+        let _ = self.averages.all.lerp_(&now, 1.0 - self.decay_at(n));
+        for (name, copy) in &mut self.copies {
+            copy.copy_(&theta[name]);
         }
     }
     // ANCHOR_END: ema

@@ -58,8 +58,8 @@ impl Flat {
 }
 
 /// The tensors `parts` one after the other, as a vector: `[n]`.
-pub(super) fn concatenated(parts: &[Tensor]) -> Tensor {
-    let flat: Vec<Tensor> = parts.iter().map(|part| part.reshape([-1])).collect();
+pub(super) fn concatenated<'a>(parts: impl Iterator<Item = &'a Tensor>) -> Tensor {
+    let flat: Vec<Tensor> = parts.map(|part| part.reshape([-1])).collect();
     match flat.is_empty() {
         true => Tensor::zeros([0], (Kind::Float, tch::Device::Cpu)),
         false => Tensor::cat(&flat, 0),

@@ -63,7 +63,7 @@ impl<M> Trainer<M> {
                 *g = &*g * (clip / norm);
             }
         }
-        self.adam.step(&self.config, self.config.lr_at(step), step, &self.params, grads);
+        self.adam.step(&self.config, self.config.lr_at(step), step, &self.params, &grads);
         self.ema.update(&self.vs, self.step);
         self.grad_norm = norm;
         self.step = step;

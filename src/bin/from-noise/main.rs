@@ -5,7 +5,7 @@ mod info;
 mod model;
 mod sample;
 mod score;
-mod side;
+mod score_input;
 mod table;
 
 use anyhow::Result;

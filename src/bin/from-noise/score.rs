@@ -1,6 +1,6 @@
 //! `from-noise score`: the Frechet distance between two sets of images, or of their statistics.
 
-use super::side::{ScoreInput, Stats};
+use super::score_input::{ScoreInput, Stats};
 use super::{arrays, model};
 use anyhow::{Result, anyhow, ensure};
 use from_noise::metrics::{FeatureExtractor, frechet_of_gaussians};

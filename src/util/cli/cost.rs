@@ -88,7 +88,7 @@ fn sustained_flops(device: Device) -> f64 {
 
 /// The most bytes of memory that this process has held so far.
 #[cfg(unix)]
-fn peak_memory() -> f64 {
+pub fn peak_memory() -> f64 {
     // SAFETY: a zeroed rusage is valid, and getrusage only writes into it.
     let usage = unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
@@ -98,8 +98,8 @@ fn peak_memory() -> f64 {
     usage.ru_maxrss as f64 * if cfg!(target_os = "macos") { 1.0 } else { 1024.0 }
 }
 
-/// Unknown here.
+/// The most bytes of memory that this process has held, which is unknown here: 0.
 #[cfg(not(unix))]
-fn peak_memory() -> f64 {
+pub fn peak_memory() -> f64 {
     0.0
 }

@@ -4,7 +4,7 @@ mod cost;
 mod latents;
 mod table;
 
-pub use cost::Cost;
+pub use cost::{Cost, peak_memory};
 pub use latents::same_latents;
 pub use table::{ShardArgs, TableArgs, fill_table, image_lines};
 

@@ -3,7 +3,7 @@
 use super::arrays;
 use anyhow::{Context, Result, bail, ensure};
 use from_noise::data::{Color, Format, load_pictures};
-use from_noise::metrics::{FeatureExtractor, FeatureNet, Moments};
+use from_noise::metrics::{FeatureExtractor, FeatureNet, Moments, enough_images};
 use from_noise::util::cli;
 use from_noise::util::device::on_cpu;
 use std::path::{Path, PathBuf};
@@ -154,10 +154,10 @@ fn enough(typed: &Path, n: u64, dim: i64, force: bool) -> Result<()> {
     let shown = typed.display();
     ensure!(n >= 2, "{shown}: a covariance needs at least two images, found {n}");
     ensure!(
-        force || n >= 2 * dim as u64,
+        force || n >= enough_images(dim),
         "{shown} has {n} images, and a covariance of {dim} features from so few is mostly bias: \
          take at least {}, or --force",
-        2 * dim
+        enough_images(dim)
     );
     Ok(())
 }
