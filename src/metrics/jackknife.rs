@@ -1,10 +1,10 @@
 //! How far a number computed from samples would move if other samples had been drawn.
 
 use super::Moments;
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 // ANCHOR: jackknife
-/// A stream of features dealt out to [`GROUPS`] groups in turn: enough to leave each out once.
+/// A stream of features dealt out to [`GROUPS`] groups, enough to leave each out once.
 #[derive(Debug)]
 pub struct Groups {
     moments: Vec<Moments>,
@@ -21,12 +21,15 @@ impl Groups {
         Self { moments: (0..GROUPS).map(|_| Moments::new(dim)).collect(), dim, seen: 0 }
     }
 
-    /// Deals out `features: [B, D]`: sample `i` of the stream goes to group `i % GROUPS`.
+    /// Deals out `features: [B, D]`, to every group once in each [`GROUPS`] samples. Each round
+    /// begins one group later, so that classes drawn in turn reach all groups alike.
     pub fn add(&mut self, features: &Tensor) {
-        let groups = GROUPS as u64;
+        let groups = GROUPS as i64;
+        let i = Tensor::arange(features.size()[0], (Kind::Int64, features.device())) + self.seen as i64;
+        let dealt_to = (&i + i.floor_divide_scalar(groups)).remainder(groups);
         for (group, moments) in self.moments.iter_mut().enumerate() {
-            let first = (group as u64 + groups - self.seen % groups) % groups;
-            moments.add(&features.slice(0, first as i64, None, GROUPS as i64));
+            let mine = dealt_to.eq(group as i64).nonzero().squeeze_dim(1);
+            moments.add(&features.index_select(0, &mine));
         }
         self.seen += features.size()[0] as u64;
     }
