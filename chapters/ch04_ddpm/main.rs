@@ -61,7 +61,7 @@ struct Args {
     #[arg(long)]
     steps: Option<u64>,
 
-    /// Run directory whose weights draw [default: weights/mnist-ddpm, which comes with the crate]
+    /// Run directory whose weights draw [default: weights/mnist-unet-v, which comes with the crate]
     #[arg(long, value_name = "DIR", conflicts_with = "train")]
     weights: Option<PathBuf>,
 

@@ -34,7 +34,7 @@ impl Args {
 
 pub fn plan(args: &Args) -> Result<Plan> {
     let common = &args.common;
-    let weights = args.weights.clone().unwrap_or_else(|| "weights/mnist-ddpm".into());
+    let weights = args.weights.clone().unwrap_or_else(|| "weights/mnist-unet-v".into());
     Ok(if args.train {
         let steps = args.steps.unwrap_or(common.choose(4, 50_000, 100_000, 800_000));
         let (steps, image) = match &args.config {

@@ -26,7 +26,7 @@ struct Args {
     common: Common,
 
     /// Run directory whose weights draw
-    #[arg(long, value_name = "DIR", default_value = "weights/mnist-ddpm")]
+    #[arg(long, value_name = "DIR", default_value = "weights/mnist-unet-v")]
     weights: PathBuf,
 
     /// Test digits that are encoded and decoded, at most 256 [default: by preset]

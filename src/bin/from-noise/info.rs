@@ -13,7 +13,7 @@ use tch::Device;
 /// Say what lies in a run directory.
 ///
 /// Examples:
-///   cargo from-noise info weights/mnist-ddpm
+///   cargo from-noise info weights/mnist-unet-v
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {

@@ -16,8 +16,8 @@ use std::process::ExitCode;
 /// of scores, look into a run. Training is `cargo chapter 04 --train`.
 ///
 /// Examples:
-///   cargo from-noise sample weights/mnist-ddpm --out digits.png
-///   cargo from-noise info weights/mnist-ddpm
+///   cargo from-noise sample weights/mnist-unet-v --out digits.png
+///   cargo from-noise info weights/mnist-unet-v
 ///   cargo from-noise score --help
 #[derive(Debug, Parser)]
 #[command(verbatim_doc_comment, name = "from-noise", bin_name = "cargo from-noise", version)]

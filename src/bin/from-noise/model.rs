@@ -14,7 +14,7 @@ pub fn open(typed: &Path) -> Result<(PathBuf, ImageConfig)> {
     if !dir.join("config.json").is_file() {
         let found = if dir.is_dir() { "has no config.json" } else { "is no folder" };
         bail!(
-            "{shown} is no run directory (it {found}): give one that a training wrote, such as weights/mnist-ddpm"
+            "{shown} is no run directory (it {found}): give one that a training wrote, such as weights/mnist-unet-v"
         );
     }
     match Pretrained::config(&dir) {

@@ -38,12 +38,12 @@ const PATHS: [(Path, &str); 6] = [
 /// x_t beside the predicted x0, .npy and .npz (array arr_0) the images as u8 [N, H, W, C].
 ///
 /// Examples:
-///   cargo from-noise sample weights/mnist-ddpm
-///   cargo from-noise sample weights/mnist-ddpm --n 16 --out digits.png --out digits.gif
-///   cargo from-noise sample weights/mnist-ddpm --sampler dpm-solver++2m --steps 10
-///   cargo from-noise sample weights/mnist-ddpm --sampler ddim --eta 1 --n 1000 --out digits.npz
-///   cargo from-noise sample weights/mnist-ddpm --sampler edm --s-churn 5 --path karras --steps 18
-///   cargo from-noise sample weights/mnist-ddpm --noise x_T.npy --out digits.npy
+///   cargo from-noise sample weights/mnist-unet-v
+///   cargo from-noise sample weights/mnist-unet-v --n 16 --out digits.png --out digits.gif
+///   cargo from-noise sample weights/mnist-unet-v --sampler dpm-solver++2m --steps 10
+///   cargo from-noise sample weights/mnist-unet-v --sampler ddim --eta 1 --n 1000 --out digits.npz
+///   cargo from-noise sample weights/mnist-unet-v --sampler edm --s-churn 5 --path karras --steps 18
+///   cargo from-noise sample weights/mnist-unet-v --noise x_T.npy --out digits.npy
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 ///
 /// with sweep.toml:
 ///
-///   weights = "weights/mnist-ddpm"             # the run directory that draws
+///   weights = "weights/mnist-unet-v"             # the run directory that draws
 ///   classifier = "weights/mnist-classifier"    # whose features are compared; this is the default
 ///   seed = 0
 ///   # class = 3                                # of a class-conditional model, one class alone

@@ -30,7 +30,7 @@ pub struct TableArgs {
     pub shards: ShardArgs,
 
     /// Run directory whose weights draw
-    #[arg(long, value_name = "DIR", default_value = "weights/mnist-ddpm")]
+    #[arg(long, value_name = "DIR", default_value = "weights/mnist-unet-v")]
     pub weights: PathBuf,
 
     /// Run directory of the classifier whose features are compared
