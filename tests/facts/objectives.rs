@@ -276,6 +276,14 @@ fn j1_the_loss_of_edm_is_the_error_of_its_denoiser() {
 }
 
 #[test]
+fn a12_the_noise_depends_on_the_level_though_nothing_is_rescaled() {
+    // x = x0 + sigma eps, one x, two levels: two answers
+    let x = Tensor::from_slice(&[0.2]).view([1, 1]);
+    let eps = |sigma| two_modes().denoise(&x, Level::variance_exploding(sigma));
+    assert!(max_diff(eps(0.3).eps(), eps(1.0).eps()) > 0.1);
+}
+
+#[test]
 fn b9_round_trips_between_the_views() {
     let (x0, eps) = (normal(&[16, 3], 1), normal(&[16, 3], 2));
     for t in [1, 50, 500, 900] {

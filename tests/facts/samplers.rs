@@ -1,12 +1,13 @@
 //! C1-C14, J18, F2: DDPM and DDIM on exact denoisers.
 
 use crate::support::{Constant, EVERY_SAMPLER, F64, close, max_diff, normal, relative, two_modes};
-use from_noise::denoiser::{Denoiser, Gaussian, Mixture};
+use from_noise::denoiser::{Denoised, Denoiser, Gaussian, Mixture};
 use from_noise::evaluate::Sampling;
 use from_noise::forward::{Variance, posterior, q_sample};
 use from_noise::guide::DenoiserExt;
+use from_noise::loss::kl;
 use from_noise::noise::{Seeded, Tape};
-use from_noise::sample::{ddim, ddim_step, ddpm};
+use from_noise::sample::{ddim, ddim_invert, ddim_step, ddpm};
 use from_noise::schedule::{Level, Path, Schedule};
 use tch::{Kind, Tensor};
 
@@ -128,6 +129,75 @@ fn c3_the_family_keeps_the_marginals() {
     }
 }
 
+/// The mean and the variance of `q(x_s | x_t, x0)` in the family's member `eta`.
+fn member(x0: f64, x_t: &Tensor, t: Level, s: Level, eta: f64) -> (Tensor, f64) {
+    let known = Denoised::from_x0(x_t, t, x_t.full_like(x0));
+    let mean = ddim_step(&known, t, s, eta, || x_t.zeros_like());
+    (mean, eta.powi(2) * posterior(t, s).var_small)
+}
+
+#[test]
+fn c3_the_forward_process_is_markov_for_eta_1_alone() {
+    // q(x_t | x_s, x0) by Bayes' rule: q(x_s | x_t, x0) q(x_t | x0) on a grid of x_t.
+    let schedule = &schedules()[0];
+    for (t, s) in [(500, 499), (901, 801), (700, 300)] {
+        let (t, s) = (schedule.level(t), schedule.level(s));
+        let r = t.alpha / s.alpha;
+        for eta in [0.2, 0.5, 1.0] {
+            let upwards = |x_s: f64, x0: f64| {
+                let var = (eta * t.sigma / s.sigma).powi(2) * posterior(t, s).var_small;
+                let kept = (s.sigma.powi(2) - eta.powi(2) * posterior(t, s).var_small).sqrt();
+                let slope = kept * t.sigma / s.sigma.powi(2);
+                let formula = t.alpha * x0 + slope * (x_s - s.alpha * x0);
+                let half = 12.0 * var.sqrt();
+                let x_t = Tensor::linspace(formula - half, formula + half, 4001, F64);
+                let (mean, step) = member(x0, &x_t, t, s, eta);
+                let log_p = -(x_s - mean).square() / (2.0 * step)
+                    - (&x_t - t.alpha * x0).square() / (2.0 * t.sigma.powi(2));
+                let p = log_p.softmax(0, Kind::Double);
+                let found = (&p * &x_t).sum(Kind::Double).double_value(&[]);
+                let spread = (p * (&x_t - found).square()).sum(Kind::Double).double_value(&[]);
+                close(found, formula, 1e-9);
+                relative(spread, var, 1e-8);
+                found
+            };
+            let (one, other) = (upwards(0.3, 0.8), upwards(0.3, -0.5));
+            match eta == 1.0 {
+                true => assert!((one - other).abs() < 1e-9 && (one - r * 0.3).abs() < 1e-9),
+                false => assert!((one - other).abs() > 1e-3, "eta = {eta} must remember x0"),
+            }
+        }
+    }
+}
+
+#[test]
+fn c3_every_member_has_the_noise_error_as_its_bound() {
+    // Theorem 1: KL(q(x_s | x_t, x0) || the same with a predicted x0) = weight * (eps - ours)^2
+    let schedule = &schedules()[0];
+    let (x0, eps, wrong) = (0.7, normal(&[64], 1), normal(&[64], 2));
+    for (t, s) in [(500, 499), (901, 801), (700, 300)] {
+        let (t, s) = (schedule.level(t), schedule.level(s));
+        let x_t = q_sample(&eps.full_like(x0), &eps, t);
+        let error = (&eps - &wrong).square();
+        for eta in [0.1, 0.5, 1.0] {
+            let (truth, var) = member(x0, &x_t, t, s, eta);
+            let ours = Constant(wrong.shallow_clone()).denoise(&x_t, t);
+            let ours = ddim_step(&ours, t, s, eta, || eps.zeros_like());
+            let term = kl(&truth, &Tensor::from(var), &ours, &Tensor::from(var));
+            let kept = (s.sigma.powi(2) - var).sqrt();
+            let weight = (s.alpha * t.sigma / t.alpha - kept).powi(2) / (2.0 * var);
+            assert!(((term - weight * &error) / &error).abs().max().double_value(&[]) < 1e-9);
+            if eta == 1.0 {
+                // DDPM's weight of the noise form, eq. 12, for a step of any size
+                let q = posterior(t, s);
+                let r = t.alpha / s.alpha;
+                let ddpm = q.var_large.powi(2) / (2.0 * q.var_small * (r * t.sigma).powi(2));
+                relative(weight, ddpm, 1e-9);
+            }
+        }
+    }
+}
+
 #[test]
 fn c4_sigma_is_eta_times_the_root_of_beta_tilde() {
     let schedule = &schedules()[0];
@@ -223,6 +293,20 @@ fn c6_sigma_hat_has_the_same_mean_and_no_last_noise() {
 }
 
 #[test]
+fn c8_a_strided_step_takes_the_coefficients_of_its_own_path() {
+    // From tau_i = 901 to tau_{i-1} = 801. With the neighbour's alpha_bar_{t-1} in the formula, as
+    // slides print it, the step arrives at the level of 900 and not of 801.
+    let schedule = &schedules()[0];
+    let (x0, eps, t) = (Tensor::from(0.7), Tensor::from(1.3), schedule.level(901));
+    let prediction = Constant(eps.shallow_clone()).denoise(&q_sample(&x0, &eps, t), t);
+    let arrived = |s: usize| ddim_step(&prediction, t, schedule.level(s), 0.0, || unreachable!());
+    let due = q_sample(&x0, &eps, schedule.level(801));
+    assert!(max_diff(&arrived(801), &due) < 1e-12);
+    assert!(max_diff(&arrived(900), &due) > 0.01);
+    assert!(schedule.level(801).snr() > 2.0 * schedule.level(900).snr());
+}
+
+#[test]
 fn c7_eta_0_is_deterministic_and_draws_nothing() {
     let path = schedules()[0].path(Path::Uniform, 50);
     let run = |seed| {
@@ -245,6 +329,23 @@ fn c10_ddim_is_an_euler_step_of_the_ode() {
         let euler = s.alpha * (&x_t / t.alpha + slope * prediction.eps());
         let step = ddim_step(&prediction, t, s, 0.0, || unreachable!());
         assert!(max_diff(&step, &euler) < 1e-12);
+    }
+}
+
+#[test]
+fn c12_a_step_up_is_the_published_difference() {
+    // x_{t+1} - x_t in alpha_bar, the noise taken at t
+    let (schedule, data) = (&schedules()[0], two_modes());
+    for t in [1, 400, 999] {
+        let path = [t + 1, t].map(|t| schedule.level(t));
+        let (up, here) = (schedule.alpha_bar(t + 1), schedule.alpha_bar(t));
+        let x = normal(&[32, 1], 6);
+        let eps = data.denoise(&x, path[1]);
+        let scale = (1.0 / here).sqrt() - (1.0 / up).sqrt();
+        let slope = (1.0 / up - 1.0).sqrt() - (1.0 / here - 1.0).sqrt();
+        let expected = up.sqrt() * (scale * &x + slope * eps.eps());
+        let found = ddim_invert(&data, &path, x.shallow_clone()) - x;
+        assert!(max_diff(&found, &expected) < 1e-12, "t = {t}");
     }
 }
 
@@ -322,6 +423,24 @@ fn f2_the_mixture_s_score_is_the_gradient_of_its_log_density() {
         let gap: Tensor = ((&score - &gradient) / (1f64 + gradient.abs())).abs().max();
         assert!(gap.double_value(&[]) < 1e-9, "t = {t}: {gap:?}");
     }
+}
+
+#[test]
+fn f3_scores_add_and_the_scale_counts_the_label() {
+    // score(x | y) = score(x) + grad log p(y | x): the label's share is added once, at scale 1.
+    let (data, at) = (two_modes(), schedules()[0].level(400));
+    let labelled = Gaussian { mean: 0.6, std: 0.25 }; // the second component
+    let x = normal(&[64, 1], 2).set_requires_grad(true);
+    let log_p = data.responsibilities(&x, at).select(1, 1).log().sum(Kind::Double);
+    let label = Tensor::run_backward(&[log_p], &[&x], false, false).remove(0);
+    let x = x.detach();
+    let (without, with) = (data.denoise(&x, at).score(at), labelled.denoise(&x, at).score(at));
+    let guided = |scale: f64| &without + scale * &label;
+    assert!(max_diff(&guided(1.0), &with) < 1e-9, "at 1 nothing but the condition is left");
+    assert_eq!(guided(0.0), without, "at 0 there is no condition");
+    let free = |scale: f64| &without + scale * (&with - &without);
+    assert!(max_diff(&guided(3.0), &free(3.0)) < 1e-9, "with or without a classifier");
+    assert!(max_diff(&guided(3.0), &with) > 0.1, "beyond 1 it is neither");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A1-A11, C8: schedules, levels, paths and the forward process.
 
-use crate::support::{F64, close, normal, relative};
+use crate::support::{F64, close, grid, normal, relative};
+use from_noise::denoiser::Mixture;
 use from_noise::forward::{posterior, q_sample, q_step, renoise, transition};
 use from_noise::loss::l_T;
 use from_noise::schedule::{Level, Path, Schedule, ScheduleConfig};
@@ -47,6 +48,15 @@ fn a1_a_sampled_chain_has_the_closed_form_s_moments() {
             close(var, at.sigma.powi(2), 4.0 * at.sigma.powi(2) * (2.0 / n).sqrt());
         }
     }
+}
+
+#[test]
+fn a1_without_shrinking_the_signal_stays() {
+    // x + sqrt(beta) eps, again and again: the signal keeps its size, the variances add up.
+    let schedule = Schedule::linear(1000, 1e-4, 0.02);
+    let noise: f64 = (1..=1000).map(|t| schedule.beta(t)).sum();
+    relative(noise, 10.05, 1e-9);
+    assert!(1.0 / noise > 2000.0 * schedule.level(1000).snr(), "SNR 0.1, not 0.00004");
 }
 
 #[test]
@@ -136,6 +146,24 @@ fn a8_what_is_left_at_the_end() {
         relative(bits(schedule), expected, 5e-4);
     }
     relative(bits(Schedule::ddpm(4000)), 3.063e-5, 5e-4);
+}
+
+#[test]
+fn a8_noise_raises_the_entropy() {
+    // the two modes, scaled to unit variance, by an integral on a grid
+    let (std, mean) = (0.5881_f64.sqrt(), 0.12);
+    let means = (Tensor::from_slice(&[-1.0, 0.6]) - mean) / std;
+    let data = Mixture::new(&[0.3, 0.7], &means.view([2, 1]), &[0.15 / std, 0.25 / std]);
+    let schedule = Schedule::linear(1000, 1e-4, 0.02);
+    let (x, dx) = grid(8.0, 20_001);
+    let entropy = |t: usize| {
+        let log_p = data.log_density(&x, schedule.level(t));
+        -(log_p.exp() * log_p).sum(Kind::Double).double_value(&[]) * dx
+    };
+    let found = [0, 1, 50, 100, 200, 400, 700, 1000].map(entropy);
+    assert!(found.windows(2).all(|pair| pair[1] > pair[0]), "{found:?}");
+    // the most that unit variance allows: N(0, 1)'s
+    close(found[7], 0.5 * (std::f64::consts::TAU * std::f64::consts::E).ln(), 1e-6);
 }
 
 #[test]
