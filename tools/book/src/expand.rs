@@ -3,6 +3,7 @@
 //! | directive | becomes |
 //! | --- | --- |
 //! | `{{#include ../../src/forward.rs:posterior}}`, alone in a Rust fence | the code at that anchor |
+//! | `{{#include ../../examples/ddpm.rs}}`, likewise | the whole file, without its `//!` lines |
 //! | `{{#test b1_the_posterior_is_bayes_rule}}` | the test, folded |
 //! | `{{#figure results/a.png` + lines `alt: ...`, `caption: ...` + `}}` | the picture with its command |
 //! | `{{#widget name results/a.json` + lines `still: ...`, `alt: ...`, `caption: ...` + `}}` | the still picture, and data for the script of that name |
@@ -119,10 +120,12 @@ impl Page<'_, '_> {
 
     fn include(&mut self, line: &str, at: usize) {
         let target = line.strip_prefix("{{#include ").and_then(|rest| rest.strip_suffix("}}"));
-        let target = target.and_then(|target| target.trim().split_once(':'));
-        let Some((path, anchor)) = target else {
-            return self.wrong(at, "an include reads {{#include path:anchor}}");
+        let Some(target) = target.map(str::trim) else {
+            return self
+                .wrong(at, "an include reads {{#include path:anchor}} or {{#include path}}");
         };
+        let (path, anchor) =
+            target.split_once(':').map_or((target, None), |(path, anchor)| (path, Some(anchor)));
         match self.material.sources.listing(path.trim_start_matches("../"), anchor) {
             Ok(listing) => self.push(&code_block(&listing), at),
             Err(what) => self.wrong(at, what),
@@ -200,7 +203,8 @@ impl Page<'_, '_> {
                 Some(("value", quote)) => self.value(quote),
                 Some(("fact", test)) => {
                     let found = self.material.sources.test(test.trim());
-                    found.map(|_| format!("`{}`", test.trim()))
+                    // a long name may be broken after any of its underscores
+                    found.map(|_| format!("<code>{}</code>", test.trim().replace('_', "_<wbr>")))
                 }
                 _ => Err(format!("`{{{{#{quote}}}}}` is no directive of this book")),
             };

@@ -55,11 +55,18 @@ impl Sources {
         Ok(Self(sources))
     }
 
-    /// The listing `path:anchor`, or why there is none.
-    pub fn listing(&mut self, file: &str, anchor: &str) -> Result<Listing, String> {
+    /// The listing at `anchor` of `file`, or the whole file after its `//!` lines; or why there is
+    /// none.
+    pub fn listing(&mut self, file: &str, anchor: Option<&str>) -> Result<Listing, String> {
         let Some(source) = self.0.get_mut(file) else {
             let folders = COMPILED.join("/, ");
             return Err(format!("there is no {file} among the Rust files of {folders}/"));
+        };
+        let Some(anchor) = anchor else {
+            let heading = |line: &&String| line.starts_with("//!") || line.is_empty();
+            let first = source.lines.iter().take_while(heading).count();
+            let code = source.lines[first..].iter().filter(|line| marker(line).is_none());
+            return Ok(Listing { file: file.into(), line: first + 1, code: dedent(code) });
         };
         let Some(found) = source.anchors.get_mut(anchor) else {
             let known: Vec<&str> = source.anchors.keys().map(String::as_str).collect();

@@ -142,6 +142,7 @@ fn a_good_book_holds_everything() {
     holds("12\u{202f}000");
     holds("−3.14");
     holds("2.1·10<sup>−4</sup>");
+    holds("<code>the_<wbr>answer</code>");
     holds("assert_eq!(6 * 7, 42);");
     for absent in ["{{#", "\\frac", "ANCHOR", "data-formula", ">a</td>"] {
         assert!(!page.contains(absent), "{absent} is left in {page}");
@@ -170,8 +171,17 @@ fn a_missing_include_is_named() {
     at(extra() + 1, &problem, "there is no src/gone.rs");
     let problem = wrong_with(&fence("src/code.rs:gone"));
     at(extra() + 1, &problem, "no anchor `gone`; it has: here");
-    let problem = wrong_with(&fence("src/code.rs"));
-    at(extra() + 1, &problem, "path:anchor");
+    at(extra() + 1, &wrong_with(&fence("src/gone.rs")), "there is no src/gone.rs");
+}
+
+#[test]
+fn a_whole_file_is_shown_without_its_heading() {
+    let fence = "```rust\n{{#include ../../examples/whole.rs}}\n```\n";
+    let file = "//! What it is.\n\nfn whole() {}\n";
+    let changes = [("book/src/one.md", &*format!("{ONE}\n{fence}")), ("examples/whole.rs", file)];
+    let page = built(&changes).unwrap();
+    assert!(page.contains("fn whole() {}") && page.contains("examples/whole.rs"), "{page}");
+    assert!(!page.contains("What it is."), "{page}");
 }
 
 #[test]
