@@ -1,4 +1,4 @@
-//! A folder of pictures: one subfolder a class, png or jpeg files in each.
+//! A folder of pictures: one subfolder per class, png or jpeg files in each.
 
 use std::fs;
 use std::io::Cursor;
@@ -16,7 +16,7 @@ pub const LARGEST_SIDE: u32 = 8192;
 /// The largest picture file, checked before it is read.
 pub const LARGEST_FILE: u64 = 64 << 20;
 
-const LAYOUT: &str = "one subfolder a class, with png or jpeg files in each";
+const LAYOUT: &str = "one subfolder per class, with png or jpeg files in each";
 const RESAVE: &str = "save it again as png or jpeg, or remove it";
 
 /// Every picture below `folder` as `[N, C, size, size]`: turned upright (EXIF), put on white where

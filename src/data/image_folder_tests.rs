@@ -110,7 +110,7 @@ fn broken_folders_are_named() {
     gradient(0).save(folder.path().join("stray.png")).unwrap();
     assert!(error(&folder).contains("found stray.png beside them"), "{}", error(&folder));
     let empty = tempfile::tempdir().unwrap();
-    assert!(error(&empty).contains("expected one subfolder a class"), "{}", error(&empty));
+    assert!(error(&empty).contains("expected one subfolder per class"), "{}", error(&empty));
     let gone = load(&empty.path().join("absent"), RGB).unwrap_err().to_string();
     assert!(gone.starts_with("cannot read ") && gone.contains("absent"), "{gone}");
 }

@@ -16,7 +16,7 @@ pub enum Source {
     Mnist,
     Fashion,
     Cifar10,
-    /// One subfolder a class; with `train/` and `test/` above them, if it is split.
+    /// One subfolder per class; with `train/` and `test/` above them, if it is split.
     Folder(PathBuf),
 }
 

@@ -1,4 +1,4 @@
-//! The variational bound on `-log p(x0)`, term by term, in nats a dimension.
+//! The variational bound on `-log p(x0)`, term by term, in nats per dimension.
 //!
 //! `L_vlb = L_0 + sum_{t>1} L_{t-1} + L_T` (DDPM eq. 5). It is measured here, for any denoiser;
 //! divide by `ln 2` for bits. Each term is a function of a prediction and a
@@ -145,7 +145,7 @@ fn wide(x: &Tensor) -> Tensor {
     x.to_kind(widest_float(x.device()))
 }
 
-/// The bound, term by term: each `[B]`, in nats a dimension.
+/// The bound, term by term: each `[B]`, in nats per dimension.
 #[derive(Debug)]
 pub struct Vlb {
     pub l_0: Tensor,

@@ -71,7 +71,7 @@ impl ResBlock {
     }
 
     // ANCHOR: block
-    /// `emb` is `silu` of the time embedding: one row a sample, or one for the whole batch.
+    /// `emb` is `silu` of the time embedding: one row per sample, or one for the whole batch.
     ///
     /// # Shapes
     /// `x: [B, inputs, H, W]`, `emb: [B or 1, emb_dim]` -> `[B, outputs, H, W]`.

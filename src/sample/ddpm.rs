@@ -9,7 +9,7 @@ use tch::Tensor;
 // ANCHOR: ddpm
 /// Ancestral sampling (DDPM, Algorithm 2), on any path.
 ///
-/// One evaluation and one draw of noise a step, none of noise on the last: `z = 0 if t = 1`.
+/// One evaluation and one draw of noise per step, none of noise on the last: `z = 0 if t = 1`.
 /// With [`Variance::Large`] on a strided path this is the `sigma-hat` row of DDIM's Table 1.
 ///
 /// # Shapes

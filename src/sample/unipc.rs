@@ -13,7 +13,7 @@ use tch::Tensor;
 /// Its predictor is [`dpm_solver`](super::dpm_solver) on [`Prediction::Data`](super::Prediction::Data). What
 /// is predicted at the predicted place serves twice: first the step that led there is taken again
 /// with the parabola through three predictions, then the next step starts from where that arrives. So
-/// the corrector costs no evaluation: one a step. Draws no noise.
+/// the corrector costs no evaluation: one per step. Draws no noise.
 ///
 /// # Shapes
 /// `x_T` and the result: `[B, ...]`. `path` falls from the level of `x_T`.

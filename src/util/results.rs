@@ -99,7 +99,7 @@ impl Results {
         self.keep(path)
     }
 
-    /// Writes `name` (a CSV): one line a row, the fields' names as the header.
+    /// Writes `name` (a CSV): one line per row, the fields' names as the header.
     pub fn table<R: Serialize>(&mut self, name: &str, rows: &[R]) -> Result<(), ResultError> {
         self.timed_table(name, rows, Vec::new())
     }

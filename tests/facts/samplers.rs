@@ -379,7 +379,7 @@ fn c14_the_record_is_the_whole_trajectory() {
     let watched = two_modes().recorded();
     let out = ddim(&watched, &path, start.shallow_clone(), 0.0, &mut |_| unreachable!());
     let seen = watched.take();
-    assert_eq!(seen.len(), 20, "one evaluation a step");
+    assert_eq!(seen.len(), 20, "one evaluation per step");
     assert_eq!(seen[0].x_t, start);
     assert!(seen.iter().zip(&path).all(|(seen, at)| seen.at == *at));
     assert!(max_diff(&seen[19].x0, &out) < 1e-12, "the last step is the last prediction");

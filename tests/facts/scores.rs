@@ -84,7 +84,7 @@ fn e7_a_histogram_counts_and_its_entropy_tells_one_class_from_all() {
     assert_eq!((one.counts, one.entropy), (vec![0, 0, 5, 0], 0.0));
 }
 
-/// One seed a sample: alone or among others, image i is image i.
+/// One seed per sample: alone or among others, image i is image i.
 #[test]
 fn an_image_does_not_depend_on_its_batch() {
     let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/weights/mnist-ddpm");

@@ -58,7 +58,7 @@ pub fn is(name: &str, asked: &str) -> bool {
     name == asked || slug == Some(asked) || (wanted.is_some() && number(name) == wanted)
 }
 
-/// One line a chapter: its name and what its source says about itself first.
+/// One line per chapter: its name and what its source says about itself first.
 fn listing(chapters: &[Binary]) -> String {
     if chapters.is_empty() {
         return "  (no chapter is in Cargo.toml)".into();
