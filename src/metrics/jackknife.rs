@@ -25,7 +25,8 @@ impl Groups {
     /// begins one group later, so that classes drawn in turn reach all groups alike.
     pub fn add(&mut self, features: &Tensor) {
         let groups = GROUPS as i64;
-        let i = Tensor::arange(features.size()[0], (Kind::Int64, features.device())) + self.seen as i64;
+        let i =
+            Tensor::arange(features.size()[0], (Kind::Int64, features.device())) + self.seen as i64;
         let dealt_to = (&i + i.floor_divide_scalar(groups)).remainder(groups);
         for (group, moments) in self.moments.iter_mut().enumerate() {
             let mine = dealt_to.eq(group as i64).nonzero().squeeze_dim(1);
