@@ -7,6 +7,7 @@ should be. `execute.py --broken FOLDER` fails unless each fault of broken.toml i
 
 import asyncio
 import json
+import os
 import sys
 import time
 import tomllib
@@ -21,6 +22,7 @@ import document
 START = 120  # seconds until a kernel must answer
 FIRST = 3600  # seconds for the first cell, in which the crate and torch-sys may have to compile
 OTHER = 120  # seconds for any other cell: a reader waits for it, on a slower machine than this
+CLOSED_PIPE = 141  # the exit code that says that nobody reads what is printed any more
 LATE = 0.3  # seconds in which what a cell wrote to stderr may arrive after its end
 
 
@@ -126,5 +128,8 @@ if __name__ == "__main__":
         if sys.argv[1] == "--broken":
             sys.exit(check_broken(sys.argv[2]))
         sys.exit(execute(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]))
+    except BrokenPipeError:  # `... | head -1`: Python's own last flush must not complain either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(CLOSED_PIPE)
     except (RuntimeError, ValueError) as error:
         sys.exit(str(error))

@@ -23,6 +23,7 @@ mod test;
 mod ui;
 
 use clap::{Parser, Subcommand};
+use nix::sys::signal::{SigHandler, Signal, signal};
 use repo::Repo;
 use std::process::ExitCode;
 
@@ -67,6 +68,9 @@ enum Task {
 }
 
 fn main() -> ExitCode {
+    // `cargo xtask ... | head -1` ends this program quietly, where Rust's default makes it panic.
+    // SAFETY: the default action runs no code of this process.
+    let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
     let cli = Cli::parse();
     match run(cli.task) {
         Ok(code) => code,

@@ -14,6 +14,9 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// How execute.py ends when nobody reads what it prints, as a shell numbers it.
+const CLOSED_PIPE: i32 = 141;
+
 #[derive(clap::Args)]
 pub struct Options {
     /// The notebook's chapter: 1, 01 or ch01. Without it, all of them.
@@ -91,6 +94,9 @@ fn run_cells(repo: &Repo, arguments: &[&OsStr]) -> Result<()> {
     python.arg(repo.root.join("notebooks")).stderr(Stdio::piped());
     let child = python.spawn().context("Python does not start")?;
     let output = child.wait_with_output()?;
+    if output.status.code() == Some(CLOSED_PIPE) {
+        std::process::exit(CLOSED_PIPE);
+    }
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
     Ok(())
 }

@@ -3,8 +3,9 @@
 use crate::process::succeeds;
 use crate::ui::size;
 use anyhow::{Result, bail};
+use std::io::{Seek, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// What `cargo build` writes for tch and the crate, roughly.
 const BUILD_BYTES: u64 = 1_500_000_000;
@@ -59,16 +60,13 @@ pub fn compiler() -> Result<String> {
 
 /// `None` if the compiler cannot be started.
 fn compiles(program: &str, source: &str) -> Option<bool> {
-    use std::io::Write;
-    let mut child = Command::new(program)
-        .args(["-std=c++17", "-x", "c++", "-fsyntax-only", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
-    let _ = child.stdin.take()?.write_all(source.as_bytes());
-    Some(child.wait().ok()?.success())
+    // A file, unlike a pipe, may be left unread.
+    let mut input = tempfile::tempfile().ok()?;
+    input.write_all(source.as_bytes()).ok()?;
+    input.rewind().ok()?;
+    let mut compiler = Command::new(program);
+    compiler.args(["-std=c++17", "-x", "c++", "-fsyntax-only", "-"]).stdin(input);
+    Some(compiler.output().ok()?.status.success())
 }
 
 /// Fails unless `folder` has room for what is downloaded, unpacked and then built.
