@@ -15,6 +15,7 @@ mod files;
 mod first_run;
 mod lock;
 mod notebooks;
+mod pip;
 mod process;
 mod readme;
 mod repo;

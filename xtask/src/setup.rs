@@ -7,13 +7,12 @@ pub mod prerequisites;
 pub mod stamp;
 mod wheel;
 
-use crate::files;
 use crate::repo::{Origin, Repo};
 use crate::ui::{duration, size};
+use crate::{files, pip};
 use anyhow::{Result, bail};
 use platform::{Form, Platform, VERSION};
 use stamp::Stamp;
-use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -47,8 +46,9 @@ impl Options {
 /// The command: installs what is asked for, or says what is there.
 pub fn run(repo: &Repo, options: &Options) -> Result<()> {
     if let Origin::Environment(dir) = origin(repo)? {
-        let (version, dir) = (existing::check(&dir)?, dir.display());
-        println!("LIBTORCH={dir} is your own libtorch {version} and is used as it is.");
+        existing::check(&dir)?;
+        let dir = dir.display();
+        println!("LIBTORCH={dir} is your own libtorch {VERSION} and is used as it is.");
         println!(
             "Keep it set in every shell, or cargo compiles torch-sys again each time it changes; \
              `cargo setup --from-torch {dir}` with LIBTORCH unset makes it permanent."
@@ -78,7 +78,7 @@ pub fn run(repo: &Repo, options: &Options) -> Result<()> {
 /// What every other command calls first: instant and silent once libtorch is there.
 pub fn ensure(repo: &Repo) -> Result<()> {
     if let Origin::Environment(dir) = origin(repo)? {
-        return existing::check(&dir).map(drop);
+        return existing::check(&dir);
     }
     if installed(repo).is_none() {
         // One set-up at a time; the lock goes with the process.
@@ -151,7 +151,7 @@ fn install(repo: &Repo, asked: Option<Form>) -> Result<()> {
     };
     let wheels = platform.wheels(form);
     let download = wheels.iter().map(|wheel| wheel.bytes).sum();
-    let pip = prerequisites::pip()?;
+    let pip = pip::find()?;
     prerequisites::compiler()?;
     prerequisites::disk(&repo.libtorch(), download, form.unpacked_bytes())?;
     announce(&platform, form, download);
@@ -178,17 +178,16 @@ fn install(repo: &Repo, asked: Option<Form>) -> Result<()> {
             wheel_files.push(fetcher.obtain(wheel, Index::Registry)?);
         }
     }
-    let mut hashes = BTreeMap::new();
     for file in &wheel_files {
-        wheel::unpack(file, form, &partial)?;
-        hashes.insert(files::name(file), files::sha256_of(file)?);
+        wheel::unpack(file, form, &partial).inspect_err(|_| {
+            let _ = std::fs::remove_file(file);
+        })?;
     }
     let torch = partial.join("torch");
-    let version = format!("{VERSION}+{}", if form == Form::Cuda { "cu130" } else { "cpu" });
-    existing::finish(&torch, &version)?;
+    existing::finish(&torch)?;
     existing::check(&torch)?;
     load::check(&torch)?;
-    Stamp::of(&torch, form, source, hashes)?.write(&torch)?;
+    Stamp::of(&torch, form, source).write(&torch)?;
     commit(repo, &partial)?;
     std::fs::remove_dir_all(&fetcher.downloads)?;
     let (form, took) = (form.name(), duration(started.elapsed()));

@@ -3,9 +3,9 @@
 use super::page::{Finding, finding, fix_of, programs, variables};
 use crate::process::{last_line, output_of, version};
 use crate::repo::{Origin, Repo};
-use crate::setup::{existing, load, prerequisites, stamp::Stamp};
+use crate::setup::{existing, load, platform::VERSION, prerequisites, stamp::Stamp};
 use crate::ui::size;
-use crate::{chapter, files};
+use crate::{chapter, files, pip};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -34,7 +34,7 @@ fn tools(_: &Repo) -> Vec<Finding> {
         Ok(name) => Finding::ok("C++ compiler", first_line(&name).unwrap_or(name)),
         Err(error) => without_compiler(&error.to_string()),
     };
-    let pip = match prerequisites::pip() {
+    let pip = match pip::find() {
         Ok(words) => Finding::ok("pip", format!("`{}`", words.join(" "))),
         Err(error) => finding("pip", &[("reason", &error)]),
     };
@@ -114,9 +114,9 @@ fn installed(repo: &Repo) -> Finding {
     };
     match (stamp.damage(&torch), existing::check(&torch)) {
         (Some(damage), _) => finding("libtorch-damaged", &[("damage", &damage)]),
-        (None, Ok(version)) => {
+        (None, Ok(())) => {
             let (form, source) = (stamp.form.name(), stamp.source);
-            Finding::ok("libtorch", format!("{version} in .libtorch, {form} form, from {source}"))
+            Finding::ok("libtorch", format!("{VERSION} in .libtorch, {form} form, from {source}"))
         }
         (None, Err(error)) => finding("libtorch-wrong", &[("reason", &error)]),
     }
@@ -124,9 +124,9 @@ fn installed(repo: &Repo) -> Finding {
 
 fn from_environment(dir: &Path) -> Finding {
     match existing::check(dir) {
-        Ok(version) => finding(
+        Ok(()) => finding(
             "libtorch-from-environment",
-            &[("version", &version), ("folder", &dir.display())],
+            &[("version", &VERSION), ("folder", &dir.display())],
         ),
         Err(error) => finding("libtorch-from-environment-wrong", &[("reason", &error)]),
     }

@@ -4,7 +4,7 @@ use crate::process::{output_of, replace_with, run_client, succeeds, version};
 use crate::repo::Repo;
 use crate::setup::prerequisites::install_hint;
 use crate::ui::{duration, size};
-use crate::{files, lock};
+use crate::{files, lock, pip};
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -148,8 +148,8 @@ fn environment(repo: &Repo, name: &str, what: &str) -> Result<PathBuf> {
     venv.args(["-m", "venv"]).arg(&folder);
     run_client(&mut venv, &install("python3"), &mut || {})
         .with_context(|| format!("python3 makes no environment: {}", install("python3-venv")))?;
-    let mut pip = Command::new(&python);
-    pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet"]);
+    let mut pip = pip::command(&[&python.to_string_lossy(), "-m", "pip"]);
+    pip.args(["install", "--disable-pip-version-check", "--no-input", "--quiet"]);
     pip.arg("--requirement").arg(&requirements).arg("--constraint").arg(&constraints);
     run_client(&mut pip, "it was there a moment ago", &mut || {})
         .context("pip could not install what Jupyter needs (is there a network?)")?;

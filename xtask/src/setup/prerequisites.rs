@@ -27,22 +27,6 @@ pub fn install_hint(debian: &str, fedora: &str, mac: &str) -> String {
     }
 }
 
-/// The words that start pip.
-pub fn pip() -> Result<Vec<String>> {
-    for candidate in ["python3 -m pip", "python -m pip", "pip3", "pip"] {
-        let words: Vec<String> = candidate.split(' ').map(str::to_owned).collect();
-        if succeeds(Command::new(&words[0]).args(&words[1..]).arg("--version")) {
-            return Ok(words);
-        }
-    }
-    bail!(
-        "pip, which fetches libtorch, is missing: {} (or unpack libtorch {} yourself and give it to \
-         `cargo setup --from-torch DIR`)",
-        install_hint("python3-pip", "python3-pip", "brew install python"),
-        super::platform::VERSION,
-    )
-}
-
 /// The C++ compiler that builds torch-sys.
 pub fn compiler() -> Result<String> {
     let name = std::env::var("CXX").unwrap_or_else(|_| "c++".into());

@@ -11,7 +11,7 @@ fn unpacked(folder: &Path, content: &str) {
     let torch = folder.join("torch");
     files::write(&torch.join("lib/libc10.so"), content).unwrap();
     std::fs::create_dir_all(folder.join("nvidia")).unwrap();
-    Stamp::of(&torch, Form::Cpu, content, BTreeMap::new()).unwrap().write(&torch).unwrap();
+    Stamp::of(&torch, Form::Cpu, content).write(&torch).unwrap();
 }
 
 #[test]
