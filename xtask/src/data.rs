@@ -66,9 +66,9 @@ fn provide(set: &Set, dest: &Path, from: Option<&Path>) -> Result<()> {
 
 /// Tries the sources in order. What an interrupted download left in `stage` is resumed.
 fn fetch(set: &Set, stage: &Path, dest: &Path) -> Result<()> {
-    for source in &set.sources {
+    for (i, source) in set.sources.iter().enumerate() {
         println!("  trying {source}");
-        let stage = stage.join(source.folder_name());
+        let stage = stage.join(i.to_string());
         let outcome = std::fs::create_dir_all(&stage)
             .with_context(|| format!("cannot make {}", stage.display()))
             .and_then(|()| source.obtain(set, &stage))

@@ -6,9 +6,12 @@
 use crate::files::{sha256_of, with_suffix};
 use crate::process::{last_line, run};
 use crate::ui::Meter;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::path::Path;
 use std::process::Command;
+
+/// How curl ends at --max-filesize.
+const TOO_LARGE: i32 = 63;
 
 /// Fetches `url` to `dest`: resumes an interrupted download, gives up on a silent server after
 /// 30 seconds, refuses more than `size_limit` bytes and anything whose sha256 is not `sha256`.
@@ -33,79 +36,38 @@ pub fn fetch(url: &str, dest: &Path, sha256: Option<&str>, size_limit: u64) -> R
 }
 
 fn download(url: &str, part: &Path, sha256: Option<&str>, size_limit: u64) -> Result<()> {
-    let headers = with_suffix(part, ".head");
     let mut curl = Command::new("curl");
     curl.args(["--fail", "--location", "--silent", "--show-error", "--continue-at", "-"])
         .args(["--connect-timeout", "10", "--speed-limit", "1", "--speed-time", "30"])
         .args(["--retry", "2", "--max-filesize", &size_limit.to_string()])
-        .arg("--dump-header")
-        .arg(&headers)
         .arg("--output")
         .arg(part)
         .args(["--", url]);
-    let before = length(part);
+    let length = || part.metadata().map_or(0, |meta| meta.len());
     let name = url.rsplit('/').next().unwrap_or(url);
-    let mut meter: Option<Meter> = None;
+    // Of a file with a known digest the length is known too.
+    let mut meter = Meter::new(name, sha256.map_or(0, |_| size_limit));
     let outcome = run(&mut curl, "install curl", &mut |child, _| {
-        let now = length(part);
-        if meter.is_none() {
-            meter = content_length(&headers).map(|rest| Meter::new(name, before + rest));
-        }
-        if let Some(meter) = &mut meter {
-            meter.set(now);
-        }
-        if now > size_limit {
+        meter.set(length());
+        if length() > size_limit {
             let _ = child.kill();
         }
     });
-    let _ = std::fs::remove_file(&headers);
-    if length(part) > size_limit {
+    let (status, output) = outcome?;
+    if length() > size_limit || status.code() == Some(TOO_LARGE) {
         let _ = std::fs::remove_file(part);
         bail!("{url} is larger than the {size_limit} bytes expected");
     }
-    let (status, output) = outcome?;
-    if !status.success() {
-        bail!("{url}: {}", curl_says(status.code(), &output));
-    }
-    if let Some(meter) = meter {
-        meter.finish();
-    }
-    if let Some(expected) = sha256 {
-        let found = sha256_of(part)?;
-        if found != expected {
-            let _ = std::fs::remove_file(part);
-            bail!("{url} is not the file expected: sha256 {expected} expected, {found} found");
-        }
+    ensure!(status.success(), "{url}: {}", last_line(&output).trim_start_matches("curl: "));
+    meter.set(length());
+    meter.finish();
+    let Some(expected) = sha256 else { return Ok(()) };
+    let found = sha256_of(part)?;
+    if found != expected {
+        let _ = std::fs::remove_file(part);
+        bail!("{url} is not the file expected: sha256 {expected} expected, {found} found");
     }
     Ok(())
-}
-
-fn curl_says(code: Option<i32>, output: &str) -> String {
-    match code {
-        Some(5 | 6) => "the host was not found: check the network or the proxy variables".into(),
-        Some(7) => "the host does not answer".into(),
-        Some(28) => "the host was silent for too long: try again".into(),
-        Some(35 | 51 | 58 | 60) => format!("no trusted connection: {}", last_line(output)),
-        Some(63) => "the file is larger than expected".into(),
-        _ => last_line(output).trim_start_matches("curl: ").to_owned(),
-    }
-}
-
-fn length(path: &Path) -> u64 {
-    path.metadata().map_or(0, |meta| meta.len())
-}
-
-/// Content-Length of the last complete header block that curl wrote (redirects write several).
-fn content_length(headers: &Path) -> Option<u64> {
-    let text = std::fs::read_to_string(headers).ok()?;
-    let block = text.trim_end().rsplit("\r\n\r\n").next()?;
-    let status = block.lines().next()?.split_whitespace().nth(1)?;
-    if !text.ends_with("\r\n\r\n") || !status.starts_with('2') {
-        return None;
-    }
-    let mut fields = block.lines().filter_map(|line| line.split_once(':'));
-    let (_, length) = fields.find(|(name, _)| name.eq_ignore_ascii_case("content-length"))?;
-    length.trim().parse().ok()
 }
 
 #[cfg(test)]

@@ -55,24 +55,22 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Copies `source` into a new file, and returns its length and its sha256 in lower-case hex.
-pub fn copy_hashed(source: impl Read, dest: &Path) -> Result<(u64, String)> {
-    std::fs::create_dir_all(dest.parent().context("a file has a folder")?)?;
-    hash(source, File::create(dest)?)
-}
-
 /// sha256 of a file in lower-case hex.
 pub fn sha256_of(path: &Path) -> Result<String> {
     let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(hash(file, std::io::sink())?.1)
 }
 
-fn hash(mut source: impl Read, mut sink: impl Write) -> Result<(u64, String)> {
+/// Copies `source` to `sink`, and returns its length and its sha256 in lower-case hex.
+pub fn hash(mut source: impl Read, mut sink: impl Write) -> Result<(u64, String)> {
     let (mut hash, mut length) = (Sha256::new(), 0);
     let mut buffer = vec![0; 1 << 16];
     loop {
         match source.read(&mut buffer)? {
-            0 => return Ok((length, hex(&hash.finalize()))),
+            0 => {
+                let hex = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+                return Ok((length, hex));
+            }
             n => {
                 hash.update(&buffer[..n]);
                 sink.write_all(&buffer[..n])?;
@@ -80,10 +78,6 @@ fn hash(mut source: impl Read, mut sink: impl Write) -> Result<(u64, String)> {
             }
         }
     }
-}
-
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! The user sees a bar while waiting at a terminal, and plain lines elsewhere.
 
 use indicatif::{ProgressBar, ProgressStyle};
-use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 /// Seconds between two plain lines.
@@ -9,65 +8,55 @@ const QUIET: Duration = Duration::from_secs(5);
 
 /// Bytes done out of a total (0: unknown), with speed and time left.
 pub struct Meter {
-    label: String,
-    total: u64,
-    done: u64,
-    started: Instant,
+    bar: ProgressBar,
     spoke: Instant,
     said: u64,
-    bar: Option<ProgressBar>,
 }
 
 impl Meter {
     pub fn new(label: &str, total: u64) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new(total).with_message(label.to_owned());
-            let style = if total == 0 {
-                "  {msg:28} {decimal_bytes:>9} {decimal_bytes_per_sec:>11}"
-            } else {
-                "  {msg:28} {bar:30} {decimal_bytes:>9} of {decimal_total_bytes:9} {decimal_bytes_per_sec:>11} {eta:>4} left"
-            };
-            bar.set_style(ProgressStyle::with_template(style).expect("the template is fixed"));
-            bar
-        });
-        let now = Instant::now();
-        Self { label: label.to_owned(), total, done: 0, started: now, spoke: now, said: 0, bar }
+        let template = match total {
+            0 => "  {msg:28} {decimal_bytes:>9} {decimal_bytes_per_sec:>11}",
+            _ => {
+                "  {msg:28} {bar:30} {decimal_bytes:>9} of {decimal_total_bytes:9} \
+                 {decimal_bytes_per_sec:>11} {eta:>4} left"
+            }
+        };
+        let style = ProgressStyle::with_template(template).expect("the template is fixed");
+        let bar = ProgressBar::new(total).with_message(label.to_owned()).with_style(style);
+        Self { bar, spoke: Instant::now(), said: 0 }
     }
 
     pub fn set(&mut self, done: u64) {
-        self.done = if self.total == 0 { done } else { done.min(self.total) };
-        let news = self.done != self.said && self.done != self.total;
-        if let Some(bar) = &self.bar {
-            bar.set_position(self.done);
-        } else if news && self.spoke.elapsed() >= QUIET {
-            (self.spoke, self.said) = (Instant::now(), self.done);
-            eprintln!("  {}: {}", self.label, self.line());
+        self.bar.set_position(done);
+        // indicatif draws nothing where there is no terminal.
+        if self.bar.is_hidden() && done != self.said && self.spoke.elapsed() >= QUIET {
+            (self.spoke, self.said) = (Instant::now(), done);
+            eprintln!("  {}: {}", self.bar.message(), self.line(self.bar.elapsed()));
         }
     }
 
     pub fn add(&mut self, bytes: u64) {
-        self.set(self.done + bytes);
+        self.set(self.bar.position() + bytes);
     }
 
-    /// Ends the bar or says the last line.
+    /// Ends the bar and says the last line.
     pub fn finish(self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-        let took = duration(self.started.elapsed());
-        eprintln!("  {}: {} in {took}", self.label, size(self.done));
+        self.bar.finish_and_clear();
+        let (done, took) = (size(self.bar.position()), duration(self.bar.elapsed()));
+        eprintln!("  {}: {done} in {took}", self.bar.message());
     }
 
-    fn line(&self) -> String {
-        let (done, total) = (size(self.done), size(self.total));
-        let speed = self.done as f64 / self.started.elapsed().as_secs_f64().max(1e-9);
-        match (self.total, speed) {
-            (0, _) => return format!("{done}, {}/s", size(speed as u64)),
-            (_, ..1.0) => return format!("{done} of {total}"),
-            _ => {}
+    fn line(&self, after: Duration) -> String {
+        let (done, total) = (self.bar.position(), self.bar.length().unwrap_or(0));
+        let speed = done as f64 / after.as_secs_f64().max(1e-9);
+        let rest = total.saturating_sub(done);
+        let (done, per_second) = (size(done), size(speed as u64));
+        if rest == 0 || speed < 1.0 {
+            return format!("{done}, {per_second}/s");
         }
-        let left = Duration::from_secs_f64((self.total - self.done) as f64 / speed);
-        format!("{done} of {total}, {}/s, {} left", size(speed as u64), duration(left))
+        let left = duration(Duration::from_secs_f64(rest as f64 / speed));
+        format!("{done} of {}, {per_second}/s, {left} left", size(total))
     }
 }
 
@@ -103,14 +92,9 @@ mod tests {
         assert_eq!(duration(Duration::from_millis(1_240)), "1.2 s");
         assert_eq!(duration(Duration::from_secs(61)), "61 s");
         assert_eq!(duration(Duration::from_secs(185)), "3 min 05 s");
-    }
-
-    #[test]
-    fn a_line_names_what_is_left() {
         let mut meter = Meter::new("torch", 4_000_000);
-        meter.started = Instant::now() - Duration::from_secs(2);
-        meter.done = 2_000_000;
-        assert!(meter.line().starts_with("2 MB of 4 MB, "), "{}", meter.line());
-        assert!(meter.line().ends_with(" left"));
+        meter.set(2_000_000);
+        let line = meter.line(Duration::from_secs(2));
+        assert_eq!(line, "2 MB of 4 MB, 1 MB/s, 2.0 s left");
     }
 }

@@ -1,75 +1,50 @@
 //! This module brings files, perhaps gzipped, from where they were found to the data set's folder.
 
 use super::manifest::{File as Expected, Set};
-use super::source::Found;
-use crate::files::{copy_hashed, sha256_of};
+use crate::files::{hash, sha256_of};
 use anyhow::{Context, Result, bail, ensure};
 use flate2::read::MultiGzDecoder;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-/// The digests of what was installed, as `sha256sum --check` reads them.
-const RECORD: &str = "SHA256SUMS";
-
-/// Whether every file is in `dest` with the digest of the manifest, or, where that has none, with
-/// the one recorded when the file came out of a verified archive.
+/// Whether every file is in `dest` with its size and, where one is published, its digest.
 pub fn is_complete(set: &Set, dest: &Path) -> bool {
-    let record = fs::read_to_string(dest.join(RECORD)).unwrap_or_default();
     set.files.iter().all(|file| {
         let path = dest.join(&file.name);
-        let size = path.metadata().map_or(0, |meta| meta.len());
-        size == file.size
-            && sha256_of(&path).is_ok_and(|found| match &file.sha256 {
-                Some(expected) => found == *expected,
-                None => record.lines().any(|line| line == record_line(&found, &file.name)),
-            })
+        let wanted = file.sha256.as_ref();
+        path.metadata().is_ok_and(|meta| meta.len() == file.size)
+            && wanted.is_none_or(|hash| sha256_of(&path).is_ok_and(|found| found == *hash))
     })
 }
 
-fn record_line(sha256: &str, name: &str) -> String {
-    format!("{sha256}  {name}")
-}
-
-/// Unpacks and verifies every file before the first of them is put into `dest`.
-pub fn install(set: &Set, found: &Found, dest: &Path) -> Result<()> {
+/// Unpacks and verifies every file in `from` before the first of them is put into `dest`.
+pub fn install(set: &Set, from: &Path, dest: &Path) -> Result<()> {
     let ready = dest.join(".part/ready");
     let _ = fs::remove_dir_all(&ready);
-    let mut record = String::new();
     for file in &set.files {
-        let sha256 = unpack(file, found, &ready.join(&file.name))?;
-        record += &record_line(&sha256, &file.name);
-        record.push('\n');
+        unpack(file, from, &ready.join(&file.name))?;
     }
-    fs::write(ready.join(RECORD), record)?;
-    for name in set.files.iter().map(|file| file.name.as_str()).chain([RECORD]) {
-        let to = dest.join(name);
-        fs::rename(ready.join(name), &to)
+    for file in &set.files {
+        let to = dest.join(&file.name);
+        fs::rename(ready.join(&file.name), &to)
             .with_context(|| format!("cannot write {}", to.display()))?;
     }
     Ok(())
 }
 
-/// Copies one file to `to`, unpacked, and returns its sha256 if it is the expected one.
-fn unpack(file: &Expected, found: &Found, to: &Path) -> Result<String> {
-    let from = plain_or_gz(&found.folder, &file.name)?;
+/// Copies one file to `to`, unpacked, if it is the expected one.
+fn unpack(file: &Expected, folder: &Path, to: &Path) -> Result<()> {
+    let from = plain_or_gz(folder, &file.name)?;
     let path = from.display();
     let (size, sha256) = copy(&from, to, file.size).with_context(|| format!("{path}"))?;
     if size != file.size {
         let size = if size > file.size { "more".into() } else { size.to_string() };
         bail!("{path}: {} bytes expected, {size} found", file.size);
     }
-    match &file.sha256 {
-        Some(expected) if *expected != sha256 => {
-            bail!("{path}: sha256 {expected} expected, {sha256} found")
-        }
-        None => ensure!(
-            found.verified,
-            "{path} has no published sha256 of its own: name the folder of the official archive"
-        ),
-        Some(_) => {}
-    }
-    Ok(sha256)
+    let expected = file.sha256.as_ref().unwrap_or(&sha256);
+    ensure!(*expected == sha256, "{path}: sha256 {expected} expected, {sha256} found");
+    Ok(())
 }
 
 fn plain_or_gz(folder: &Path, name: &str) -> Result<PathBuf> {
@@ -84,7 +59,9 @@ fn copy(from: &Path, to: &Path, limit: u64) -> Result<(u64, String)> {
     let gzipped = file.fill_buf()?.starts_with(&[0x1f, 0x8b]);
     let plain: Box<dyn Read> =
         if gzipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
-    let copied = copy_hashed(plain.take(limit + 1), to)?;
-    File::open(to)?.sync_all()?;
-    Ok(copied)
+    fs::create_dir_all(to.parent().context("a file has a folder")?)?;
+    let copy = File::create(to)?;
+    let hashed = hash(plain.take(limit + 1), &copy)?;
+    copy.sync_all()?;
+    Ok(hashed)
 }

@@ -61,15 +61,23 @@ impl Manifest {
 }
 
 impl Set {
+    /// The archive that vouches for files without a published digest: its name, size, sha256 and
+    /// the folder in it.
+    pub fn archive(&self) -> Option<(&str, u64, &str, &str)> {
+        self.sources.iter().find_map(|source| match source {
+            Source::Archive { url, size, sha256, folder } => {
+                Some((last_part(url), *size, sha256.as_str(), folder.as_str()))
+            }
+            _ => None,
+        })
+    }
+
     /// What to get, with size and sha256: the files, or the archive that vouches for them.
     pub fn wanted(&self) -> Vec<(&str, u64, &str)> {
-        for source in &self.sources {
-            if let Source::Archive { url, size, sha256, .. } = source {
-                return vec![(last_part(url), *size, sha256)];
-            }
-        }
         let files = self.files.iter();
-        files.map(|f| (f.name.as_str(), f.size, f.sha256.as_deref().unwrap_or("unknown"))).collect()
+        let files = files.map(|f| (&*f.name, f.size, f.sha256.as_deref().unwrap_or("unknown")));
+        let archive = self.archive().map(|(name, size, sha256, _)| vec![(name, size, sha256)]);
+        archive.unwrap_or_else(|| files.collect())
     }
 }
 

@@ -1,6 +1,6 @@
 use super::manifest::{File, Source};
 use super::*;
-use crate::files::{self, sha256_of};
+use crate::files;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::fs;
@@ -16,9 +16,7 @@ fn gz(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn digest(bytes: &[u8]) -> String {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    fs::write(file.path(), bytes).unwrap();
-    sha256_of(file.path()).unwrap()
+    files::hash(bytes, std::io::sink()).unwrap().1
 }
 
 fn repository_manifest() -> Manifest {
@@ -128,33 +126,25 @@ fn what_is_not_the_file_is_refused_and_nothing_changes() {
 fn an_archive_vouches_for_its_files() {
     let (_scratch, from, dest) = folders();
     let set = archived(&from, CONTENT);
-    // By download first, then by --from; neither leaves anything but the file and its digest.
+    // By download first, then by --from; neither leaves anything but the file.
     for given in [None, Some(from.as_path())] {
         provide(&set, &dest, given).unwrap();
-        let mut names: Vec<String> = files::entries(&dest).map(|path| files::name(&path)).collect();
-        names.sort();
-        assert_eq!(names, ["SHA256SUMS", "digits"]);
+        let names: Vec<String> = files::entries(&dest).map(|path| files::name(&path)).collect();
+        assert_eq!(names, ["digits"]);
         assert!(install::is_complete(&set, &dest));
-        fs::write(dest.join("digits"), vec![0; CONTENT.len()]).unwrap();
-        assert!(!install::is_complete(&set, &dest), "the recorded digest is checked");
+        fs::write(dest.join("digits"), "torn").unwrap();
+        assert!(!install::is_complete(&set, &dest));
     }
-    // A loose file, of which nobody can say whether it is the right one.
-    fs::remove_file(from.join("set.tar.gz")).unwrap();
-    fs::write(from.join("digits"), CONTENT).unwrap();
-    let message = failure(&set, &dest, Some(&from));
-    assert!(message.contains("no published sha256"), "{message}");
-}
-
-#[test]
-fn another_archive_is_refused() {
-    let (_scratch, from, dest) = folders();
-    let set = archived(&from, CONTENT);
+    // Another archive, and a loose file, of which nobody can say whether it is the right one.
     archived(&from, b"sixty thousand diggers");
     for (given, reason) in [(None, "no source answered"), (Some(from.as_path()), "get it again")] {
         let message = failure(&set, &dest, given);
         assert!(message.contains(reason), "{message}");
-        assert!(!dest.join("digits").exists());
     }
+    fs::remove_file(from.join("set.tar.gz")).unwrap();
+    fs::write(from.join("digits"), CONTENT).unwrap();
+    let message = failure(&set, &dest, Some(&from));
+    assert!(message.contains("no set.tar.gz, and no file in it has a published"), "{message}");
 }
 
 #[test]
@@ -167,7 +157,7 @@ fn offline_one_message_lists_files_and_places() {
     }
     assert!(!dest.exists(), "no empty folder is left behind");
     let message = by_hand(&archived(&from, CONTENT), &dest);
-    let archive = sha256_of(&from.join("set.tar.gz")).unwrap();
+    let archive = files::sha256_of(&from.join("set.tar.gz")).unwrap();
     for part in ["  set.tar.gz  ", &archive, "which puts digits into"] {
         assert!(message.contains(part), "{part:?} is not in: {message}");
     }
