@@ -1,8 +1,9 @@
 //! `cargo xtask bench` measures how fast training and sampling are here, beside what the processor can do.
 
+use crate::process::replace_with;
 use crate::repo::Repo;
 use crate::setup;
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -15,9 +16,5 @@ pub fn run(repo: &Repo, options: &Options) -> Result<()> {
     setup::ensure(repo)?;
     let mut cargo = repo.cargo();
     cargo.args(["run", "--example", "throughput", "--"]).args(&options.flags);
-    let status = cargo.status()?;
-    if !status.success() {
-        bail!("the benchmark ended with {status}; its own words are above");
-    }
-    Ok(())
+    replace_with(cargo)
 }

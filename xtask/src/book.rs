@@ -1,9 +1,8 @@
 //! `cargo xtask book` builds the book with tools/book, which says what is wrong by file and line.
 
 use crate::process::replace_with;
-use crate::repo::Repo;
+use crate::repo::{BOOK, Repo};
 use anyhow::Result;
-use std::process::Command;
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -16,17 +15,9 @@ pub struct Options {
 }
 
 pub fn run(repo: &Repo, options: &Options) -> Result<()> {
-    let mut cargo = builder(repo);
+    let mut cargo = repo.tool("run", BOOK);
     if options.serve {
         cargo.args(["--", "--serve", "--port", &options.port.to_string()]);
     }
     replace_with(cargo)
-}
-
-/// The builder of the book, compiled beside the xtask: what links libtorch waits for nothing here.
-pub fn builder(repo: &Repo) -> Command {
-    let mut cargo = repo.cargo();
-    cargo.args(["run", "--profile", "xtask", "--target-dir", "target/xtask"]);
-    cargo.args(["--package", "from-noise-book"]);
-    cargo
 }

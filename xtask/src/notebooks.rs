@@ -9,7 +9,7 @@ use crate::repo::Repo;
 use crate::setup::prerequisites::install_hint;
 use crate::{chapter, files, setup};
 use anyhow::{Context, Result, ensure};
-pub use compile::{check as compiles, crates};
+pub use compile::check as compiles;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

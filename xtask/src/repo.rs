@@ -2,13 +2,15 @@
 
 use crate::files;
 use anyhow::{Context, Result, bail};
-use cargo_metadata::{Metadata, Target};
+use cargo_metadata::{MetadataCommand, Package, Target};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The crate that all of this is for.
 const PACKAGE: &str = "from-noise";
+/// The tool that builds the book.
+pub const BOOK: &str = "from-noise-book";
 
 /// The working copy that this xtask belongs to.
 #[derive(Debug, Clone)]
@@ -91,6 +93,13 @@ impl Repo {
         cargo
     }
 
+    /// cargo at work on a tool, compiled beside the xtask: what links libtorch waits for nothing here.
+    pub fn tool(&self, task: &str, name: &str) -> Command {
+        let mut cargo = self.cargo();
+        cargo.args([task, "--profile", "xtask", "--target-dir", "target/xtask", "-p", name]);
+        cargo
+    }
+
     /// Removes from a child's environment what cargo added for the xtask.
     pub fn clean(&self, command: &mut Command) {
         for (name, _) in std::env::vars_os() {
@@ -127,35 +136,23 @@ impl Repo {
 
     /// The binaries of the package, sorted by name.
     pub fn binaries(&self) -> Result<Vec<Binary>> {
-        let metadata = self.metadata(&["--no-deps"])?;
-        let packages = metadata.packages.iter().filter(|package| package.name == PACKAGE);
-        let targets = packages.flat_map(|package| &package.targets);
-        let binary = |target: &Target| Binary {
-            name: target.name.clone(),
-            source: target.src_path.clone().into(),
-        };
-        let mut binaries: Vec<Binary> =
-            targets.filter(|target| target.is_bin()).map(binary).collect();
+        let packages = self.packages()?.into_iter().filter(|package| package.name == PACKAGE);
+        let targets = packages.flat_map(|package| package.targets).filter(Target::is_bin);
+        let binary = |target: Target| Binary { name: target.name, source: target.src_path.into() };
+        let mut binaries: Vec<Binary> = targets.map(binary).collect();
         binaries.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(binaries)
     }
 
     /// The other packages of the workspace: tools, none of which links libtorch.
     pub fn tools(&self) -> Result<Vec<String>> {
-        let packages = self.metadata(&["--no-deps"])?.packages.into_iter();
-        let names = packages.map(|package| package.name.to_string());
+        let names = self.packages()?.into_iter().map(|package| package.name.to_string());
         Ok(names.filter(|name| name != PACKAGE).collect())
     }
 
-    /// What cargo says of the workspace.
-    pub fn metadata(&self, flags: &[&str]) -> Result<Metadata> {
-        let mut cargo = self.cargo();
-        cargo.args(["metadata", "--format-version", "1"]).args(flags);
-        let output = cargo.output().context("cargo does not start")?;
-        if !output.status.success() {
-            bail!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr).trim());
-        }
-        serde_json::from_slice(&output.stdout).context("cargo metadata")
+    fn packages(&self) -> Result<Vec<Package>> {
+        let mut cargo = MetadataCommand::new();
+        Ok(cargo.current_dir(&self.root).no_deps().exec()?.packages)
     }
 
     /// Whether torch-sys has been compiled here already (the first build takes minutes).

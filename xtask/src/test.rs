@@ -4,12 +4,12 @@
 mod smoke;
 mod tally;
 
-use crate::repo::Repo;
+use crate::repo::{BOOK, Repo};
 use crate::ui::duration;
-use crate::{book, browser, chapter, files, notebooks, readme, setup};
-use anyhow::{Context, Result, bail};
+use crate::{browser, chapter, files, notebooks, readme, setup};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use std::io::{BufRead, BufReader};
-use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 use tally::Tally;
 
@@ -23,40 +23,56 @@ pub struct Options {
     pub only: String,
 }
 
-type Stage = (&'static str, fn(&Repo, &mut Tally));
+type Stage = (&'static str, fn(&Repo, &mut Tally) -> Result<()>);
 
+const STRICT: [&str; 4] = ["--all-targets", "--", "-D", "warnings"];
+
+/// The tools, members of the workspace beside from-noise, link no libtorch.
 const STAGES: [Stage; 8] = [
     ("format", |repo, tally| {
         tally.check("format", succeed(repo.cargo().args(["fmt", "--all", "--", "--check"])));
+        Ok(())
     }),
-    ("lints", lint),
-    ("tests", |repo, tally| {
-        count(repo.cargo().args(["test", "--no-fail-fast"]), "from-noise", tally);
-        for tool in tools(repo, tally) {
-            count(tool_cargo(repo, "test", &tool).arg("--no-fail-fast"), &tool, tally);
+    ("lints", |repo, tally| {
+        tally.check("clippy", succeed(repo.cargo().arg("clippy").args(STRICT)));
+        for tool in repo.tools()? {
+            let outcome = succeed(repo.tool("clippy", &tool).args(STRICT));
+            tally.check(&format!("clippy of {tool}"), outcome);
         }
+        Ok(())
+    }),
+    ("tests", |repo, tally| {
+        count(repo.cargo().args(["test", "--no-fail-fast"]), "from-noise", tally)?;
+        for tool in repo.tools()? {
+            count(repo.tool("test", &tool).arg("--no-fail-fast"), &tool, tally)?;
+        }
+        Ok(())
     }),
     ("documentation", |repo, tally| {
         let mut cargo = repo.cargo();
         cargo.args(["doc", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
         tally.check("documentation", succeed(&mut cargo));
+        Ok(())
     }),
-    ("chapters", |repo, tally| {
-        if let Err(error) = chapters(repo, tally) {
-            tally.check("chapters", Err(error));
-        }
-    }),
+    ("chapters", chapters),
     ("README", |repo, tally| {
         tally.check("README", readme::run(repo, &readme::Options { check: true }));
+        Ok(())
     }),
     ("notebooks", check_notebooks),
-    ("book", |repo, tally| tally.check("book", succeed(&mut book::builder(repo)))),
+    ("book", |repo, tally| {
+        tally.check("book", succeed(&mut repo.tool("run", BOOK)));
+        Ok(())
+    }),
 ];
 
 /// The stages that --full adds.
 const FULL: [Stage; 2] = [
     ("notebooks executed", execute_notebooks),
-    ("book in a browser", |repo, tally| tally.check("browser", browser::run(repo))),
+    ("book in a browser", |repo, tally| {
+        tally.check("browser", browser::run(repo));
+        Ok(())
+    }),
 ];
 
 pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
@@ -75,60 +91,27 @@ pub fn run(repo: &Repo, options: &Options) -> Result<ExitCode> {
     let mut tally = Tally::default();
     for (name, work) in stages {
         println!("\n=== {name}");
-        let (started, failed) = (Instant::now(), tally.failed.len());
-        work(repo, &mut tally);
-        let verdict = if tally.failed.len() == failed { "passed" } else { "FAILED" };
+        let (started, failed) = (Instant::now(), tally.failed);
+        if let Err(error) = work(repo, &mut tally) {
+            tally.check(name, Err(error));
+        }
+        let verdict = if tally.failed == failed { "passed" } else { "FAILED" };
         println!("=== {name}: {verdict} in {}", duration(started.elapsed()));
     }
     println!("\nAll stages in {}.", duration(started.elapsed()));
     print!("{}", tally.summary());
-    Ok(if tally.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn lint(repo: &Repo, tally: &mut Tally) {
-    let strict = ["--all-targets", "--", "-D", "warnings"];
-    tally.check("clippy", succeed(repo.cargo().arg("clippy").args(strict)));
-    for tool in tools(repo, tally) {
-        let outcome = succeed(tool_cargo(repo, "clippy", &tool).args(strict));
-        tally.check(&format!("clippy of {tool}"), outcome);
-    }
+    Ok(if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn succeed(command: &mut Command) -> Result<()> {
     let status = command.stdin(Stdio::null()).status().context("cargo does not start")?;
-    if !status.success() {
-        bail!("{status}");
-    }
+    ensure!(status.success(), "{status}");
     Ok(())
 }
 
-/// The members of the workspace beside from-noise: they link no libtorch and have their own target.
-fn tools(repo: &Repo, tally: &mut Tally) -> Vec<String> {
-    repo.tools().unwrap_or_else(|error| {
-        tally.check("cargo metadata", Err(error));
-        Vec::new()
-    })
-}
-
-fn tool_cargo(repo: &Repo, task: &str, tool: &str) -> Command {
-    let mut cargo = repo.cargo();
-    cargo.args([task, "--profile", "xtask", "--target-dir", "target/xtask", "-p", tool]);
-    cargo
-}
-
 /// Runs cargo's tests, passing on what they print and counting what they say.
-fn count(command: &mut Command, package: &str, tally: &mut Tally) {
-    let before = tally.failed.len();
-    let outcome = pass_on(command, tally);
-    // A test that failed is counted already; what did not compile or crashed is not.
-    match outcome {
-        Ok(status) if status.success() || tally.failed.len() > before => {}
-        Ok(status) => tally.failed.push(format!("tests of {package}: {status}")),
-        Err(error) => tally.failed.push(format!("tests of {package}: {error}")),
-    }
-}
-
-fn pass_on(command: &mut Command, tally: &mut Tally) -> Result<ExitStatus> {
+fn count(command: &mut Command, package: &str, tally: &mut Tally) -> Result<()> {
+    let before = tally.failed;
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
     let output = child.stdout.take().context("the pipe is there")?;
     for line in BufReader::new(output).lines() {
@@ -136,7 +119,12 @@ fn pass_on(command: &mut Command, tally: &mut Tally) -> Result<ExitStatus> {
         println!("{line}");
         tally.count_line(&line);
     }
-    Ok(child.wait()?)
+    let status = child.wait()?;
+    // A test that failed is counted already; what did not compile or crashed is not.
+    if !status.success() && tally.failed == before {
+        tally.check(&format!("tests of {package}"), Err(anyhow!("{status}")));
+    }
+    Ok(())
 }
 
 fn chapters(repo: &Repo, tally: &mut Tally) -> Result<()> {
@@ -154,30 +142,29 @@ fn chapters(repo: &Repo, tally: &mut Tally) -> Result<()> {
     Ok(())
 }
 
-fn check_notebooks(repo: &Repo, tally: &mut Tally) {
+fn check_notebooks(repo: &Repo, tally: &mut Tally) -> Result<()> {
     let scratch = repo.target().join("notebooks");
-    let ready = std::fs::create_dir_all(&scratch).context("target/notebooks");
-    let crates = match ready.and_then(|()| notebooks::crates(repo)) {
-        Ok(crates) => crates,
-        Err(error) => return tally.check("notebooks", Err(error)),
-    };
+    std::fs::create_dir_all(&scratch).context("target/notebooks")?;
+    succeed(repo.cargo().args(["build", "--lib"])).context("the library does not build")?;
     for path in notebooks::all(repo) {
         let name = files::name(&path);
-        let outcome = notebooks::compiles(&path, &crates, &scratch);
+        let outcome = notebooks::compiles(&path, &repo.target().join("debug"), &scratch);
         if outcome.is_ok() {
             println!("{name}: its cells compile");
         }
         tally.check(&name, outcome);
         tally.check(&format!("outputs of {name}"), notebooks::check_saved(repo, &path));
     }
+    Ok(())
 }
 
 /// The notebooks stay as they are: what a run shows goes to target/notebooks/.
-fn execute_notebooks(repo: &Repo, tally: &mut Tally) {
+fn execute_notebooks(repo: &Repo, tally: &mut Tally) -> Result<()> {
     tally.check("a broken notebook is seen to be", notebooks::execute_broken(repo));
     for path in notebooks::all(repo) {
         let name = files::name(&path);
         let outcome = notebooks::execute(repo, &path, &repo.target().join("notebooks").join(&name));
         tally.check(&format!("{name} executed"), outcome);
     }
+    Ok(())
 }
