@@ -1,7 +1,7 @@
 //! This stage opens the built book in a browser, where tests/browser/book.mjs reads every page.
 
 use crate::files;
-use crate::process::{output_of, run_client, version};
+use crate::process::{require, run_client};
 use crate::repo::Repo;
 use crate::setup::prerequisites::install_hint;
 use crate::ui::duration;
@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::Instant;
 
 /// What playwright-core asks for.
-const NODE: u32 = 20;
+const NODE: (u32, u32) = (20, 0);
 const BROWSERS: [&str; 4] =
     ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
@@ -22,7 +22,8 @@ pub fn run(repo: &Repo) -> Result<()> {
         bail!("there is no book in {}: `cargo xtask book` builds it", book.display());
     }
     let chromium = chromium()?;
-    node()?;
+    let hint = install_hint("nodejs npm", "nodejs npm", "brew install node");
+    require("node", NODE, "the book's browser test", &hint)?;
     let folder = repo.target().join("browser");
     install(&repo.root.join("tests/browser"), &folder)?;
     let mut test = Command::new("node");
@@ -49,17 +50,6 @@ fn chromium() -> Result<PathBuf> {
         let hint = install_hint("chromium", "chromium", "brew install --cask chromium");
         format!("the book's browser test needs Chromium: {hint}")
     })
-}
-
-fn node() -> Result<()> {
-    let hint = install_hint("nodejs npm", "nodejs npm", "brew install node");
-    match output_of("node", &["--version"]) {
-        Some(text) if version(&text) >= Some((NODE, 0)) => Ok(()),
-        Some(text) => {
-            bail!("node is {text}, and the book's browser test needs {NODE} or newer: {hint}")
-        }
-        None => bail!("the book's browser test needs node {NODE} or newer: {hint}"),
-    }
 }
 
 /// Copies the test and lets npm install what its lockfile names, unless that is done already.

@@ -30,6 +30,18 @@ pub fn version(text: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?, numbers.next()?))
 }
 
+/// What a program that `user` needs says of its version, if it is there and new enough.
+pub fn require(program: &str, needed: (u32, u32), user: &str, install: &str) -> Result<String> {
+    let (major, minor) = needed;
+    match output_of(program, &["--version"]) {
+        Some(text) if version(&text) >= Some(needed) => Ok(text),
+        Some(text) => {
+            bail!("{program} is {text}, and {user} needs {major}.{minor} or newer: {install}")
+        }
+        None => bail!("{user} needs {program}, which is not installed: {install}"),
+    }
+}
+
 /// This process becomes the command: exit code and Ctrl-C need no forwarding.
 pub fn replace_with(mut command: Command) -> Result<()> {
     let name = files::name(command.get_program().as_ref());

@@ -5,8 +5,9 @@ use crate::process::{last_line, output_of, version};
 use crate::repo::{Origin, Repo};
 use crate::setup::{existing, load, platform::VERSION, prerequisites, stamp::Stamp};
 use crate::ui::size;
-use crate::{chapter, files, pip};
+use crate::{files, pip};
 use std::ffi::OsStr;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 /// What the edition and the crate's `rust-version` ask for.
@@ -25,11 +26,9 @@ pub const ALL: [fn(&Repo) -> Vec<Finding>; 6] = [tools, libtorch, build, gpu, ma
 
 /// rustc, the C++ compiler, pip and the C library.
 fn tools(_: &Repo) -> Vec<Finding> {
-    let rust = match output_of("rustc", &["--version"]) {
-        Some(text) if version(&text) >= Some(RUST) => Finding::ok("rust", text),
-        Some(text) => finding("rust-old", &[("found", &text), ("needed", &dotted(RUST))]),
-        None => finding("rust-missing", &[]),
-    };
+    let rustc = output_of("rustc", &["--version"]).unwrap_or_default();
+    let ok = |_: &str| Finding::ok("rust", &rustc);
+    let rust = at_least(version(&rustc), RUST, ok, "rust-old", "rust-missing");
     let compiler = match prerequisites::compiler() {
         Ok(name) => Finding::ok("C++ compiler", first_line(&name).unwrap_or(name)),
         Err(error) => without_compiler(&error.to_string()),
@@ -48,8 +47,20 @@ fn tools(_: &Repo) -> Vec<Finding> {
     all
 }
 
-fn dotted((major, minor): (u32, u32)) -> String {
-    format!("{major}.{minor}")
+/// Whether a version is new enough; the names are those of the findings if it is not.
+fn at_least(
+    found: Option<(u32, u32)>,
+    needed: (u32, u32),
+    ok: impl Fn(&str) -> Finding,
+    old: &str,
+    unknown: &str,
+) -> Finding {
+    let dotted = |(major, minor): (u32, u32)| format!("{major}.{minor}");
+    match found {
+        Some(found) if found >= needed => ok(&dotted(found)),
+        Some(found) => finding(old, &[("found", &dotted(found)), ("needed", &dotted(needed))]),
+        None => finding(unknown, &[]),
+    }
 }
 
 /// The first line of what a program says of its version.
@@ -64,15 +75,9 @@ fn without_compiler(sentence: &str) -> Finding {
 }
 
 fn glibc(found: Option<&str>) -> Finding {
-    match found.and_then(|text| version(text.strip_prefix("glibc ")?)) {
-        Some(found) if found >= GLIBC => {
-            Finding::ok("C library", format!("glibc {}", dotted(found)))
-        }
-        Some(found) => {
-            finding("c-library-old", &[("found", &dotted(found)), ("needed", &dotted(GLIBC))])
-        }
-        None => finding("c-library-other", &[]),
-    }
+    let found = found.and_then(|text| version(text.strip_prefix("glibc ")?));
+    let ok = |found: &str| Finding::ok("C library", format!("glibc {found}"));
+    at_least(found, GLIBC, ok, "c-library-old", "c-library-other")
 }
 
 /// The libtorch that a build will use, and whether it loads.
@@ -123,11 +128,9 @@ fn installed(repo: &Repo) -> Finding {
 }
 
 fn from_environment(dir: &Path) -> Finding {
+    let seen: [(&str, &dyn Display); 2] = [("version", &VERSION), ("folder", &dir.display())];
     match existing::check(dir) {
-        Ok(()) => finding(
-            "libtorch-from-environment",
-            &[("version", &VERSION), ("folder", &dir.display())],
-        ),
+        Ok(()) => finding("libtorch-from-environment", &seen),
         Err(error) => finding("libtorch-from-environment-wrong", &[("reason", &error)]),
     }
 }
@@ -142,70 +145,23 @@ fn other_libtorch(path: Option<&OsStr>, torch: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// What was built already: whether it remembers a folder that is gone, and runs.
+/// Builds and runs `examples/probe.rs`: a convolution forward and backward on every device that
+/// libtorch has.
 fn build(repo: &Repo) -> Vec<Finding> {
-    let mut all = Vec::new();
-    for folder in remembered_folders(&repo.target().join("debug/build")) {
-        if !folder.is_dir() {
-            all.push(finding("torch-sys", &[("folder", &folder.display())]));
-        }
-    }
-    for chapter in chapter::chapters(repo).unwrap_or_default() {
-        let program = repo.target().join("debug").join(&chapter.name);
-        if !cfg!(target_os = "linux") || !program.is_file() {
-            continue;
-        }
-        let ldd = output_of("ldd", &[&program.to_string_lossy()]).unwrap_or_default();
-        if let Some(library) = missing_library(&ldd) {
-            let message = format!("{library}: cannot open shared object file");
-            let fix = fix_of(&message, "`cargo clean -p from-noise`");
-            all.push(finding(
-                "rpath",
-                &[("chapter", &chapter.name), ("library", &library), ("fix", &fix)],
-            ));
-        }
-    }
-    all.push(probe(repo));
-    all
-}
-
-/// The library folders that torch-sys's build script told cargo to link from.
-fn remembered_folders(builds: &Path) -> Vec<PathBuf> {
-    let ours = files::entries(builds).filter(|path| files::name(path).starts_with("torch-sys-"));
-    let mut folders: Vec<PathBuf> = ours
-        .filter_map(|build| {
-            let text = std::fs::read_to_string(build.join("output")).ok()?;
-            let line = text.lines().find_map(|line| line.strip_prefix("cargo:libtorch_lib="))?;
-            Some(PathBuf::from(line))
-        })
-        .collect();
-    folders.sort();
-    folders.dedup();
-    folders
-}
-
-/// The first library that ldd did not find.
-fn missing_library(ldd: &str) -> Option<&str> {
-    let line = ldd.lines().find(|line| line.trim_end().ends_with("=> not found"))?;
-    line.split_whitespace().next()
-}
-
-/// Runs `examples/probe.rs`: a convolution forward and backward on every device that libtorch has.
-fn probe(repo: &Repo) -> Finding {
     if !repo.is_built() {
-        return finding("tensors-not-tried", &[]);
+        return vec![finding("tensors-not-tried", &[])];
     }
     let output = match repo.cargo().args(["run", "--quiet", "--example", "probe"]).output() {
         Ok(output) => output,
-        Err(error) => return finding("tensors-without-cargo", &[("reason", &error)]),
+        Err(error) => return vec![finding("tensors-without-cargo", &[("reason", &error)])],
     };
     if output.status.success() {
         let printed = String::from_utf8_lossy(&output.stdout);
-        return Finding::ok("tensors", printed.trim().replace('\n', "; "));
+        return vec![Finding::ok("tensors", printed.trim().replace('\n', "; "))];
     }
     let complaint = String::from_utf8_lossy(&output.stderr);
     let fix = fix_of(&complaint, "`cargo run --example probe` shows everything");
-    finding("tensors", &[("reason", &last_line(&complaint)), ("fix", &fix)])
+    vec![finding("tensors", &[("reason", &last_line(&complaint)), ("fix", &fix)])]
 }
 
 /// The NVIDIA driver, and whether the installed libtorch can use it.
@@ -240,15 +196,9 @@ fn driver_and_cuda(driver: bool, cuda: bool) -> Finding {
 
 /// nvidia-smi's head line says the newest CUDA version that the driver supports.
 fn driver_version(smi: &str) -> Finding {
-    match smi.split_once("CUDA Version:").and_then(|(_, rest)| version(rest)) {
-        Some(found) if found >= CUDA => {
-            Finding::ok("driver", format!("goes up to CUDA {}", dotted(found)))
-        }
-        Some(found) => {
-            finding("driver-old", &[("found", &dotted(found)), ("needed", &dotted(CUDA))])
-        }
-        None => finding("driver-unknown", &[]),
-    }
+    let found = smi.split_once("CUDA Version:").and_then(|(_, rest)| version(rest));
+    let ok = |found: &str| Finding::ok("driver", format!("goes up to CUDA {found}"));
+    at_least(found, CUDA, ok, "driver-old", "driver-unknown")
 }
 
 /// Disk and memory.
@@ -314,22 +264,6 @@ mod tests {
         let compiler = without_compiler("no C++ compiler (c++): `sudo apt-get install g++`");
         assert_eq!(compiler.detail, "no C++ compiler (c++)");
         assert_eq!(compiler.fix, "`sudo apt-get install g++`");
-    }
-
-    #[test]
-    fn ldd_tells_what_is_missing() {
-        let text = "\tlibc10.so => /x/libc10.so (0x1)\n\tlibtorch_cpu.so => not found\n";
-        assert_eq!(missing_library(text), Some("libtorch_cpu.so"));
-        assert_eq!(missing_library("\tlibc.so.6 => /lib/libc.so.6 (0x2)\n"), None);
-    }
-
-    #[test]
-    fn a_build_remembers_its_libtorch() {
-        let scratch = tempfile::tempdir().unwrap();
-        let output = scratch.path().join("torch-sys-0a1b/output");
-        let text = "cargo:rerun-if-changed=x\ncargo:libtorch_lib=/gone/lib\n";
-        files::write(&output, text).unwrap();
-        assert_eq!(remembered_folders(scratch.path()), [PathBuf::from("/gone/lib")]);
     }
 
     #[test]

@@ -1,87 +1,19 @@
 use super::*;
 use crate::files;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::PathBuf;
 use tempfile::{TempDir, tempdir};
 
-/// A server on the loopback, and a folder to download into.
-struct Setting {
-    url: String,
-    asked: Arc<Mutex<Vec<String>>>,
-    folder: TempDir,
-}
+const LIMIT: u64 = 1 << 20;
 
-impl Setting {
-    /// The server cuts its first answer short after `cut` bytes, if that is given.
-    fn new(cut: Option<usize>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let log = asked.clone();
-        std::thread::spawn(move || {
-            for (i, stream) in listener.incoming().enumerate() {
-                let end = cut.filter(|_| i == 0).unwrap_or(body().len());
-                log.lock().unwrap().push(answer(stream.unwrap(), end));
-            }
-        });
-        Self { url, asked, folder: tempdir().unwrap() }
-    }
-
-    fn fetch(&self, sha256: Option<&str>, size_limit: u64) -> Result<(), String> {
-        self.fetch_from("file.bin", sha256, size_limit)
-    }
-
-    fn fetch_from(&self, name: &str, sha256: Option<&str>, limit: u64) -> Result<(), String> {
-        let url = format!("{}/{name}", self.url);
-        fetch(&url, &self.dest(), sha256, limit).map_err(|error| error.to_string())
-    }
-
-    fn dest(&self) -> std::path::PathBuf {
-        self.folder.path().join("deep/file.bin")
-    }
-
-    fn begin(&self, part: &[u8]) {
-        std::fs::create_dir_all(self.folder.path().join("deep")).unwrap();
-        std::fs::write(with_suffix(&self.dest(), ".part"), part).unwrap();
-    }
-
-    fn assert_whole(&self) {
-        assert_eq!(std::fs::read(self.dest()).unwrap(), body());
-        assert_eq!(files::below(self.folder.path()).count(), 1, "no leftovers");
-    }
-}
-
-/// Sends the body up to `end`, honouring Range, and returns what was asked for. /missing is not
-/// found, and the length of /unannounced is not announced.
-fn answer(mut stream: TcpStream, end: usize) -> String {
-    let body = body();
-    let lines = BufReader::new(stream.try_clone().unwrap()).lines();
-    let request: Vec<String> =
-        lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
-    let request = request.join("|").to_ascii_lowercase();
-    let range = request.split_once("range: bytes=").and_then(|(_, rest)| rest.split_once('-'));
-    let from: usize = range.map_or(0, |(from, _)| from.parse().unwrap());
-    let (status, length) = match from {
-        _ if request.contains("/missing") => ("404 Not Found", 0),
-        0 => ("200 OK", body.len()),
-        from if from < body.len() => ("206 Partial Content", body.len() - from),
-        _ => ("416 Range", 0),
-    };
-    let announced = match request.contains("/unannounced") {
-        true => String::new(),
-        false => format!("Content-Length: {length}\r\n"),
-    };
-    let (last, total) = (body.len() - 1, body.len());
-    let _ = write!(
-        stream,
-        "HTTP/1.1 {status}\r\n{announced}Content-Range: bytes {from}-{last}/{total}\r\n\
-         Connection: close\r\n\r\n"
-    );
-    if length > 0 {
-        let _ = stream.write_all(&body[from..end.max(from)]);
-    }
-    request
+/// A file to fetch, and a place in a folder that is not there yet.
+fn setting() -> (TempDir, String, PathBuf) {
+    let scratch = tempdir().unwrap();
+    let source = scratch.path().join("source.bin");
+    std::fs::write(&source, body()).unwrap();
+    let dest = scratch.path().join("deep/file.bin");
+    (scratch, format!("file://{}", source.display()), dest)
 }
 
 fn body() -> Vec<u8> {
@@ -92,63 +24,70 @@ fn hash() -> String {
     files::hash(&body()[..], std::io::sink()).unwrap().1
 }
 
+/// The address of a server that says this once, whatever it is asked.
+fn server(head: &'static str, length: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/file.bin", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 4096]);
+        let _ = write!(stream, "HTTP/1.0 {head}\r\n\r\n");
+        let _ = stream.write_all(&body()[..length]);
+    });
+    url
+}
+
+fn failure(url: &str, dest: &Path, sha256: Option<&str>, limit: u64) -> String {
+    let error = fetch(url, dest, sha256, limit).unwrap_err().to_string();
+    assert!(!dest.exists() && error.lines().count() == 1, "{error}");
+    error
+}
+
 #[test]
 fn a_whole_file_arrives_and_is_not_fetched_twice() {
-    let setting = Setting::new(None);
-    for _ in 0..2 {
-        setting.fetch(Some(&hash()), 1 << 20).unwrap();
+    let (_scratch, url, dest) = setting();
+    for url in [url.as_str(), "file:///no/such/file"] {
+        fetch(url, &dest, Some(&hash()), LIMIT).unwrap();
+        assert_eq!(std::fs::read(&dest).unwrap(), body());
+        assert_eq!(files::entries(dest.parent().unwrap()).count(), 1, "no leftovers");
     }
-    setting.assert_whole();
-    assert_eq!(setting.asked.lock().unwrap().len(), 1);
 }
 
 #[test]
 fn an_interrupted_download_is_resumed_and_a_stale_part_thrown_away() {
-    for (part, requests) in [(&body()[..70_000], 1), (&[7; 1_000], 2)] {
-        let setting = Setting::new(None);
-        setting.begin(part);
-        setting.fetch(Some(&hash()), 1 << 20).unwrap();
-        setting.assert_whole();
-        let asked = setting.asked.lock().unwrap();
-        assert_eq!(asked.len(), requests);
-        assert!(asked[0].contains(&format!("range: bytes={}-", part.len())), "{asked:?}");
+    let (_scratch, url, dest) = setting();
+    let part = with_suffix(&dest, ".part");
+    let resumed = [&[7; 1_000], &body()[1_000..]].concat();
+    for (sha256, expected) in [(None, &resumed), (Some(hash()), &body())] {
+        files::write(&part, &"\u{7}".repeat(1_000)).unwrap();
+        fetch(&url, &dest, sha256.as_deref(), LIMIT).unwrap();
+        assert!(std::fs::read(&dest).unwrap() == *expected);
+        std::fs::remove_file(&dest).unwrap();
     }
 }
 
 #[test]
 fn a_cut_connection_keeps_what_arrived_and_no_file() {
-    let setting = Setting::new(Some(50_000));
-    setting.fetch(Some(&hash()), 1 << 20).unwrap_err();
-    assert!(!setting.dest().exists());
-    setting.fetch(Some(&hash()), 1 << 20).unwrap();
-    setting.assert_whole();
-    let asked = setting.asked.lock().unwrap();
-    assert!(asked.last().unwrap().contains("range: bytes=50000-"), "{asked:?}");
+    let (_scratch, _, dest) = setting();
+    let cut = server("200 OK\r\nContent-Length: 200000", 50_000);
+    failure(&cut, &dest, Some(&hash()), LIMIT);
+    assert_eq!(std::fs::read(with_suffix(&dest, ".part")).unwrap(), body()[..50_000]);
 }
 
 #[test]
 fn what_is_wrong_or_too_large_is_told_and_never_kept() {
+    let (_scratch, url, dest) = setting();
     let wrong = "0".repeat(64);
     let other = format!("sha256 {wrong} expected, {} found", hash());
-    for (name, sha256, limit, reason) in [
-        ("file.bin", Some(wrong.as_str()), 1 << 20, other.as_str()),
-        ("file.bin", None, 1_000, "larger than"),
-        ("unannounced", None, 1_000, "larger than"),
+    for (url, sha256, limit, reason) in [
+        (&url, Some(wrong.as_str()), LIMIT, other.as_str()),
+        (&url, None, 1_000, "larger than"),
+        (&server("200 OK", 200_000), None, 1_000, "larger than"),
+        (&server("404 Not Found", 0), None, LIMIT, "404"),
+        (&"http://127.0.0.1:1/file.bin".to_owned(), None, LIMIT, "/file.bin: (7) "),
     ] {
-        let setting = Setting::new(None);
-        let error = setting.fetch_from(name, sha256, limit).unwrap_err();
+        let error = failure(url, &dest, sha256, limit);
         assert!(error.contains(reason), "{error}");
-        assert_eq!(files::below(setting.folder.path()).count(), 0);
+        assert_eq!(files::below(dest.parent().unwrap()).count(), 0, "{error}");
     }
-}
-
-#[test]
-fn a_missing_file_and_a_dead_host_are_one_sentence() {
-    let setting = Setting::new(None);
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let error = setting.fetch_from("missing", None, 1 << 20).unwrap_err();
-    assert!(error.contains("404") && error.lines().count() == 1, "{error}");
-    let setting = Setting { url: format!("http://{closed}"), ..setting };
-    let error = setting.fetch(None, 1 << 20).unwrap_err();
-    assert!(error.contains("/file.bin: (7) "), "{error}");
 }

@@ -1,6 +1,6 @@
 //! JupyterLab and the Rust kernel are installed below target/jupyter: nothing user-wide is touched.
 
-use crate::process::{output_of, replace_with, run_client, succeeds, version};
+use crate::process::{replace_with, require, run_client, succeeds};
 use crate::repo::Repo;
 use crate::setup::prerequisites::install_hint;
 use crate::ui::{duration, size};
@@ -132,7 +132,9 @@ fn environment(repo: &Repo, name: &str, what: &str) -> Result<PathBuf> {
     let [requirements, constraints] =
         [name, "constraints"].map(|list| lists.join(format!("{list}.txt")));
     let read = |path: &Path| std::fs::read_to_string(path).context(path.display().to_string());
-    let wanted = format!("{}\n{}{}", python_version()?, read(&requirements)?, read(&constraints)?);
+    let hint = install_hint("python3 python3-venv", "python3", "brew install python");
+    let version = require("python3", PYTHON, "Jupyter", &hint)?;
+    let wanted = format!("{version}\n{}{}", read(&requirements)?, read(&constraints)?);
     let folder = base.join(name);
     let (stamp, python) = (folder.join("complete"), folder.join("bin/python"));
     if std::fs::read_to_string(&stamp).is_ok_and(|text| text == wanted)
@@ -143,11 +145,10 @@ fn environment(repo: &Repo, name: &str, what: &str) -> Result<PathBuf> {
     println!("Installing {what} into {} ...", folder.display());
     let started = Instant::now();
     let _ = std::fs::remove_dir_all(&folder);
-    let install = |packages| install_hint(packages, "python3", "brew install python");
     let mut venv = Command::new("python3");
     venv.args(["-m", "venv"]).arg(&folder);
-    run_client(&mut venv, &install("python3"), &mut || {})
-        .with_context(|| format!("python3 makes no environment: {}", install("python3-venv")))?;
+    run_client(&mut venv, &hint, &mut || {})
+        .with_context(|| format!("python3 makes no environment: {hint}"))?;
     let mut pip = pip::command(&[&python.to_string_lossy(), "-m", "pip"]);
     pip.args(["install", "--disable-pip-version-check", "--no-input", "--quiet"]);
     pip.arg("--requirement").arg(&requirements).arg("--constraint").arg(&constraints);
@@ -156,21 +157,4 @@ fn environment(repo: &Repo, name: &str, what: &str) -> Result<PathBuf> {
     files::write(&stamp, &wanted)?;
     println!("  done in {}", duration(started.elapsed()));
     Ok(python)
-}
-
-/// `3.11.7`, or why it will not do.
-fn python_version() -> Result<String> {
-    let hint = install_hint("python3 python3-venv", "python3", "brew install python");
-    match output_of("python3", &["--version"]) {
-        Some(text) if version(&text) >= Some(PYTHON) => {
-            Ok(text.trim_start_matches("Python ").to_owned())
-        }
-        Some(text) => bail!(
-            "python3 is {}, and Jupyter needs {}.{} or newer: {hint}",
-            text.trim_start_matches("Python "),
-            PYTHON.0,
-            PYTHON.1
-        ),
-        None => bail!("Jupyter needs python3, which is not installed: {hint}"),
-    }
 }
