@@ -5,7 +5,7 @@
 use crate::process::replace_with;
 use crate::repo::Repo;
 use crate::{files, setup};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -20,8 +20,7 @@ pub fn run(repo: &Repo, options: &Options) -> Result<()> {
     setup::ensure(repo)?;
     let assets = repo.root.join("assets/katex");
     let there = repo.target().join("doc/katex");
-    files::copy(&assets, &there)
-        .with_context(|| format!("cannot copy KaTeX to {}", there.display()))?;
+    files::copy(&assets, &there)?;
     let mut cargo = repo.cargo();
     cargo.args(["doc", "--no-deps", "--package", "from-noise"]);
     cargo.env("CARGO_ENCODED_RUSTDOCFLAGS", flags(&assets.join("rustdoc.html")));

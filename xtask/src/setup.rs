@@ -7,9 +7,9 @@ pub mod prerequisites;
 pub mod stamp;
 mod wheel;
 
+use crate::pip;
 use crate::repo::{Origin, Repo};
 use crate::ui::{duration, size};
-use crate::{files, pip};
 use anyhow::{Result, bail};
 use platform::{Form, Platform, VERSION};
 use stamp::Stamp;
@@ -69,9 +69,7 @@ pub fn run(repo: &Repo, options: &Options) -> Result<()> {
         (None, _) => install(repo, options.form())?,
     }
     drop(lock);
-    let chapters = crate::chapter::chapters(repo).unwrap_or_default();
-    let number = chapters.first().and_then(|chapter| chapter.name.get(2..4)).unwrap_or("01");
-    println!("Next: `cargo chapter {number}`. If anything is odd: `cargo xtask doctor`.");
+    println!("Next: `cargo chapter 01`. If anything is odd: `cargo xtask doctor`.");
     Ok(())
 }
 
@@ -101,20 +99,17 @@ fn origin(repo: &Repo) -> Result<Origin> {
     Ok(origin)
 }
 
-/// The complete, undamaged install in `.libtorch/`, if there is one.
+/// The complete install in `.libtorch/`, if there is one; a link into nowhere is none.
 pub fn installed(repo: &Repo) -> Option<Stamp> {
-    let torch = repo.torch();
-    Stamp::read(&torch).filter(|stamp| stamp.damage(&torch).is_none())
+    Stamp::read(&repo.torch()).filter(|_| existing::check(&repo.torch()).is_ok())
 }
 
-/// A fresh folder for what is unfinished; those of killed runs are swept away.
+/// A fresh folder for what is unfinished; that of a killed run is swept away.
 fn partial(repo: &Repo) -> Result<PathBuf> {
-    for path in files::entries(&repo.libtorch()) {
-        if files::name(&path).starts_with(".partial-") {
-            std::fs::remove_dir_all(path)?;
-        }
+    let folder = repo.libtorch().join(".partial");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
     }
-    let folder = repo.libtorch().join(format!(".partial-{}", std::process::id()));
     std::fs::create_dir(&folder)?;
     Ok(folder)
 }
@@ -137,7 +132,7 @@ fn link(repo: &Repo, torch: &Path) -> Result<()> {
 fn install(repo: &Repo, asked: Option<Form>) -> Result<()> {
     let started = Instant::now();
     let torch = repo.torch();
-    if let Some(damage) = Stamp::read(&torch).and_then(|stamp| stamp.damage(&torch)) {
+    if let (Some(_), Err(damage)) = (Stamp::read(&torch), existing::check(&torch)) {
         eprintln!(".libtorch is damaged ({damage}): installing it again");
     }
     let platform = Platform::here()?;
@@ -187,7 +182,7 @@ fn install(repo: &Repo, asked: Option<Form>) -> Result<()> {
     existing::finish(&torch)?;
     existing::check(&torch)?;
     load::check(&torch)?;
-    Stamp::of(&torch, form, source).write(&torch)?;
+    Stamp { form, source: source.into() }.write(&torch)?;
     commit(repo, &partial)?;
     std::fs::remove_dir_all(&fetcher.downloads)?;
     let (form, took) = (form.name(), duration(started.elapsed()));

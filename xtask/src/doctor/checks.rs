@@ -117,13 +117,11 @@ fn installed(repo: &Repo) -> Finding {
         let name = if torch.exists() { "libtorch-unfinished" } else { "libtorch-missing" };
         return finding(name, &[]);
     };
-    match (stamp.damage(&torch), existing::check(&torch)) {
-        (Some(damage), _) => finding("libtorch-damaged", &[("damage", &damage)]),
-        (None, Ok(())) => {
-            let (form, source) = (stamp.form.name(), stamp.source);
-            Finding::ok("libtorch", format!("{VERSION} in .libtorch, {form} form, from {source}"))
-        }
-        (None, Err(error)) => finding("libtorch-wrong", &[("reason", &error)]),
+    let (form, source) = (stamp.form.name(), stamp.source);
+    let found = format!("{VERSION} in .libtorch, {form} form, from {source}");
+    match existing::check(&torch) {
+        Ok(()) => Finding::ok("libtorch", found),
+        Err(error) => finding("libtorch-damaged", &[("damage", &error)]),
     }
 }
 

@@ -179,19 +179,15 @@ mod tests {
     }
 
     #[test]
-    fn each_variable_has_its_verdict_and_a_fix() {
+    fn a_variable_is_judged_by_its_value() {
         for (name, value, verdict) in [
             ("PATH", "/bin", Verdict::Ok),
             ("LIBTORCH_USE_PYTORCH", "1", Verdict::Fail),
             ("LIBTORCH_CXX11_ABI", "0", Verdict::Fail),
             ("LIBTORCH_CXX11_ABI", "1", Verdict::Warn),
-            ("LIBTORCH_BYPASS_VERSION_CHECK", "1", Verdict::Warn),
             ("LIBTORCH_STATIC", "1", Verdict::Fail),
             ("LIBTORCH_STATIC", "0", Verdict::Ok),
             ("LIBTORCH_INCLUDE", "/x", Verdict::Warn),
-            ("LIBTORCH_LIB", "/x", Verdict::Warn),
-            ("RUSTFLAGS", "-C target-cpu=native", Verdict::Warn),
-            ("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-cpu=native", Verdict::Warn),
         ] {
             let found = variables(|asked| (asked == name).then(|| value.to_owned()));
             assert_eq!(found.len(), 1, "{found:?}");

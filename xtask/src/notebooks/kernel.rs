@@ -1,10 +1,10 @@
 //! JupyterLab starts the Rust kernel here: evcxr_jupyter, with what a cell needs to find libtorch.
 
 use super::jupyter;
-use crate::lock;
 use crate::process::replace_with;
 use crate::repo::Repo;
-use anyhow::{Context, Result};
+use crate::{files, lock};
+use anyhow::Result;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -51,23 +51,18 @@ fn cell_folder(cells: &Path) -> Result<PathBuf> {
         std::mem::forget(lock);
         let folder = cells.join(number.to_string());
         let first = cells.join("0");
+        // What the first folder has compiled serves the next ones.
         if !folder.join("target").exists() && first.join("target").exists() {
-            copy(&first, &folder)?;
+            let partial = folder.with_extension("partial");
+            let _ = std::fs::remove_dir_all(&partial);
+            files::copy(&first, &partial)?;
+            let _ = std::fs::remove_dir_all(&folder);
+            std::fs::rename(&partial, &folder)?;
         }
         std::fs::create_dir_all(&folder)?;
         return Ok(folder);
     }
     unreachable!("numbers do not end")
-}
-
-/// What the first folder has compiled serves the next ones: times must stay, for cargo goes by them.
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    let partial = to.with_extension("partial");
-    let _ = std::fs::remove_dir_all(&partial);
-    let status = Command::new("cp").arg("-a").arg(from).arg(&partial).status()?;
-    anyhow::ensure!(status.success(), "cannot copy {}", from.display());
-    let _ = std::fs::remove_dir_all(to);
-    std::fs::rename(&partial, to).with_context(|| format!("cannot make {}", to.display()))
 }
 
 #[cfg(test)]

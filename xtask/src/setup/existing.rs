@@ -61,7 +61,7 @@ pub fn locate(given: &Path) -> Result<PathBuf> {
 
 /// Fills `dest` with links to the files of `torch`, laid out as a download would be, and stamps it:
 /// `lib` without what the linker must not see (`platform::place` tells why), `cuda` with everything.
-pub fn link(torch: &Path, dest: &Path) -> Result<Stamp> {
+pub fn link(torch: &Path, dest: &Path) -> Result<()> {
     check(torch)?;
     let mut libraries: Vec<PathBuf> = files::entries(&torch.join("lib")).collect();
     libraries.retain(|path| {
@@ -87,9 +87,7 @@ pub fn link(torch: &Path, dest: &Path) -> Result<Stamp> {
     finish(dest)?;
     let form = if cuda { Form::Cuda } else { Form::Cpu };
     let source = format!("links to {}", torch.display());
-    let stamp = Stamp::of(dest, form, &source);
-    stamp.write(dest)?;
-    Ok(stamp)
+    Stamp { form, source }.write(dest)
 }
 
 /// Completes `torch`: the version for torch-sys, libtorch.so as a linker script (the real one
@@ -115,14 +113,19 @@ pub fn finish(torch: &Path) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use tempfile::{TempDir, tempdir};
 
-    /// A folder that looks like a Python package of torch 2.`minor`.0.
     fn package(minor: u32) -> (TempDir, PathBuf) {
         let scratch = tempdir().unwrap();
         let torch = scratch.path().canonicalize().unwrap().join("torch");
+        pretend(&torch, minor);
+        (scratch, torch)
+    }
+
+    /// Makes `torch` look like a Python package of torch 2.`minor`.0.
+    pub fn pretend(torch: &Path, minor: u32) {
         let suffix = if cfg!(target_os = "macos") { "dylib" } else { "so" };
         for lib in ["libtorch_cpu", "libc10", "libtorch", "libtorch_cuda", "libtorch_python"] {
             files::write(&torch.join(format!("lib/{lib}.{suffix}")), lib).unwrap();
@@ -131,7 +134,6 @@ mod tests {
         let header =
             numbers.map(|(name, number)| format!("#define TORCH_VERSION_{name} {number}\n"));
         files::write(&torch.join("include/torch/headeronly/version.h"), &header.concat()).unwrap();
-        (scratch, torch)
     }
 
     #[test]
@@ -158,16 +160,16 @@ mod tests {
     fn linking_hides_cuda_from_the_linker() {
         let (scratch, torch) = package(13);
         let dest = scratch.path().join("dest");
-        let stamp = link(&torch, &dest).unwrap();
-        assert_eq!(stamp.form, Form::Cuda);
+        link(&torch, &dest).unwrap();
+        assert_eq!(Stamp::read(&dest).unwrap().form, Form::Cuda);
         assert!(dest.join("cuda/libtorch_cuda.so").is_symlink());
         assert!(!dest.join("lib/libtorch_cuda.so").exists());
         assert!(!dest.join("lib/libtorch_python.so").exists());
         let script = std::fs::read_to_string(dest.join("lib/libtorch.so")).unwrap();
         assert_eq!(script, "INPUT(libtorch_cpu.so libc10.so)\n");
         check(&dest).unwrap();
-        assert_eq!(Stamp::read(&dest).unwrap(), stamp);
-        std::fs::remove_file(torch.join("lib/libc10.so")).unwrap();
-        assert!(stamp.damage(&dest).unwrap().contains("libc10"), "a link into nowhere is noticed");
+        std::fs::remove_file(torch.join("lib/libtorch_cpu.so")).unwrap();
+        let error = check(&dest).unwrap_err().to_string();
+        assert!(error.contains("holds no lib/libtorch_cpu.so"), "a link into nowhere: {error}");
     }
 }
