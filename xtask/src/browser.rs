@@ -1,14 +1,12 @@
 //! This stage opens the built book in a browser, where tests/browser/book.mjs reads every page.
 
 use crate::files;
-use crate::process::{require, run_client};
+use crate::process::{once, require, run_client};
 use crate::repo::Repo;
 use crate::setup::prerequisites::install_hint;
-use crate::ui::duration;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
 
 /// What playwright-core asks for.
 const NODE: (u32, u32) = (20, 0);
@@ -25,7 +23,7 @@ pub fn run(repo: &Repo) -> Result<()> {
     let hint = install_hint("nodejs npm", "nodejs npm", "brew install node");
     require("node", NODE, "the book's browser test", &hint)?;
     let folder = repo.target().join("browser");
-    install(&repo.root.join("tests/browser"), &folder)?;
+    install(&repo.root.join("tests/browser"), &folder, &hint)?;
     let mut test = Command::new("node");
     repo.clean(&mut test);
     test.arg(folder.join("book.mjs")).arg(&book).arg(folder.join("screenshots")).arg(chromium);
@@ -53,26 +51,17 @@ fn chromium() -> Result<PathBuf> {
 }
 
 /// Copies the test and lets npm install what its lockfile names, unless that is done already.
-fn install(sources: &Path, folder: &Path) -> Result<()> {
+fn install(sources: &Path, folder: &Path, hint: &str) -> Result<()> {
     std::fs::create_dir_all(folder)?;
-    let lock = "package-lock.json";
-    let stamp = folder.join("complete");
-    let wanted =
-        std::fs::read(sources.join(lock)).with_context(|| format!("cannot read {lock}"))?;
     for file in files::entries(sources).filter(|path| path.is_file()) {
         std::fs::copy(&file, folder.join(files::name(&file)))?;
     }
-    if std::fs::read(&stamp).is_ok_and(|found| found == wanted) {
-        return Ok(());
-    }
-    println!("installing playwright-core and axe-core with npm: 20 MB, some seconds");
-    let started = Instant::now();
-    let mut npm = Command::new("npm");
-    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder);
-    let hint = install_hint("npm", "nodejs-npm", "brew install node");
-    run_client(&mut npm, &hint, &mut || {})
-        .context("npm could not install the browser test's packages (is there a network?)")?;
-    std::fs::write(&stamp, wanted)?;
-    println!("  done in {}", duration(started.elapsed()));
-    Ok(())
+    let lock = "package-lock.json";
+    let wanted = std::fs::read_to_string(folder.join(lock)).context(lock)?;
+    once(folder, &wanted, "playwright-core and axe-core (20 MB)", || {
+        let mut npm = Command::new("npm");
+        npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder);
+        run_client(&mut npm, hint, &mut || {})
+            .context("npm could not install the browser test's packages (is there a network?)")
+    })
 }

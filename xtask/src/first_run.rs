@@ -14,11 +14,8 @@ use std::time::Instant;
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// Time only the first command.
-    #[arg(long)]
-    pub short: bool,
     /// Also time `cargo xtask test --full` after them: the notebooks' kernel, the browser.
-    #[arg(long, conflicts_with = "short")]
+    #[arg(long)]
     pub full: bool,
 }
 
@@ -32,14 +29,14 @@ pub fn run(repo: &Repo, options: &Options) -> Result<()> {
     }
     let commands: [&[&str]; 3] =
         [&["chapter", "04"], &["xtask", "test"], &["xtask", "test", "--full"]];
-    let timed = if options.short { 1 } else { 2 + usize::from(options.full) };
+    let timed = 2 + usize::from(options.full);
     let mut rows = String::from("command,minutes,peak_memory_GB,disk_GB\n");
     for words in &commands[..timed] {
         let (minutes, memory) = time(repo, &clone, scratch.path(), words)?;
         let disk = disk_gb(scratch.path())?;
         rows += &format!("`cargo {}`,{minutes:.1},{memory:.1},{disk:.1}\n", words.join(" "));
     }
-    write(repo, &rows, [" --short", "", " --full"][timed - 1])
+    write(repo, &rows, if options.full { " --full" } else { "" })
 }
 
 /// Minutes and peak resident gigabytes (of the largest process so far).

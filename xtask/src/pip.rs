@@ -45,7 +45,8 @@ fn settle(pip: &mut Command, variables: impl Iterator<Item = OsString>) {
     let offline = names.iter().any(|name| name == "PIP_FIND_LINKS");
     for name in &names {
         let Some(setting) = name.strip_prefix("PIP_") else { continue };
-        if !KEPT.split(' ').any(|kept| kept == setting) && !(setting == "NO_INDEX" && offline) {
+        let leads_there = KEPT.split(' ').any(|kept| kept == setting);
+        if !(leads_there || setting == "NO_INDEX" && offline) {
             pip.env_remove(name);
         }
     }

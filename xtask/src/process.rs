@@ -1,11 +1,13 @@
 //! This module starts other programs, waits for them and asks for their versions.
 
 use crate::files;
+use crate::ui::duration;
 use anyhow::{Context, Result, bail, ensure};
 use std::io::{ErrorKind, Read, Seek};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const TICK: Duration = Duration::from_millis(50);
 
@@ -56,6 +58,24 @@ pub fn replace_with(mut command: Command) -> Result<()> {
 pub fn run_client(command: &mut Command, install: &str, tick: &mut dyn FnMut()) -> Result<()> {
     let (status, printed) = run(command, install, &mut |_, _| tick())?;
     ensure!(status.success(), "{} failed: {}", name(command), complaint(&printed));
+    Ok(())
+}
+
+/// Installs `what` into `folder` with `work`, unless that was done for the same `wanted` already.
+pub fn once(
+    folder: &Path,
+    wanted: &str,
+    what: &str,
+    work: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    let (stamp, started) = (folder.join("complete"), Instant::now());
+    if std::fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
+        return Ok(());
+    }
+    println!("Installing {what} into {} ...", folder.display());
+    work()?;
+    files::write(&stamp, wanted)?;
+    println!("  done in {}", duration(started.elapsed()));
     Ok(())
 }
 
@@ -137,6 +157,22 @@ mod tests {
             "no-such-client is not installed: get it"
         );
         assert_eq!(run("sh", &["-c", failing]).unwrap_err(), "sh failed: ERROR: no such package");
+    }
+
+    #[test]
+    fn what_is_installed_for_the_same_list_is_not_installed_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let work = std::cell::Cell::new(0);
+        for (wanted, fails, runs) in
+            [("a", true, 1), ("a", false, 2), ("a", false, 2), ("b", false, 3)]
+        {
+            let outcome = once(folder.path(), wanted, "it", || {
+                work.set(work.get() + 1);
+                ensure!(!fails, "no network");
+                Ok(())
+            });
+            assert_eq!((outcome.is_err(), work.get()), (fails, runs));
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use stamp::Stamp;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use wheel::{Fetcher, Index};
+use wheel::Fetcher;
 
 /// The form is chosen by the machine unless a flag says otherwise: CUDA where there is an NVIDIA
 /// driver, CPU elsewhere. A LIBTORCH of your own, set in the shell, is used instead and only checked.
@@ -157,7 +157,7 @@ fn install(repo: &Repo, asked: Option<Form>) -> Result<()> {
     let mut source = "the package registry's wheels";
     let mut wheel_files = Vec::new();
     if let Some(wheel) = platform.pytorch_cpu.filter(|_| form == Form::Cpu) {
-        match fetcher.obtain(&wheel, Index::PyTorchCpu) {
+        match fetcher.obtain(&wheel) {
             Ok(file) => {
                 source = "PyTorch's CPU wheel";
                 wheel_files.push(file);
@@ -170,7 +170,7 @@ fn install(repo: &Repo, asked: Option<Form>) -> Result<()> {
     }
     if wheel_files.is_empty() {
         for wheel in &wheels {
-            wheel_files.push(fetcher.obtain(wheel, Index::Registry)?);
+            wheel_files.push(fetcher.obtain(wheel)?);
         }
     }
     for file in &wheel_files {

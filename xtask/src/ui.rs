@@ -30,7 +30,11 @@ impl Meter {
     pub fn set(&mut self, done: u64) {
         self.bar.set_position(done);
         // indicatif draws nothing where there is no terminal.
-        if self.bar.is_hidden() && done != self.said && self.spoke.elapsed() >= QUIET {
+        if self.bar.is_hidden()
+            && done != self.said
+            && Some(done) != self.bar.length()
+            && self.spoke.elapsed() >= QUIET
+        {
             (self.spoke, self.said) = (Instant::now(), done);
             eprintln!("  {}: {}", self.bar.message(), self.line(self.bar.elapsed()));
         }

@@ -68,8 +68,11 @@ fn cells(notebook: &Path) -> Result<Vec<String>> {
     Ok(code.map(source).collect())
 }
 
-/// The program, and from which cell and line of it each of its lines comes, counted from 1.
-fn program(cells: &[String]) -> Result<(String, Vec<Option<(usize, usize)>>)> {
+/// A cell and a line in it, counted from 1; nothing for a line that is ours.
+type Origin = Option<(usize, usize)>;
+
+/// The program, and where each of its lines comes from.
+fn program(cells: &[String]) -> Result<(String, Vec<Origin>)> {
     let mut text = format!("{HEAD}\n");
     let mut origin = vec![None; HEAD.lines().count()];
     for (cell, source) in cells.iter().enumerate() {

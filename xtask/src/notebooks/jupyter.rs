@@ -1,6 +1,6 @@
 //! JupyterLab and the Rust kernel are installed below target/jupyter: nothing user-wide is touched.
 
-use crate::process::{replace_with, require, run_client, succeeds};
+use crate::process::{once, replace_with, require, run_client, succeeds};
 use crate::repo::Repo;
 use crate::setup::prerequisites::install_hint;
 use crate::ui::{duration, size};
@@ -136,25 +136,21 @@ fn environment(repo: &Repo, name: &str, what: &str) -> Result<PathBuf> {
     let version = require("python3", PYTHON, "Jupyter", &hint)?;
     let wanted = format!("{version}\n{}{}", read(&requirements)?, read(&constraints)?);
     let folder = base.join(name);
-    let (stamp, python) = (folder.join("complete"), folder.join("bin/python"));
-    if std::fs::read_to_string(&stamp).is_ok_and(|text| text == wanted)
-        && succeeds(Command::new(&python).arg("--version"))
-    {
-        return Ok(python);
+    let python = folder.join("bin/python");
+    if !succeeds(Command::new(&python).arg("--version")) {
+        let _ = std::fs::remove_dir_all(&folder); // a Python that is gone takes its environments along
     }
-    println!("Installing {what} into {} ...", folder.display());
-    let started = Instant::now();
-    let _ = std::fs::remove_dir_all(&folder);
-    let mut venv = Command::new("python3");
-    venv.args(["-m", "venv"]).arg(&folder);
-    run_client(&mut venv, &hint, &mut || {})
-        .with_context(|| format!("python3 makes no environment: {hint}"))?;
-    let mut pip = pip::command(&[&python.to_string_lossy(), "-m", "pip"]);
-    pip.args(["install", "--disable-pip-version-check", "--no-input", "--quiet"]);
-    pip.arg("--requirement").arg(&requirements).arg("--constraint").arg(&constraints);
-    run_client(&mut pip, "it was there a moment ago", &mut || {})
-        .context("pip could not install what Jupyter needs (is there a network?)")?;
-    files::write(&stamp, &wanted)?;
-    println!("  done in {}", duration(started.elapsed()));
+    once(&folder, &wanted, what, || {
+        let _ = std::fs::remove_dir_all(&folder);
+        let mut venv = Command::new("python3");
+        venv.args(["-m", "venv"]).arg(&folder);
+        run_client(&mut venv, &hint, &mut || {})
+            .with_context(|| format!("python3 makes no environment: {hint}"))?;
+        let mut pip = pip::command(&[&python.to_string_lossy(), "-m", "pip"]);
+        pip.args(["install", "--disable-pip-version-check", "--no-input", "--quiet"]);
+        pip.arg("--requirement").arg(&requirements).arg("--constraint").arg(&constraints);
+        run_client(&mut pip, "it was there a moment ago", &mut || {})
+            .context("pip could not install what Jupyter needs (is there a network?)")
+    })?;
     Ok(python)
 }

@@ -46,7 +46,8 @@ pub struct Platform {
     cuda: Vec<Wheel>,
 }
 
-/// One wheel: what pip is asked for, and where known how large it is (0: unknown) and its hash.
+/// One wheel: what pip is asked for, and where known how large it is (0: unknown), its hash, and
+/// the index that alone has it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wheel {
@@ -55,6 +56,7 @@ pub struct Wheel {
     #[serde(default)]
     pub bytes: u64,
     pub sha256: Option<String>,
+    pub index: Option<String>,
 }
 
 impl Platform {

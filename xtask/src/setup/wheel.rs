@@ -10,17 +10,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use zip::ZipArchive;
 
-/// Where pip looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Index {
-    /// PyTorch's own: smaller wheels, without CUDA.
-    PyTorchCpu,
-    /// Whatever this user's pip is set up for.
-    Registry,
-}
-
-const PYTORCH_CPU: &str = "https://download.pytorch.org/whl/cpu";
-
 /// How wheels are fetched here.
 #[derive(Debug)]
 pub struct Fetcher {
@@ -37,7 +26,7 @@ pub struct Fetcher {
 impl Fetcher {
     /// The wheel's file. pip holds it against our hash or the index's, takes a whole one that is
     /// there already, and fetches a torn one again.
-    pub fn obtain(&self, wheel: &Wheel, index: Index) -> Result<PathBuf> {
+    pub fn obtain(&self, wheel: &Wheel) -> Result<PathBuf> {
         let folder = self.downloads.join(format!("{}-{}", wheel.name, wheel.version));
         let (tmp, wanted) = (self.partial.join("tmp"), self.partial.join("wanted.txt"));
         for folder in [&folder, &tmp] {
@@ -46,7 +35,7 @@ impl Fetcher {
         let hash = wheel.sha256.iter().map(|hash| format!(" --hash=sha256:{hash}"));
         let hash: String = hash.collect();
         std::fs::write(&wanted, format!("{}=={}{hash}\n", wheel.name, wheel.version))?;
-        let mut command = self.pip_download(index);
+        let mut command = self.pip_download(wheel.index.as_deref());
         command.arg("-r").arg(&wanted).arg("-d").arg(&folder).env("TMPDIR", &tmp);
         let mut meter = Meter::new(&wheel.name, wheel.bytes);
         run_client(&mut command, "it is part of Python", &mut || {
@@ -61,7 +50,8 @@ impl Fetcher {
             .with_context(|| format!("pip saved no wheel named {} {}", wheel.name, wheel.version))
     }
 
-    fn pip_download(&self, index: Index) -> Command {
+    /// `index` is asked in place of whatever this user's pip is set up for, and must answer soon.
+    fn pip_download(&self, index: Option<&str>) -> Command {
         let mut command = pip::command(&self.pip);
         command.args(["download", "--no-deps", "--only-binary=:all:"]);
         command.args(["--no-cache-dir", "--progress-bar", "off"]);
@@ -71,8 +61,8 @@ impl Fetcher {
         for tag in &self.tags {
             command.args(["--platform", tag]);
         }
-        if index == Index::PyTorchCpu {
-            command.args(["--index-url", PYTORCH_CPU, "--timeout", "8", "--retries", "0"]);
+        if let Some(index) = index {
+            command.args(["--index-url", index, "--timeout", "8", "--retries", "0"]);
             command.env_remove("PIP_FIND_LINKS").env_remove("PIP_EXTRA_INDEX_URL");
         }
         command
