@@ -1,8 +1,6 @@
 //! Draws one figure of every kind into `target/plot-gallery`: `cargo run --example plot_gallery`.
 
-use from_noise::plot::{
-    Curves, Density, Figure, Gif, Grid, PlotError, Scatter, Trajectories, VectorField,
-};
+use from_noise::plot::{Curves, Density, Figure, Gif, Grid, PlotError, Scatter, Trajectories};
 use std::path::Path;
 use tch::{Device, Kind, Tensor};
 
@@ -21,7 +19,6 @@ fn main() -> Result<(), PlotError> {
     save("scatter", clouds())?;
     save("density", densities())?;
     save("trajectories", trajectories())?;
-    save("field", field())?;
     let moving = moving();
     moving.save(folder.join("moving.gif"))?;
     println!("{moving:?}");
@@ -140,7 +137,7 @@ fn densities() -> Figure {
     };
     let map = Density::of_grid("log p(x)", 3.0, &-&squares).draw();
     let waves = (&axis * 2.0).sin().unsqueeze(0) * axis.cos().unsqueeze(1);
-    let waves = Density::of_grid("waves", 3.0, &waves).draw();
+    let waves = Density::of_grid("waves", 3.0, &waves).points(&spiral(300, 0.05)).key().draw();
     let row = Figure::row(&[0.1, 0.2, 0.5, 1.0].map(panel));
     Figure::column(&[row, Figure::row(&[map, waves])])
 }
@@ -158,20 +155,6 @@ fn trajectories() -> Figure {
     let all = Trajectories::new("From noise to data", 3.0).steps(&steps).draw();
     let few: Vec<Tensor> = steps.iter().map(|step| step.narrow(0, 0, 12)).collect();
     Figure::row(&[all, Trajectories::new("Twelve of them", 3.0).steps(&few).draw()])
-}
-
-fn field() -> Figure {
-    let axis = Tensor::linspace(-2.7, 2.7, 18, (Kind::Float, Device::Cpu));
-    let mesh = Tensor::meshgrid_indexing(&[&axis, &axis], "ij");
-    let at = Tensor::stack(&[mesh[0].flatten(0, -1), mesh[1].flatten(0, -1)], 1);
-    let exact = -&at + (&at * 3.0).sin() * 0.5;
-    let learned = &exact + exact.randn_like() * 0.3;
-    let both = VectorField::new("Learned and exact score", 3.0)
-        .arrows("exact", &at, &exact)
-        .arrows("learned", &at, &learned)
-        .draw();
-    let one = VectorField::new("Exact score", 3.0).arrows("", &at, &exact).draw();
-    Figure::row(&[one, both])
 }
 
 fn moving() -> Gif {

@@ -67,7 +67,7 @@ pub mod prelude {
     pub use crate::metrics::{FeatureExtractor, FeatureNet};
     pub use crate::nn::{ClassLabels, Mlp, MlpConfig};
     pub use crate::noise::{Seeded, gaussian};
-    pub use crate::plot::{Curves, Density, Figure, Gif, Grid, Scatter, Trajectories, VectorField};
+    pub use crate::plot::{Curves, Density, Figure, Gif, Grid, Scatter, Trajectories};
     pub use crate::pretrained::Pretrained;
     pub use crate::sample::{
         Churn, Prediction, ddim, ddim_invert, ddpm, dpm_solver, dpm_solver_2, dpm_solver_3,

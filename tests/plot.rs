@@ -1,8 +1,6 @@
 //! What a reader sees: lines, dots, arrows and images stand where their numbers say.
 
-use from_noise::plot::{
-    Curves, Density, Figure, Gif, Grid, Scatter, Trajectories, VectorField, grid,
-};
+use from_noise::plot::{Curves, Density, Figure, Gif, Grid, Scatter, Trajectories};
 use image::codecs::gif::GifDecoder;
 use image::{AnimationDecoder, DynamicImage, Rgb, RgbImage, imageops};
 use std::io::Cursor;
@@ -109,6 +107,14 @@ mod curves {
     }
 
     #[test]
+    fn a_reversed_axis_runs_down_from_left_to_right() {
+        let falls = Curves::new("", "", "").line("", &[(0.0, 0.0), (1000.0, 2.0)]).reverse_x();
+        let at = prober(&falls.y_range(-1.0, 3.0).draw(), (1000.0, 0.0), (-1.0, 3.0));
+        assert_eq!([at(250.0, 0.5), at(750.0, 1.5)], [BLUE; 2]);
+        assert_eq!([at(250.0, 1.5), at(750.0, 0.5)], [WHITE; 2]);
+    }
+
+    #[test]
     fn bars_stand_on_the_axis_with_room_between_them() {
         let bars = [(0.0, 4.0), (1.0, 2.0), (2.0, 3.0)];
         let figure = Curves::new("", "", "").bars("", &bars).draw();
@@ -185,6 +191,23 @@ mod curves {
         let heights: Vec<u32> = heights.collect();
         let (top, bottom) = (heights.iter().min().unwrap(), heights.iter().max().unwrap());
         assert!((top + bottom).abs_diff(2 * axis) <= 4, "{top} {bottom} {axis}");
+    }
+
+    #[test]
+    fn a_line_with_a_band_stands_in_the_legend_as_the_line() {
+        let band = [(0.0, 0.0, 0.4), (5.0, 0.0, 0.4)];
+        let named = plot().band("a", &band).line("a", &[(0.0, 0.2), (5.0, 0.2)]);
+        let image = named.line("", &[(10.0, 3.0)]).draw().image().clone();
+        let blue = |x: u32| (0..image.height()).any(|y| image.get_pixel(x, y).0 == BLUE);
+        assert!((image.width() - 100..image.width()).any(blue), "a strong colour at the right");
+    }
+
+    #[test]
+    fn a_panel_without_legend_draws_the_same_and_names_nothing() {
+        let named = || plot().line("a name", &[(0.0, 2.2), (10.0, 2.2)]);
+        let [wide, narrow] = [named().without_legend(), named()]
+            .map(|plot| plot.draw().image().pixels().filter(|dot| dot.0 == BLUE).count());
+        assert!(wide > narrow + 100, "{wide} {narrow}: the name's room is the line's");
     }
 
     #[test]
@@ -299,54 +322,20 @@ mod plane {
         let _ = Trajectories::new("", 1.0).steps(&[zeros(&[3, 2]), zeros(&[2, 2])]);
     }
 
-    /// Four equal arrows, 1.9 long, from the origin of a square from -2 to 2.
-    fn arrow() -> impl Fn(f64, f64) -> [u8; 3] + use<> {
-        let vectors = rows(&[0.6, 0.3]).repeat([4, 1]);
-        let plot = VectorField::new("", 2.0).arrows("", &vectors.zeros_like(), &vectors);
-        prober(&plot.draw(), (-2.0, 2.0), (-2.0, 2.0))
-    }
-
-    /// The place a part of the way from the tail to the tip of that arrow.
-    fn on_arrow(part: f64) -> Point {
-        let y = 1.9 / 5f64.sqrt() * part;
-        (2.0 * y, y)
-    }
-
     #[test]
-    fn an_arrow_points_where_its_vector_does() {
-        let at = arrow();
-        let inked = |x: f64, y: f64| at(x, y)[0] < 200;
-        assert!([0.1, 0.5, 0.97].map(on_arrow).iter().all(|(x, y)| inked(*x, *y)));
-        assert!(!inked(on_arrow(1.03).0, on_arrow(1.03).1), "longer than its vector");
-        for (x, y) in [0.1, 0.3, 0.5].map(on_arrow) {
-            assert!(!(inked(-x, -y) || inked(x, -y) || inked(y, x)), "a mirrored arrow");
-        }
-    }
-
-    #[test]
-    fn the_head_is_at_the_tip() {
-        let at = arrow();
-        let wide = |part: f64| {
-            let (x, y) = on_arrow(part);
-            let across = (-60..60).map(|k| f64::from(k) * 0.004);
-            across.filter(|d| at(x - d, y + 2.0 * d)[0] < 128).count()
-        };
-        assert!(wide(0.97) > 2 * wide(0.5) && wide(0.5).abs_diff(wide(0.2)) < 2);
-    }
-
-    #[test]
-    fn arrows_without_length_or_number_are_dots() {
-        let (zero, place) = (rows(&[0.0, 0.0]), rows(&[0.1, 0.1]));
-        let field = |vector: &Tensor| VectorField::new("", 1.0).arrows("", &place, vector).draw();
-        assert_eq!(prober(&field(&(zero * f64::NAN)), UNIT, UNIT)(0.1, 0.1), MAGENTA);
-        assert_ne!(prober(&field(&(place.zeros_like())), UNIT, UNIT)(0.1, 0.1), WHITE);
-        VectorField::new("", 1.0).draw();
-    }
-
-    #[test]
-    #[should_panic(expected = "arrows [4, 2] do not fit their positions [3, 2]")]
-    fn every_arrow_needs_a_place() {
-        let _ = VectorField::new("", 1.0).arrows("", &zeros(&[3, 2]), &zeros(&[4, 2]));
+    fn points_lie_on_a_density_and_its_key_stands_beside_it() {
+        let dark = zeros(&[4, 4]);
+        let map = || Density::of_grid("", 1.0, &dark).range(0.0, 1.0);
+        let at = prober(&map().points(&rows(&[0.4, -0.3])).draw(), UNIT, UNIT);
+        assert!(brightness(at(0.4, -0.3)) > brightness(at(-0.4, -0.3)) + 200);
+        let beside = map().key().draw();
+        let wider = beside.size().0 - map().draw().size().0;
+        let image = beside.image();
+        let right = imageops::crop_imm(image, image.width() - wider, 0, wider, image.height());
+        let right = right.to_image();
+        let colours = |wanted: fn(&[u8; 3]) -> bool| right.pixels().any(|dot| wanted(&dot.0));
+        assert!(colours(|[r, g, b]| *r > 200 && *g > 200 && *b < 100), "the brightest colour");
+        assert!(colours(|[r, g, b]| *r < 110 && *g < 60 && (90..150).contains(b)), "the darkest");
     }
 }
 
@@ -380,7 +369,7 @@ mod images {
 
     /// Pixels between two images of a grid, and between two pictures of a row or column.
     const GAP: u32 = 3;
-    const SPACE: u32 = 10;
+    const SPACE: u32 = 20;
 
     fn plain(width: u32, height: u32, shade: u8) -> Figure {
         Figure::new(RgbImage::from_pixel(width, height, Rgb([shade; 3])), format!("shade {shade}"))
@@ -415,6 +404,10 @@ mod images {
         assert_eq!(Figure::tiled(&figures, 2).size(), (30 + SPACE, 35 + SPACE));
         assert_eq!(row.alt(), "shade 1; shade 2; shade 3");
         assert_eq!(Figure::row(&[]).size(), (1, 1));
+    }
+
+    fn grid(images: &Tensor, columns: usize, scale: u32) -> Figure {
+        Grid::new(images, columns).scale(scale).draw()
     }
 
     fn flat(values: &[f32], channels: i64) -> Tensor {

@@ -48,18 +48,22 @@ pub fn frequencies(schedule: &Schedule, results: &mut Results) -> Result<()> {
     let scaled = |t: usize| -> Vec<(f64, f64)> {
         bands.iter().map(|b| (b.frequency, schedule.alpha_bar(t) * b.power)).collect()
     };
-    let mut spectra = Curves::new("Digits against white noise", "cycles a pixel", "power").log_y();
+    let noise = |t: usize| -> Vec<(f64, f64)> {
+        let ends = [&bands[0], &bands[bands.len() - 1]];
+        ends.map(|b| (b.frequency, 1.0 - schedule.alpha_bar(t))).into()
+    };
+    let title = "Digits (solid) and white noise (dashed)";
+    let mut spectra = Curves::new(title, "cycles per pixel", "power").log_y();
     for t in [1, 100, 300, 600] {
-        spectra = spectra.line(format!("digits, t = {t}"), &scaled(t));
+        spectra =
+            spectra.line(format!("t = {t}"), &scaled(t)).dashed(format!("t = {t}"), &noise(t));
     }
-    let noise = |t: usize| 1.0 - schedule.alpha_bar(t);
-    spectra = spectra.hline(noise(100), "noise, t = 100").hline(noise(600), "noise, t = 600");
     let death: Vec<_> = bands.iter().map(|b| (b.frequency, drowned(b.power) as f64)).collect();
-    let order = Curves::new("High frequencies drown first", "cycles a pixel", "t of drowning")
+    let order = Curves::new("High frequencies drown first", "cycles per pixel", "t of drowning")
         .line("", &death)
         .y_range(0.0, schedule.steps() as f64);
     results.samples(digits.size()[0] as u64);
-    let panels = [spectra, order].map(|panel| panel.size(370.0, 240.0).draw());
+    let panels = [spectra.size(430.0, 260.0).draw(), order.size(370.0, 260.0).draw()];
     results.figure("frequencies.png", &Figure::row(&panels))?;
     results.samples(None);
     Ok(())

@@ -12,8 +12,8 @@ use tch::Tensor;
 /// `schedules.png` shows the signal left, the noise added and the log SNR of every schedule.
 pub fn schedules_side_by_side(schedules: &[(&str, Schedule)], results: &mut Results) -> Result<()> {
     let mut alpha_bar = Curves::new("Signal left", "t", "alpha_bar");
-    let mut beta = Curves::new("Noise added a step", "t", "beta").log_y();
-    let mut log_snr = Curves::new("Signal against noise", "t", "log SNR").y_range(-12.0, 10.0);
+    let mut beta = Curves::new("Noise added per step", "t", "beta").log_y();
+    let mut log_snr = Curves::new("Signal to noise", "t", "log SNR").y_range(-12.0, 10.0);
     for (name, schedule) in schedules {
         let steps = schedule.steps();
         let times = (1..=steps).step_by(steps.div_ceil(250)).chain([steps]);
@@ -24,8 +24,10 @@ pub fn schedules_side_by_side(schedules: &[(&str, Schedule)], results: &mut Resu
         beta = beta.line(*name, &curve(&|t| schedule.beta(t)));
         log_snr = log_snr.line(*name, &curve(&|t| schedule.level(t).log_snr()));
     }
-    let panels = [alpha_bar, beta, log_snr].map(|panel| panel.size(370.0, 240.0).draw());
-    Ok(results.figure("schedules.png", &Figure::tiled(&panels, 2))?)
+    let [left, middle] = [alpha_bar, beta].map(|panel| panel.without_legend().size(260.0, 230.0));
+    let right = log_snr.size(380.0, 230.0); // the names beside it are those of all three
+    let panels = [left, middle, right].map(|panel| panel.draw());
+    Ok(results.figure("schedules.png", &Figure::row(&panels))?)
 }
 
 /// `chain.png` shows that the chain arrives where the closed form says.

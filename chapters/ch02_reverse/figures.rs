@@ -48,10 +48,12 @@ pub fn true_reverse_step(grid: i64, results: &mut Results) -> Result<()> {
         let kl_nats = gap.sum(None).double_value(&[]) * dx;
         // ANCHOR_END: true_step
         if [0.9, 0.5, 0.1, 0.01].contains(&beta) {
-            let panel = Curves::new(format!("beta = {beta}"), "x_s", "")
+            let panel = Curves::new(format!("beta = {beta}"), "x_s", "density")
                 .line("true q(x_s | x_t)", &pairs(&x, &p))
                 .dashed("Gaussian", &pairs(&x, &matched.exp()));
-            panels.push(panel.size(370.0, 210.0).draw());
+            let named = panels.len() % 2 == 1; // the names beside the right ones are those of all
+            let panel = if named { panel } else { panel.without_legend() };
+            panels.push(panel.size(if named { 403.0 } else { 290.0 }, 220.0).draw());
         }
         println!("one step of beta = {beta:<5}: KL(true || Gaussian) = {kl_nats:.2e} nats");
         rows.push(Step { beta, kl_nats });
@@ -78,17 +80,20 @@ pub fn known_x0(results: &mut Results) -> Result<()> {
         .line("q(x_t | x_s), x_t = -0.2", &pairs(&x, &likelihood.exp()))
         .line("posterior", &pairs(&x, &product.exp()));
     let curve = |f: &dyn Fn(usize) -> f64| -> Vec<(f64, f64)> {
-        (1..=1000).step_by(3).map(|t| (t as f64, f(t))).collect()
+        (1..=1000).map(|t| (t as f64, f(t))).collect()
     };
     let at = |t: usize| posterior(schedule.level(t), schedule.level(t - 1));
-    let weights = Curves::new("The posterior mean's weights", "t", "")
+    let weights = Curves::new("Weights of the posterior mean", "t", "weight")
+        .log_x()
         .line("on x0", &curve(&|t| at(t).on_x0))
         .line("on x_t", &curve(&|t| at(t).on_xt));
     let ratios: Vec<_> =
         (1..=1000).map(|t| (t as f64, at(t).var_small / at(t).var_large)).collect();
-    let ratio = Curves::new("beta_tilde / beta", "t (log)", "").line("", &ratios).log_x();
-    let panels = [bayes, weights, ratio].map(|panel| panel.size(370.0, 240.0).draw());
-    Ok(results.figure("posterior.png", &Figure::tiled(&panels, 2))?)
+    let ratio = Curves::new("Smaller to larger variance", "t", "beta_tilde / beta")
+        .line("", &ratios)
+        .log_x();
+    let panels = [bayes.size(370.0, 230.0), weights.size(265.0, 230.0), ratio.size(235.0, 230.0)];
+    Ok(results.figure("posterior.png", &Figure::row(&panels.map(|panel| panel.draw())))?)
 }
 
 /// `bound.png` shows the terms of the bound by t, for each variance.
@@ -115,7 +120,7 @@ pub fn terms_of_the_bound(terms: &[(Variance, Vec<f64>)], results: &mut Results)
 /// and wide data.
 pub fn best_variance(results: &mut Results) -> Result<()> {
     let schedule = Schedule::ddpm(1000);
-    let mut figure = Curves::new("The best variance", "t (log)", "nu: 0 small, 1 large").log_x();
+    let mut figure = Curves::new("The best variance", "t", "nu: 0 small, 1 large").log_x();
     for std in [0.01, 0.05, 0.2, 0.5, 1.0] {
         let best = BestVariance { data: Gaussian { mean: 0.0, std }, schedule: schedule.clone() };
         let curve: Vec<_> = (2..=1000).map(|t| (t as f64, best.nu(t))).collect();

@@ -6,7 +6,7 @@ use from_noise::denoiser::{Denoiser, Mixture};
 use from_noise::forward::{Variance, q_sample};
 use from_noise::guide::DenoiserExt;
 use from_noise::noise::Seeded;
-use from_noise::plot::{Figure, Gif, Scatter, Trajectories, VectorField};
+use from_noise::plot::{Density, Figure, Gif, Scatter, Trajectories};
 use from_noise::sample::{ddim, ddpm};
 use from_noise::schedule::Path;
 use from_noise::util::cli::Chapter;
@@ -20,7 +20,7 @@ pub fn trajectories(plan: &Plan, net: &Net, chapter: &mut Chapter) -> Result<()>
     let schedule = plan.toy.schedule.build();
     let path = schedule.path(Path::Trailing, if plan.points < 100 { 10 } else { 50 });
     let n = plan.points.min(400);
-    let walk = |title: &str, stochastic: bool| {
+    let walk = |title: &str, stochastic: bool, shown: i64| {
         let mut noise = Seeded::new(chapter.seed, 0);
         let start = noise.start(&[n, 2]).to_device(chapter.device);
         // ANCHOR: watch
@@ -33,11 +33,11 @@ pub fn trajectories(plan: &Plan, net: &Net, chapter: &mut Chapter) -> Result<()>
         let mut points: Vec<Tensor> = watched.take().into_iter().map(|seen| seen.x_t).collect();
         points.push(end);
         // ANCHOR_END: watch
-        let few: Vec<Tensor> = points.iter().map(|x| x.narrow(0, 0, n.min(60))).collect();
+        let few: Vec<Tensor> = points.iter().map(|x| x.narrow(0, 0, n.min(shown))).collect();
         (Trajectories::new(title, 2.5).steps(&few).draw(), points)
     };
-    let (smooth, points) = walk("eta = 0: one smooth path a point", false);
-    let (rough, _) = walk("Algorithm 2: fresh noise each step", true);
+    let (smooth, points) = walk("eta = 0: 60 smooth paths", false, 60);
+    let (rough, _) = walk("Algorithm 2: six of them, fresh noise at each step", true, 6);
     chapter.results.samples(n.min(60) as u64);
     chapter.results.figure("trajectories.png", &Figure::row(&[smooth, rough]))?;
     let frame = |x: &Tensor| Scatter::new("", 2.0).points("", x).bare().draw();
@@ -53,8 +53,8 @@ struct FieldError {
     relative_squared_error: f64,
 }
 
-/// `field.png` shows the learned score beside the exact one, where the data are and where they are
-/// not.
+/// `field.png` shows how far the learned score is from the exact one, where the noised data are and
+/// where they are not.
 pub fn field_against_score(
     plan: &Plan,
     net: &Net,
@@ -63,8 +63,10 @@ pub fn field_against_score(
 ) -> Result<()> {
     let schedule = plan.toy.schedule.build();
     let model = net.ema.model.given(());
-    let axis = Tensor::linspace(-1.5, 1.5, 18, tch::kind::DOUBLE_CPU);
-    let grid = Tensor::cartesian_prod(&[&axis, &axis]); // [324, 2]
+    let (limit, cells) = (2.5, 60);
+    let edge = limit - limit / cells as f64; // the middle of the last cell
+    let axis = Tensor::linspace(-edge, edge, cells, tch::kind::DOUBLE_CPU);
+    let grid = Tensor::cartesian_prod(&[&axis, &axis]).flip([1]); // rows of y, [cells^2, (x, y)]
     let _guard = tch::no_grad_guard();
     let (mut rows, mut panels) = (Vec::new(), Vec::new());
     for t in [50, 200, 500] {
@@ -81,12 +83,14 @@ pub fn field_against_score(
         let relative_squared_error = (error / size).double_value(&[]);
         println!("t = {t:>3}: relative squared error of the score {relative_squared_error:.4}");
         rows.push(FieldError { t, relative_squared_error });
-        let field = VectorField::new(format!("t = {t}"), 1.6)
-            .arrows("exact score", &grid, &truly(&grid))
-            .arrows("learned", &grid, &learned(&grid));
-        panels.push(field.draw());
+        let distance =
+            (learned(&grid) - truly(&grid)).square().sum_dim_intlist(1, false, None).sqrt();
+        let map = (distance * at.sigma).view([cells, cells]); // of the noise: eps = -sigma score
+        let map = Density::of_grid(format!("t = {t}"), limit, &map).range(0.0, 1.0);
+        let map = map.points(&x_t.narrow(0, 0, plan.points.min(400))).side(230.0);
+        panels.push(if t == 500 { map.key() } else { map }.draw());
     }
     chapter.results.samples(plan.points as u64);
     chapter.results.table("field.csv", &rows)?;
-    Ok(chapter.results.figure("field.png", &Figure::tiled(&panels, 2))?)
+    Ok(chapter.results.figure("field.png", &Figure::row(&panels))?)
 }

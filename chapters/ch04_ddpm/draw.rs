@@ -54,13 +54,19 @@ pub fn draw(
         Source::Mnist => Some(sample::dataset()),
         source => source.load(Split::Test, trained.config.format).ok(), // not every folder has one
     };
-    let by_level = held_out.map(|data| loss_by_level(trained, &data.first(256), device));
+    let by_level = held_out.as_ref().map(|data| loss_by_level(trained, &data.first(256), device));
     let curves: Vec<Figure> = [training_loss(log), by_level].into_iter().flatten().collect();
     if !curves.is_empty() {
         results.figure("loss.png", &Figure::row(&curves))?;
     }
     results.samples(n);
-    results.figure("samples.png", &Grid::new(&Tensor::cat(&done, 0), 16).draw())?;
+    let side_by_side = [
+        Some(("Samples", Tensor::cat(&done, 0))),
+        held_out.map(|data| ("Real test images", from_u8(&data.first(n as usize).images))),
+    ];
+    let grid = |(title, x): (&str, Tensor)| Grid::new(&x, 8).scale(3).title(title).draw();
+    let grids: Vec<Figure> = side_by_side.into_iter().flatten().map(grid).collect();
+    results.figure("samples.png", &Figure::row(&grids))?;
     results.samples(n.min(8));
     results.figure("on-the-way.png", &stills(&first_seen, &trained.schedule))?;
     Ok(results.gif("denoising.gif", &film(&first_seen, &trained.schedule, every))?)
@@ -75,7 +81,7 @@ fn training_loss(log: &std::path::Path) -> Option<Figure> {
         (rows[rows.len() - 1].0, rows.iter().map(|row| row.1).sum::<f64>() / rows.len() as f64)
     };
     let points: Vec<(f64, f64)> = rows.chunks_exact(10).map(mean).collect();
-    let figure = Curves::new("Loss while training", "step", "squared error of eps").log_y();
+    let figure = Curves::new("Loss while training", "step", "loss").log_y();
     (points.len() > 1).then(|| figure.line("", &points).size(370.0, 240.0).draw())
 }
 

@@ -108,7 +108,7 @@ fn main() -> Result<()> {
 fn cost(plan: &Plan) -> Result<Cost> {
     let count = |network: &UnetConfig| -> Result<cost::Cost> {
         let net = network.cost()?;
-        println!("{:.1} MFLOP a forward pass a sample", net.flops as f64 / 1e6);
+        println!("{:.1} MFLOP per sample and forward pass", net.flops as f64 / 1e6);
         Ok(net)
     };
     let of = |weights: &Path| count(&Pretrained::config(cli::find(weights))?.network);

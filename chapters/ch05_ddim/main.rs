@@ -37,7 +37,7 @@ struct Args {
 #[derive(Debug, Clone, Serialize)]
 struct Plan {
     weights: PathBuf,
-    /// Of the first picture, from DDPM to the deterministic sampler.
+    /// Of the first picture, from DDPM to the deterministic sampler: closest where most digits change.
     etas: Vec<f64>,
     /// Steps of the first and of the third picture.
     steps: usize,
@@ -55,7 +55,7 @@ fn plan(args: &Args) -> Plan {
     let trips = [10, 20, 50, 100, 200, 500, 1000];
     Plan {
         weights: args.weights.clone(),
-        etas: vec![1.0, 0.8, 0.6, 0.4, 0.2, 0.0],
+        etas: vec![1.0, 0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05, 0.0],
         steps: if common.smoke { 3 } else { 50 },
         counts: if common.smoke { vec![2, 3] } else { vec![5, 10, 20, 50, 100, 1000] },
         stops: if common.smoke { 3 } else { 11 },

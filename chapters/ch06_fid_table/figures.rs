@@ -15,7 +15,7 @@ pub fn curves(scores: &[Score], chapter: &mut Chapter) -> Result<()> {
     let ours: Vec<&Score> = ours.collect();
     let Some(first) = ours.first() else { return Ok(()) };
     let title = format!("FID-LeNet, digits, n = {few}");
-    let mut left = Curves::new(title, "steps", "FID-LeNet").log_x().log_y().size(430.0, 330.0);
+    let mut left = Curves::new(title, "steps", "FID-LeNet").log_x().log_y();
     for sampler in SAMPLERS {
         let name = sampler.to_string();
         let mut mine: Vec<&&Score> = ours.iter().filter(|score| score.sampler == name).collect();
@@ -29,9 +29,9 @@ pub fn curves(scores: &[Score], chapter: &mut Chapter) -> Result<()> {
         let band: Vec<(f64, f64, f64)> = mine.iter().map(spread).collect();
         left = left.band(&name, &band).line(&name, &line).points(&name, &line);
     }
-    let left = left.hline(first.fid_real, "test images");
+    let left = left.hline(first.fid_real, "test images").without_legend().size(310.0, 330.0);
     let title = "The paper's FID, CIFAR-10, n = 50000";
-    let mut right = Curves::new(title, "steps", "FID").log_x().log_y().size(430.0, 330.0);
+    let mut right = Curves::new(title, "steps", "FID").log_x().log_y().size(465.0, 330.0);
     for (i, sampler) in SAMPLERS.iter().enumerate() {
         let line = PAPER.map(|(steps, fids)| (steps as f64, fids[i]));
         right = right.line(sampler.to_string(), &line).points(sampler.to_string(), &line);
@@ -52,7 +52,7 @@ pub fn same_latents(
             (sampler.to_string(), Sampling { sampler, path, steps, seed: chapter.seed })
         });
         let grid = cli::same_latents(trained, &rows, 8, &mut |_| {})?;
-        Ok(grid.scale(1).title(format!("{steps} steps, {path}")).draw())
+        Ok(grid.title(format!("{steps} steps, {path}")).draw())
     };
     let panels =
         [panel(Path::Uniform, few)?, panel(Path::Trailing, few)?, panel(Path::Uniform, many)?];

@@ -9,20 +9,30 @@ use from_noise::schedule::Path;
 use from_noise::util::cli::{self, Chapter};
 use serde::Serialize;
 
-/// `fid.png` shows the FID of each solver on the path of its paper by evaluations.
+/// `fid.png` shows the FID of each solver on the path of its paper by evaluations: all of it, and the
+/// best part enlarged.
 pub fn curves(scores: &[Score], chapter: &mut Chapter) -> Result<()> {
     let Some(n) = scores.iter().map(|score| score.n).max() else { return Ok(()) };
     chapter.results.samples(n);
-    let mut curves = Curves::new(format!("Digits, n = {n}"), "evaluations", "FID-LeNet");
+    let mut all = Curves::new(format!("Digits, n = {n}"), "evaluations", "FID-LeNet");
+    let mut near = Curves::new("Near the best", "evaluations", "FID-LeNet");
     for (sampler, path) in SOLVERS {
         let mine = scores.iter().filter(|score| score.is_by(sampler, path));
         let mut points: Vec<(f64, f64)> =
             mine.map(|score| (score.nfe as f64, score.fid_lenet)).collect();
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
-        curves = curves.line(sampler.to_string(), &points).points(sampler.to_string(), &points);
+        let add = |curves: Curves| {
+            curves.line(sampler.to_string(), &points).points(sampler.to_string(), &points)
+        };
+        (all, near) = (add(all), add(near));
     }
-    let curves = curves.hline(scores[0].fid_real, "test images").log_x().log_y();
-    Ok(chapter.results.figure("fid.png", &curves.size(560.0, 380.0).draw())?)
+    let best = scores.iter().map(|score| score.fid_lenet).fold(f64::INFINITY, f64::min);
+    let panels = [
+        all.hline(scores[0].fid_real, "test images").without_legend().size(340.0, 330.0),
+        near.y_range(0.9 * best, 3.0 * best).size(460.0, 330.0),
+    ];
+    let panels = panels.map(|panel| panel.log_x().log_y().draw());
+    Ok(chapter.results.figure("fid.png", &Figure::row(&panels))?)
 }
 
 /// A line of the table of paths, at ten evaluations.
@@ -64,10 +74,11 @@ pub fn same_latents(
             let name = format!("{sampler}, {}", sampler.evaluations(steps));
             (name, Sampling { sampler, path, steps, seed: chapter.seed })
         });
-        Ok(cli::same_latents(trained, &rows, 8, &mut |_| {})?.draw())
+        let grid = cli::same_latents(trained, &rows, 8, &mut |_| {})?;
+        Ok(grid.title(format!("At most {most} evaluations")).draw())
     };
     let [few, many] = evaluations;
-    let figure = Figure::row(&[panel(few)?, panel(many)?]);
+    let figure = Figure::column(&[panel(few)?, panel(many)?]);
     chapter.results.samples(8);
     Ok(chapter.results.figure("same-latents.png", &figure)?)
 }

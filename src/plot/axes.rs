@@ -1,6 +1,8 @@
 //! The frame of a plot: title, labels, grid, numbers, and the coordinates to draw in.
 
-use plotters::prelude::{Cartesian2d, ChartBuilder, ChartContext, DrawingAreaErrorKind, Text};
+use plotters::prelude::{
+    Cartesian2d, ChartBuilder, ChartContext, Circle, Color, DrawingAreaErrorKind, Text,
+};
 use plotters::style::TRANSPARENT;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::convert::Infallible;
@@ -10,8 +12,22 @@ use super::figure::{Area, Painted};
 use super::style::{AXIS, FAINT_INK, GRID, INK, LABEL, MARGIN, TICK, TITLE, bold, line, pt, text};
 use super::text::widest;
 use super::ticks::Axis;
+use super::window::{Point, Window};
 
 pub(super) type Chart<'a, 'b> = ChartContext<'a, Canvas<'b>, Cartesian2d<Axis, Axis>>;
+
+/// Discs of `radius` points at those of `places` that can be seen.
+pub(super) fn dots<'p>(
+    chart: &mut Chart,
+    window: Window,
+    places: impl IntoIterator<Item = &'p Point>,
+    radius: f64,
+    ink: impl Color,
+) -> Painted {
+    let seen = places.into_iter().filter(|place| window.holds(**place));
+    chart.draw_series(seen.map(|place| Circle::new(*place, pt(radius), ink.filled())))?;
+    Ok(())
+}
 
 /// What stands around the plotted square or rectangle. Empty words take no room.
 #[derive(Clone, Debug)]

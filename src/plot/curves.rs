@@ -22,8 +22,10 @@ pub struct Curves {
     y_label: String,
     series: Vec<Series>,
     log: (bool, bool),
+    reversed: bool,
     y_range: Option<(f64, f64)>,
     size: (f64, f64),
+    legend: bool,
 }
 
 impl Curves {
@@ -38,8 +40,10 @@ impl Curves {
             y_label: y_label.into(),
             series: vec![],
             log: (false, false),
+            reversed: false,
             y_range: None,
             size: (580.0, 320.0),
+            legend: true,
         }
     }
 
@@ -83,6 +87,12 @@ impl Curves {
         self
     }
 
+    /// The horizontal axis runs down from left to right, as a sampler runs down from T to 0.
+    pub fn reverse_x(mut self) -> Self {
+        self.reversed = true;
+        self
+    }
+
     /// Shows only `low..high` of the vertical axis.
     pub fn y_range(mut self, low: f64, high: f64) -> Self {
         self.y_range = Some((low, high));
@@ -92,6 +102,12 @@ impl Curves {
     /// Width and height in points of the page; 580 by 320 unless told.
     pub fn size(mut self, width: f64, height: f64) -> Self {
         self.size = (width, height);
+        self
+    }
+
+    /// Leaves the names of the series to a panel beside it.
+    pub fn without_legend(mut self) -> Self {
+        self.legend = false;
         self
     }
 
@@ -111,30 +127,39 @@ impl Curves {
 
     pub fn draw(&self) -> Figure {
         let mut series: Vec<Series> =
-            self.series.iter().map(|series| series.on_axes(self.log)).collect();
+            self.series.iter().map(|series| series.on_axes(self.log, self.reversed)).collect();
         let bars = series.iter().any(|series| series.mark == Mark::Bars);
         let window = self.window(&series, bars);
 
         let levels: Vec<_> = series.extract_if(.., |series| series.mark == Mark::Level).collect();
-        let entries = series.iter().map(|series| series.entry(&window)).collect();
+        let named = series.iter().filter(|_| self.legend);
+        let entries = named.map(|series| series.entry(&window)).collect();
         let legend = Legend::new(entries, self.size.1);
         let (wide, high) = self.size;
         let empty = series.iter().all(|series| series.places().next().is_none());
+        let x_marks = (wide / if bars { 45.0 } else { 75.0 }) as usize;
+        let x_axis = |span: (f64, f64)| Axis::new(span, self.log.0, x_marks);
         let frame = Frame {
             title: format!("{}{}", self.title, if empty { " (no data)" } else { "" }),
             x_label: self.x_label.clone(),
             y_label: self.y_label.clone(),
-            x: Axis::new(window.x, self.log.0, (wide / if bars { 45.0 } else { 85.0 }) as usize),
+            x: if self.reversed {
+                x_axis((-window.x.1, -window.x.0)).mirrored()
+            } else {
+                x_axis(window.x)
+            },
             y: Axis::new(window.y, self.log.1, (high / 40.0) as usize),
             right: legend.width(),
         };
         let [_, _, top, bottom] = frame.room();
         let high = high.max(top + bottom + legend.height());
         series.sort_by_key(|series| series.mark);
+        let lines = series.iter().filter(|series| series.mark == Mark::Line).count();
+        let width = if lines > 9 { 1.0 } else { 1.6 }; // a crowd of thick lines hides itself
         figure(&self.alt(), wide, high, |area| {
             let mut chart = frame.draw(area)?;
             for series in levels.iter().chain(&series) {
-                series.draw(&mut chart, &window)?;
+                series.draw(&mut chart, &window, width)?;
             }
             for level in levels.iter().filter(|level| window.holds((window.x.0, level.points[0].1)))
             {

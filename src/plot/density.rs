@@ -1,23 +1,29 @@
 //! Densities over the plane as heat maps.
 
-use plotters::prelude::{Color, Rectangle};
+use plotters::prelude::{Color, Rectangle, WHITE};
 use tch::Tensor;
 
-use super::axes::Chart;
+use super::axes::{Chart, dots};
 use super::figure::{Figure, Painted};
+use super::legend::{Entry, Mark};
 use super::plane::{Plane, plane_setters};
 use super::style::viridis;
 use super::tensors;
+use super::ticks::Axis;
+use super::window::Point;
+
+/// Cells along a side as they are painted: so many that the map looks smooth.
+const FINE: usize = 240;
 
 /// A heat map of values over [-limit, limit]^2, from dark (the lowest) to bright.
 #[derive(Clone, Debug)]
 pub struct Density {
     plane: Plane,
-    /// Row by row, the lowest row first.
+    /// `FINE` rows of `FINE` values, the lowest row first.
     values: Vec<f64>,
-    rows: usize,
-    columns: usize,
     range: Option<(f64, f64)>,
+    points: Vec<Point>,
+    key: bool,
 }
 
 impl Density {
@@ -27,9 +33,14 @@ impl Density {
         let [rows, columns] = size[..] else {
             panic!("a density wants values of shape [H, W], got {size:?}");
         };
-        let (rows, columns) = (rows as usize, columns as usize);
-        let (plane, values) = (Plane::new(title.into(), limit), tensors::values(values));
-        Self { plane, values, rows, columns, range: None }
+        let fine = |values: Vec<f64>| {
+            let values = Tensor::from_slice(&values).view([1, 1, rows, columns]);
+            let size = [FINE as i64; 2];
+            tensors::values(&values.upsample_bilinear2d(size, false, None, None))
+        };
+        let values = Some(tensors::values(values)).filter(|values| !values.is_empty());
+        let (plane, values) = (Plane::new(title.into(), limit), values.map_or(vec![], fine));
+        Self { plane, values, range: None, points: vec![], key: false }
     }
 
     /// The values of the first and the last colour: give several plots the same range to compare them.
@@ -38,37 +49,47 @@ impl Density {
         self
     }
 
+    /// White dots at the rows of `points` `[N, 2]`.
+    pub fn points(mut self, points: &Tensor) -> Self {
+        self.points = tensors::points("a density", points);
+        self
+    }
+
+    /// Says beside the plot which colour has which value.
+    pub fn key(mut self) -> Self {
+        self.key = true;
+        self
+    }
+
     plane_setters!();
 
     pub fn draw(&self) -> Figure {
-        let what = format!("values on a grid of {} x {}", self.rows, self.columns);
-        self.plane.draw(&what, vec![], |chart| {
-            if self.values.is_empty() { Ok(()) } else { self.draw_cells(chart) }
+        let finite = || self.values.iter().copied().filter(|value| value.is_finite());
+        let (low, high) = self.range.unwrap_or_else(|| {
+            (finite().reduce(f64::min).unwrap_or(0.0), finite().reduce(f64::max).unwrap_or(0.0))
+        });
+        let span = if high > low { high - low } else { 1.0 };
+        let ticks = Axis::new((low, low + span), false, 5).ticks.into_iter().rev();
+        let entry = |(value, number): (f64, String)| {
+            Entry::new(&number, Mark::Bars, viridis((value - low) / span))
+        };
+        let entries = ticks.filter(|_| self.key).map(entry).collect();
+        let what = if self.points.is_empty() { "a heat map" } else { "a heat map with points" };
+        self.plane.draw(what, entries, |chart| {
+            self.draw_cells(chart, low, span)?;
+            dots(chart, self.plane.window(), &self.points, 0.7, WHITE.mix(0.7))
         })
     }
 
-    /// Paints the values, bilinear between the middles of their cells, so finely that they look smooth.
-    fn draw_cells(&self, chart: &mut Chart) -> Painted {
-        let mut finite = self.values.clone();
-        finite.retain(|value| value.is_finite());
-        finite.sort_by(f64::total_cmp);
-        let found = (finite.first().unwrap_or(&0.0), finite.last().unwrap_or(&0.0));
-        let (low, high) = self.range.unwrap_or((*found.0, *found.1));
-        let span = if high > low { high - low } else { 1.0 };
-        let fine = |cells: usize| cells * (240 / cells).max(1);
-        let (rows, columns) = (fine(self.rows), fine(self.columns));
-        let smooth = Tensor::from_slice(&self.values)
-            .view([1, 1, self.rows as i64, self.columns as i64])
-            .upsample_bilinear2d([rows as i64, columns as i64], false, None, None);
+    fn draw_cells(&self, chart: &mut Chart, low: f64, span: f64) -> Painted {
         let limit = self.plane.limit;
-        let place = |index: usize, count: usize| limit * (2.0 * index as f64 / count as f64 - 1.0);
-        let cell = |(index, value): (usize, f64)| {
-            let (row, column) = (index / columns, index % columns);
-            let from = (place(column, columns), place(row, rows));
-            let to = (place(column + 1, columns), place(row + 1, rows));
-            Rectangle::new([from, to], viridis((value - low) / span).filled())
+        let place = |index: usize| limit * (2.0 * index as f64 / FINE as f64 - 1.0);
+        let cell = |(index, value): (usize, &f64)| {
+            let (row, column) = (index / FINE, index % FINE);
+            let corners = [(place(column), place(row)), (place(column + 1), place(row + 1))];
+            Rectangle::new(corners, viridis((value - low) / span).filled())
         };
-        chart.draw_series(tensors::values(&smooth).into_iter().enumerate().map(cell))?;
+        chart.draw_series(self.values.iter().enumerate().map(cell))?;
         Ok(())
     }
 }

@@ -16,7 +16,7 @@ use crate::util::files::write_atomically;
 
 const WHITE: Rgb<u8> = Rgb([255; 3]);
 /// Pixels between two pictures of a row or column.
-const GAP: u32 = SCALE * MARGIN as u32 / 2;
+const GAP: u32 = SCALE * MARGIN as u32;
 
 /// A picture with the words that stand for it where it cannot be seen. Two of its pixels make one point of a page.
 ///
@@ -133,7 +133,7 @@ impl Figure {
 
     /// Shows the picture in a notebook; evcxr calls this for a cell's last value.
     pub fn evcxr_display(&self) {
-        notebook::show("image/png", &self.png(), &self.alt, self.image.width() / SCALE);
+        notebook::show("image/png", &self.png(), &self.alt);
     }
 }
 

@@ -9,7 +9,6 @@ use std::path::Path;
 
 use super::figure::{Figure, PlotError, save};
 use super::notebook;
-use super::style::SCALE;
 
 /// The last entry of the palette means "as before".
 const UNCHANGED: u8 = 255;
@@ -23,8 +22,6 @@ pub struct Gif {
     delay: u32,
     hold: u32,
     colours: usize,
-    /// Pixels for one point of the page.
-    scale: u32,
 }
 
 impl Gif {
@@ -48,7 +45,7 @@ impl Gif {
             Figure::new(paper, frame.alt())
         };
         let frames = frames.iter().map(on_paper).collect();
-        Self { frames, delay, hold: delay, colours: 32, scale: SCALE }
+        Self { frames, delay, hold: delay, colours: 32 }
     }
 
     /// Shows the last frame for `milliseconds` before it starts again.
@@ -59,12 +56,11 @@ impl Gif {
 
     /// One pixel for a point of the page instead of two: less sharp, and a third of the bytes.
     pub fn halved(mut self) -> Self {
-        for frame in self.frames.iter_mut().filter(|_| self.scale > 1) {
+        for frame in &mut self.frames {
             let (width, height) = frame.size();
             let half = imageops::thumbnail(frame.image(), width.div_ceil(2), height.div_ceil(2));
             *frame = Figure::new(half, frame.alt());
         }
-        self.scale = 1;
         self
     }
 
@@ -81,9 +77,8 @@ impl Gif {
 
     /// Shows the GIF in a notebook; evcxr calls this for a cell's last value.
     pub fn evcxr_display(&self) {
-        let (width, _) = self.frames[0].size();
         let alt = format!("{} ({} frames)", self.frames[0].alt(), self.frames.len());
-        notebook::show("image/gif", &self.encode(), &alt, width / self.scale);
+        notebook::show("image/gif", &self.encode(), &alt);
     }
 
     /// The picture as the bytes of a GIF file: one palette, and of each frame only what changed.

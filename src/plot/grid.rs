@@ -13,16 +13,6 @@ use crate::util::device::on_cpu;
 /// Pixels between two images.
 const GAP: i64 = 3;
 
-/// Images `[N, C, H, W]` with values in [-1, 1], `columns` in a row, every pixel drawn as `scale` by `scale`.
-///
-/// Values outside the range are clamped; NaN and infinity come out magenta.
-///
-/// # Panics
-/// When `images` has another rank or C is neither 1 nor 3.
-pub fn grid(images: &Tensor, columns: usize, scale: u32) -> Figure {
-    Grid::new(images, columns).scale(scale).draw()
-}
-
 /// A grid of images `[N, C, H, W]`, C = 1 (grey) or 3 (red, green, blue), with a title and labels.
 #[derive(Debug)]
 pub struct Grid {
@@ -36,7 +26,11 @@ pub struct Grid {
 }
 
 impl Grid {
-    /// `columns` images in a row; every pixel drawn as two by two unless [`Grid::scale`] says more.
+    /// `columns` images in a row, their values in [-1, 1]; every pixel drawn as two by two unless
+    /// [`Grid::scale`] says more. Values outside are clamped; NaN and infinity come out magenta.
+    ///
+    /// # Panics
+    /// When `images` has another rank or C is neither 1 nor 3.
     pub fn new(images: &Tensor, columns: usize) -> Self {
         Self {
             pixels: pixels(images),

@@ -49,9 +49,10 @@ pub(super) struct Legend {
 }
 
 impl Legend {
-    /// `height` in points is that of the whole figure. Of entries with one name the first counts; without one, none.
+    /// `height` in points is that of the whole figure. Of entries with one name the first counts that is no pale band; without one, none.
     pub(super) fn new(mut entries: Vec<Entry>, height: f64) -> Legend {
         let mut names = HashSet::from([String::new()]);
+        entries.sort_by_key(|entry| entry.mark == Mark::Band);
         entries.retain(|entry| names.insert(entry.name.clone()));
         let mut ends: Vec<f64> = entries.iter().filter_map(|entry| entry.end).collect();
         ends.sort_by(f64::total_cmp);

@@ -1,4 +1,4 @@
-//! What people look at: curves, point clouds, densities, trajectories, vector fields, grids of images, GIFs.
+//! What people look at: curves, point clouds, densities, trajectories, grids of images, GIFs.
 //!
 //! Every kind of plot is an owned value with `draw() -> Figure`; a [`Figure`] is saved, set in rows and columns, or
 //! shown by a notebook cell that ends in it. plotters lays the plots out and tiny-skia paints them, with fonts from
@@ -28,13 +28,11 @@ mod curves;
 mod density;
 mod scatter;
 mod trajectories;
-mod vector_field;
 
 pub use curves::Curves;
 pub use density::Density;
 pub use figure::{Figure, PlotError};
 pub use gif::Gif;
-pub use grid::{Grid, grid};
+pub use grid::Grid;
 pub use scatter::Scatter;
 pub use trajectories::Trajectories;
-pub use vector_field::VectorField;

@@ -1,12 +1,13 @@
 //! Clouds of points in the plane.
 
-use plotters::prelude::{Circle, Color};
+use plotters::prelude::Color;
 use tch::Tensor;
 
+use super::axes::dots;
 use super::figure::Figure;
 use super::legend::{Entry, Mark};
 use super::plane::{Plane, plane_setters};
-use super::style::{colour, pt};
+use super::style::colour;
 use super::tensors;
 use super::window::Point;
 
@@ -38,13 +39,11 @@ impl Scatter {
             entries.push(Entry::new(name, Mark::Points, colour(index)));
         }
         self.plane.draw(&words.join(", "), entries, |chart| {
-            let window = self.plane.window();
             for (index, (_, points)) in self.clouds.iter().enumerate() {
                 let count = points.len().max(1) as f64; // few points stand out, many add up
-                let style = colour(index).mix((25.0 / count.sqrt()).clamp(0.08, 0.75)).filled();
-                let radius = pt(1.4 * (2000.0 / count).powf(0.25).clamp(0.5, 1.0));
-                let seen = points.iter().filter(|point| window.holds(**point));
-                chart.draw_series(seen.map(|point| Circle::new(*point, radius, style)))?;
+                let ink = colour(index).mix((25.0 / count.sqrt()).clamp(0.08, 0.75));
+                let radius = 1.4 * (2000.0 / count).powf(0.25).clamp(0.5, 1.0);
+                dots(chart, self.plane.window(), points, radius, ink)?;
             }
             Ok(())
         })

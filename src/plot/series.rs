@@ -1,11 +1,11 @@
 //! One series of a plot of curves, and how it is drawn: a line, dots, bars, a band or a level.
 
 use plotters::prelude::{
-    Circle, Color, DashedLineSeries, EmptyElement, PathElement, Polygon, RGBColor, Rectangle, Text,
+    Color, DashedLineSeries, EmptyElement, PathElement, Polygon, RGBColor, Rectangle, Text,
 };
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::axes::Chart;
+use super::axes::{Chart, dots};
 use super::figure::Painted;
 use super::legend::{Entry, Mark};
 use super::style::{FAINT_INK, SMALL, colour, line, pt, text};
@@ -23,13 +23,15 @@ pub(super) struct Series {
 }
 
 impl Series {
-    /// The same series in positions on its axes: on a logarithmic one, log10 of the value.
-    pub(super) fn on_axes(&self, (log_x, log_y): (bool, bool)) -> Series {
+    /// The same series in positions on its axes: on a logarithmic one, log10 of the value; the negative on a
+    /// horizontal one that is reversed.
+    pub(super) fn on_axes(&self, (log_x, log_y): (bool, bool), reversed: bool) -> Series {
+        let side = if reversed { -1.0 } else { 1.0 };
         let place = |value: f64, log: bool| if log { value.log10() } else { value };
         // what reaches down to zero or below reaches the bottom of a logarithmic plot
         let low = |y: f64| if log_y && y <= 0.0 { f64::NEG_INFINITY } else { place(y, log_y) };
         let on_axes = |(x, bottom, top): &(f64, f64, f64)| {
-            (place(*x, log_x), low(*bottom), place(*top, log_y))
+            (side * place(*x, log_x), low(*bottom), place(*top, log_y))
         };
         Series { points: self.points.iter().map(on_axes).collect(), ..self.clone() }
     }
@@ -70,25 +72,17 @@ impl Series {
         if self.mark == Mark::Level { FAINT_INK } else { colour(self.colour) }
     }
 
-    /// Writes the name of a level where no series runs through it: at its left or right end, above or below.
+    /// Writes the name of a level above it, at its left end unless a series runs there.
     pub(super) fn draw_name(&self, chart: &mut Chart, all: &[Series], window: &Window) -> Painted {
         let (Window { x: (x0, x1), y: (y0, y1) }, y) = (*window, self.points[0].1);
         let (wide, high) = chart.plotting_area().dim_in_pixel();
         let long = f64::from(pt(widest([&self.name], SMALL) + 10.0)) / f64::from(wide) * (x1 - x0);
         let tall = f64::from(pt(1.5 * SMALL)) / f64::from(high) * (y1 - y0);
-        let free = |(right, below): &(bool, bool)| {
-            let left = if *right { x1 - long } else { x0 };
-            let bottom = if *below { y - tall } else { y };
-            let spot = Window { x: (left, left + long), y: (bottom, bottom + tall) };
-            let inside = y0 <= bottom && bottom + tall <= y1;
-            inside && all.iter().all(|series| spot.pieces(&series.tops()).is_empty())
-        };
-        let spots = [(false, false), (true, false), (false, true), (true, true)];
-        let (right, below) = spots.into_iter().find(free).unwrap_or(spots[0]);
+        let spot = Window { x: (x0, x0 + long), y: (y, y + tall) };
+        let right = all.iter().any(|series| !spot.pieces(&series.tops()).is_empty());
         let (x, shift, side) = if right { (x1, -5.0, HPos::Right) } else { (x0, 5.0, HPos::Left) };
-        let (lift, edge) = if below { (3.0, VPos::Top) } else { (-1.0, VPos::Bottom) };
-        let style = text(SMALL, FAINT_INK).pos(Pos::new(side, edge));
-        let name = Text::new(self.name.clone(), (pt(shift), pt(lift)), style);
+        let style = text(SMALL, FAINT_INK).pos(Pos::new(side, VPos::Bottom));
+        let name = Text::new(self.name.clone(), (pt(shift), pt(-1.0)), style);
         chart.draw_series([EmptyElement::at((x, y)) + name])?;
         Ok(())
     }
@@ -98,17 +92,14 @@ impl Series {
         self.points.iter().map(|(x, _, high)| (*x, *high)).collect()
     }
 
-    pub(super) fn draw(&self, chart: &mut Chart, window: &Window) -> Painted {
+    /// A line is `width` points wide.
+    pub(super) fn draw(&self, chart: &mut Chart, window: &Window, width: f64) -> Painted {
         let (ink, (bottom, top)) = (self.ink(), window.y);
         let tops = self.tops();
-        let dots = |places: &[Point], radius: f64| {
-            let seen = places.iter().copied().filter(|place| window.holds(*place));
-            seen.map(|place| Circle::new(place, pt(radius), ink.filled())).collect::<Vec<_>>()
-        };
         match self.mark {
             Mark::Line | Mark::Dashed => {
                 for piece in window.pieces(&tops) {
-                    let style = line(ink, 1.6);
+                    let style = line(ink, width);
                     if self.mark == Mark::Line {
                         chart.draw_series([PathElement::new(piece, style)])?;
                     } else {
@@ -117,12 +108,10 @@ impl Series {
                 }
                 // a point alone between gaps, or alone altogether, is a dot
                 for alone in tops.split(|top| !finite(*top)).filter(|tops| tops.len() == 1) {
-                    chart.draw_series(dots(alone, 1.6))?;
+                    dots(chart, *window, alone, 1.6, ink)?;
                 }
             }
-            Mark::Points => {
-                chart.draw_series(dots(&tops, 2.6))?;
-            }
+            Mark::Points => dots(chart, *window, &tops, 2.6, ink)?,
             Mark::Level => {
                 let (y, style) = (self.points[0].1, line(ink, 1.0));
                 for piece in window.pieces(&[(window.x.0, y), (window.x.1, y)]) {

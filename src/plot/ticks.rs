@@ -19,6 +19,12 @@ impl Axis {
         if log { Axis::log10(low, high, count) } else { Axis::linear(low, high, count) }
     }
 
+    /// The same numbers from right to left, each at its negative position.
+    pub(super) fn mirrored(self) -> Axis {
+        let ticks = self.ticks.into_iter().map(|(place, number)| (-place, number)).collect();
+        Axis { low: -self.high, high: -self.low, ticks }
+    }
+
     /// An axis that begins just above zero (t = 1 of 1000) begins at zero.
     fn linear(low: f64, high: f64, count: usize) -> Axis {
         let low = if low > 0.0 && low < 0.01 * (high - low) { 0.0 } else { low };

@@ -1,12 +1,13 @@
 //! The ways that points take from noise to data.
 
-use plotters::prelude::{Circle, Color, PathElement, RGBColor};
+use plotters::prelude::{Color, PathElement};
 use tch::Tensor;
 
+use super::axes::dots;
 use super::figure::Figure;
 use super::legend::{Entry, Mark};
 use super::plane::{Plane, plane_setters};
-use super::style::{FAINT_INK, INK, line, pt, viridis};
+use super::style::{FAINT_INK, INK, line, viridis};
 use super::tensors;
 use super::window::Point;
 
@@ -63,15 +64,9 @@ impl Trajectories {
                     chart.draw_series(pieces.map(|piece| PathElement::new(piece, style)))?;
                 }
             }
-            let dot = |place: &Point, radius: f64, opacity: f64, ink: RGBColor| {
-                let circle = Circle::new(*place, pt(radius), ink.mix(opacity).filled());
-                window.holds(*place).then_some(circle)
-            };
             let starts = self.ways.iter().map(|way| &way[0]);
-            chart.draw_series(starts.filter_map(|place| dot(place, 1.2, 0.45, FAINT_INK)))?;
-            let ends = self.ways.iter().map(|way| &way[way.len() - 1]);
-            chart.draw_series(ends.filter_map(|place| dot(place, 1.7, 1.0, INK)))?;
-            Ok(())
+            dots(chart, window, starts, 1.4, FAINT_INK.mix(0.6))?;
+            dots(chart, window, self.ways.iter().map(|way| &way[way.len() - 1]), 1.7, INK)
         })
     }
 }

@@ -4,6 +4,7 @@
 its cells. It needs nothing beside Python; execute.py runs notebooks.
 """
 
+import base64
 import hashlib
 import itertools
 import json
@@ -51,6 +52,17 @@ def ids(cells):
     ]
 
 
+def picture(data):
+    """What Jupyter wants to know of a PNG beside its bytes: the words for it, and its size, where two
+    of its pixels make one of the page."""
+    if "image/png" not in data:
+        return {}
+    start = base64.b64decode(joined(data["image/png"])[:32])  # 8 bytes, length, "IHDR", two sizes
+    width, height = (int.from_bytes(start[i : i + 4]) // 2 for i in (16, 20))
+    alt = joined(data.get("text/plain")).strip()
+    return {"image/png": {"alt": alt, "height": height, "width": width}}
+
+
 def tidy_outputs(outputs, count):
     """The outputs with neighbouring pieces of one stream as one, and texts as lists of lines."""
     tidied = []
@@ -65,7 +77,7 @@ def tidy_outputs(outputs, count):
         else:
             if output["output_type"] == "execute_result":
                 output["execution_count"] = count
-            output["metadata"] = {}
+            output["metadata"] = picture(output.get("data", {}))
             data = output.get("data", {}).items()
             if data:
                 texts = (str, list)
@@ -162,7 +174,8 @@ def complaint(cell, status, seconds):
         return f"it wrote to stderr, as a failed `?` does: {stderr}"
     if "()" in shown(cell, "text/plain"):
         return "it shows (): end it with a figure, or with a semicolon"
-    figure = any("<img " in html for html in shown(cell, "text/html"))
+    kinds = [kind for output in cell["outputs"] for kind in output.get("data", {})]
+    figure = any(kind.startswith("image/") for kind in kinds)
     if figure and FIGURE not in tags(cell):
         return "it shows a figure and is not tagged has-figure"
     if not figure and FIGURE in tags(cell):

@@ -59,7 +59,7 @@ def run(name, cells, limits, folder, goes_on):
     # Standard error is for what is wrong with the notebook alone.
     with client.setup_kernel(cwd=folder, stderr=sys.stdout):
         for index, (cell, client.timeout) in enumerate(zip(cells, limits)):
-            started, status = time.monotonic(), "ok"
+            started, status, client.ended = time.monotonic(), "ok", None
             try:
                 client.execute_cell(cell, index)
             except CellExecutionError:

@@ -1,5 +1,6 @@
 """Tests of document.py: `python3 -m unittest discover xtask/jupyter`."""
 
+import base64
 import json
 import tempfile
 import unittest
@@ -22,6 +23,15 @@ def result(**data):
         "data": {kind.replace("_", "/"): text for kind, text in data.items()},
         "metadata": {"took": 3},
     }
+
+
+def png(width, height):
+    """The start of a PNG of that size."""
+    sizes = width.to_bytes(4) + height.to_bytes(4)
+    return base64.b64encode(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + sizes + bytes(9)).decode()
+
+
+PNG = png(1160, 640)
 
 
 class Form(unittest.TestCase):
@@ -47,6 +57,14 @@ class Form(unittest.TestCase):
         self.assertEqual(cell["outputs"][0]["text"], ["a\n", "bc"])
         self.assertEqual(cell["outputs"][1]["execution_count"], 1)
         self.assertEqual(cell["outputs"][1]["data"], {"text/plain": ["1\n", "2"]})
+
+    def test_a_picture_is_shown_at_half_its_pixels_and_said_in_words(self):
+        output = result(image_png=PNG, text_plain="a curve\n")
+        tidied = document.tidy({"cells": [code("figure", [output])]})
+        seen = tidied["cells"][0]["outputs"][0]
+        wanted = {"image/png": {"alt": "a curve", "width": 580, "height": 320}}
+        self.assertEqual(seen["metadata"], wanted)
+        self.assertEqual(document.text(tidied), document.text(document.tidy(tidied)))
 
     def test_outputs_belong_to_their_cells(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -76,7 +94,7 @@ class Complaint(unittest.TestCase):
         panic = "thread '<unnamed>' panicked at src/lib.rs:3:5:\nshapes [2] and [3]\nstack:"
         panicked = "panicked at src/lib.rs:3:5: shapes [2] and [3]"
         parse = "ParseIntError { kind: InvalidDigit }"
-        picture = result(text_html=['<img alt="" src="data:">'])
+        picture = result(image_png=[PNG])
         failed = {
             "output_type": "error",
             "evalue": "",

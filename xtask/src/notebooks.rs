@@ -111,6 +111,6 @@ mod tests {
         let mut python = Command::new("python3");
         python.args(["-B", "-m", "unittest", "discover"]).arg(repo.root.join("xtask/jupyter"));
         let (status, printed) = process::run(&mut python, "", &mut |_, _| {}).unwrap();
-        assert!(status.success() && printed.contains("Ran 4 tests"), "{printed}");
+        assert!(status.success() && printed.contains("Ran 5 tests"), "{printed}");
     }
 }

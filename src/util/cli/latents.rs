@@ -19,5 +19,5 @@ pub fn same_latents(
         images.push(ImageSampler::new(trained, *sampling)?.draw(0, n, look));
     }
     let names: Vec<&String> = rows.iter().map(|(name, _)| name).collect();
-    Ok(Grid::new(&Tensor::cat(&images, 0), n as usize).row_labels(&names))
+    Ok(Grid::new(&Tensor::cat(&images, 0), n as usize).scale(3).row_labels(&names))
 }
