@@ -3,7 +3,7 @@
 use crate::checkpoint::{CheckpointError, fingerprint, load_weights, read_config};
 use crate::conditioning::Condition;
 use crate::data::{Format, Source};
-use crate::denoiser::{Model, Parameterization};
+use crate::denoiser::{Head, Model, Parameterization, Target, TimeInput};
 use crate::loss::Weighting;
 use crate::nn::unet::TimeConditioning;
 use crate::nn::{ClassEmbedding, ClassLabels, Conditioned, Unet, UnetConfig};
@@ -16,6 +16,9 @@ use tch::{Device, Kind, Tensor, nn};
 /// A U-Net, with an embedding of class labels before it if it is class-conditional. An
 /// unconditional one is given `None`.
 pub type ImageModel = Model<Conditioned<Option<ClassEmbedding>, Unet>>;
+
+/// Images that a batch may have: more is a typing error.
+const MOST: usize = 1_000_000;
 
 /// All that fixes an image model; `config.json` of its run directory.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -81,9 +84,31 @@ impl ImageConfig {
         Some(ClassLabels::new(labels).null_where(&dropped.lt(self.label_dropout)))
     }
 
-    /// Refuses what describes no network, in one sentence.
+    /// Refuses what describes no image model, or no training of one, in one sentence.
     pub fn check(&self) -> Result<(), String> {
+        self.schedule.check()?;
         self.network.check().map_err(|error| error.to_string())?;
+        self.train.check().map_err(|error| error.to_string())?;
+        self.check_shape()?;
+        if !(1..=MOST).contains(&self.batch) {
+            return Err(format!("batch is {}: it is 1 to {MOST}", self.batch));
+        }
+        if !self.weighting.is_sound() {
+            return Err(format!("weighting is {:?}: its bound is positive", self.weighting));
+        }
+        let parameterization = self.parameterization;
+        let sound = match (parameterization.target, parameterization.time_input) {
+            (Target::Edm { sigma_data }, _) if !(sigma_data > 0.0 && sigma_data.is_finite()) => {
+                false
+            }
+            (_, TimeInput::Times(factor)) => factor.is_finite(),
+            _ => true,
+        };
+        if !sound {
+            return Err(format!(
+                "{parameterization:?}: sigma_data is positive and a factor finite"
+            ));
+        }
         let heard =
             matches!(self.network.time, TimeConditioning::Add | TimeConditioning::ScaleShift);
         let dropout = self.label_dropout;
@@ -101,6 +126,34 @@ impl ImageConfig {
             )),
             _ => Ok(()),
         }
+    }
+
+    /// Whether the network takes and gives images of the format.
+    fn check_shape(&self) -> Result<(), String> {
+        let UnetConfig { in_channels, out_channels, image_size, .. } = self.network;
+        let (asked, taken) = (self.format.shape(), [in_channels, image_size, image_size]);
+        if asked != taken {
+            return Err(format!(
+                "format asks for images of {asked:?} (channels, height, width), but network takes \
+                 {taken:?}"
+            ));
+        }
+        let given = match self.parameterization.head {
+            Head::Mean => in_channels,
+            Head::MeanAndNu => 2 * in_channels,
+        };
+        match out_channels == given {
+            true => Ok(()),
+            false => Err(format!("network.out_channels is {out_channels}: it is {given} here")),
+        }
+    }
+
+    /// The condition of the samples `first..first + n` if each class is drawn in turn; none if the
+    /// network is unconditional.
+    pub fn classes_in_turn(&self, first: u64, n: u64) -> Option<ClassLabels> {
+        let known = self.classes? as u64;
+        let labels: Vec<i64> = (first..first + n).map(|i| (i % known) as i64).collect();
+        Some(ClassLabels::new(&Tensor::from_slice(&labels)))
     }
 
     /// `[n, C, H, W]`, the shape of `n` samples.

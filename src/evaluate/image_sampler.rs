@@ -69,13 +69,12 @@ impl ImageSampler {
 
     /// The classes of the images `first..first + n`; none if the model is unconditional.
     fn labels(&self, first: u64, n: u64) -> Option<ClassLabels> {
-        let known = self.trained.config.classes?;
-        let class = |i: u64| match self.classes {
-            Classes::InTurn => (i % known as u64) as i64,
-            Classes::Only(class) => class,
-        };
-        let labels: Vec<i64> = (first..first + n).map(class).collect();
-        Some(ClassLabels::new(&Tensor::from_slice(&labels)))
+        match self.classes {
+            Classes::InTurn => self.trained.config.classes_in_turn(first, n),
+            Classes::Only(class) => {
+                Some(ClassLabels::new(&Tensor::from(class).expand([n as i64], true)))
+            }
+        }
     }
 }
 

@@ -151,6 +151,14 @@ pub enum Weighting {
 }
 
 impl Weighting {
+    /// Whether the bound of the weight is a positive number.
+    pub fn is_sound(self) -> bool {
+        match self {
+            Weighting::Flat => true,
+            Weighting::MinSnr(most) | Weighting::SnrPlusOne(most) => most > 0.0,
+        }
+    }
+
     // ANCHOR: weighting
     /// The weight on the squared error of `target` at a level. The targets' errors differ by known
     /// factors: `|v - v'|^2 = (SNR + 1) |x0 - x0'|^2 = (1 + 1/SNR) |eps - eps'|^2`.

@@ -14,6 +14,9 @@ pub enum ScheduleConfig {
     SigmoidAlphaBar { steps: usize, start: f64, end: f64, tau: f64 },
 }
 
+/// Steps that a schedule may have: more is a typing error.
+const MOST: usize = 1_000_000;
+
 impl Default for ScheduleConfig {
     /// The paper's: linear, 1000 steps from 1e-4 to 0.02.
     fn default() -> Self {
@@ -22,6 +25,50 @@ impl Default for ScheduleConfig {
 }
 
 impl ScheduleConfig {
+    /// Refuses numbers that make no schedule, in one sentence: those with which
+    /// [`build`](Self::build) panics, and those whose noise does not grow in every step.
+    pub fn check(self) -> Result<(), String> {
+        let steps = match self {
+            Self::Linear { steps, .. }
+            | Self::Cosine { steps, .. }
+            | Self::Quadratic { steps, .. }
+            | Self::SigmoidBeta { steps, .. }
+            | Self::SigmoidAlphaBar { steps, .. } => steps,
+        };
+        if !(1..=MOST).contains(&steps) {
+            return Err(format!("the schedule has {steps} steps: take 1 to {MOST}"));
+        }
+        match self {
+            Self::Linear { first, last, .. }
+            | Self::Quadratic { first, last, .. }
+            | Self::SigmoidBeta { first, last, .. }
+                if ![first, last].iter().all(|beta| *beta > 0.0 && *beta <= 1.0) =>
+            {
+                let why = "beta is above 0 and at most 1";
+                return Err(format!("the schedule goes from beta = {first} to {last}: {why}"));
+            }
+            Self::SigmoidBeta { from, to, .. } if !(to - from).is_finite() => {
+                let why = "both are finite";
+                return Err(format!("the schedule's sigmoid is seen on [{from}, {to}]: {why}"));
+            }
+            _ => {}
+        }
+        let schedule = self.build();
+        let log_alpha_bar = |t| schedule.alpha_bar(t).ln();
+        let ends = |t| t == steps && schedule.alpha_bar(t) == 0.0; // no signal is left at T
+        let sound =
+            |t: &usize| ends(*t) || (schedule.beta(*t) > 0.0 && log_alpha_bar(*t).is_finite());
+        match (1..=steps).find(|t| !sound(t)) {
+            None => Ok(()),
+            Some(t) => Err(format!(
+                "the schedule adds no noise in step {t}, or leaves no signal before its last step: \
+                 alpha_bar must fall in every step ({self:?})"
+            )),
+        }
+    }
+
+    /// # Panics
+    /// When [`check`](Self::check) refuses.
     pub fn build(self) -> Schedule {
         match self {
             Self::Linear { steps, first, last } => Schedule::linear(steps, first, last),

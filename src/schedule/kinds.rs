@@ -6,10 +6,10 @@ use super::{Schedule, ramp};
 const BETA_MAX: f64 = 0.999;
 
 impl Schedule {
-    /// From `alpha_bar(u)` for `u = t/T` in `[0, 1]`; each beta clipped at 0.999.
+    /// From `alpha_bar(u)` for `u = t/T` in `[0, 1]`; each beta clipped to 0..=0.999.
     fn from_alpha_bar(steps: usize, alpha_bar: impl Fn(f64) -> f64) -> Self {
         let at = |t: usize| alpha_bar(t as f64 / steps as f64);
-        Self::from_betas((1..=steps).map(|t| (1.0 - at(t) / at(t - 1)).min(BETA_MAX)))
+        Self::from_betas((1..=steps).map(|t| (1.0 - at(t) / at(t - 1)).max(0.0).min(BETA_MAX)))
     }
 
     // ANCHOR: linear
