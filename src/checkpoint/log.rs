@@ -68,12 +68,26 @@ fn cut_after(path: &Path, step: u64) -> Result<(String, u64), CheckpointError> {
         read => read.map_err(CheckpointError::io(path, "read the log"))?,
     };
     let text = String::from_utf8_lossy(&bytes);
-    let mut lines = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
-    let header = lines.next().unwrap_or_default().to_string();
+    // Editors and spreadsheets leave their marks: a byte order mark, other ends of lines.
+    let text = text.trim_start_matches('\u{feff}');
+    let whole = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
+    let mut lines = whole.map(|line| line.strip_suffix('\r').unwrap_or(line));
+    let header = lines.next().unwrap_or("step").to_string();
+    if header.split(',').next() != Some("step") {
+        return Err(CheckpointError::NoLog { path: path.into(), line: 1, found: header });
+    }
     let step_of = |row: &str| row.split(',').next().and_then(|field| field.parse::<u64>().ok());
-    let rows: Vec<&str> =
-        lines.take_while(|row| step_of(row).is_some_and(|at| at <= step)).collect();
-    let last = rows.last().and_then(|row| step_of(row)).unwrap_or(0);
+    let (mut rows, mut last) = (Vec::new(), 0);
+    for (i, row) in lines.enumerate() {
+        let Some(at) = step_of(row) else {
+            let (path, found) = (path.into(), row.to_owned());
+            return Err(CheckpointError::NoLog { path, line: i + 2, found });
+        };
+        if at > step {
+            break; // after the save
+        }
+        (last, _) = (at, rows.push(row));
+    }
     if rows.is_empty() {
         fs::remove_file(path).map_err(CheckpointError::io(path, "remove the empty log"))?;
         return Ok((String::new(), 0));
@@ -108,6 +122,26 @@ mod tests {
         }
         for torn in ["", "st", "step,loss", "step,loss\n", "step,loss\n1,1\n"] {
             assert_eq!(written(torn, 0).0, "step,loss\n99,0.5\n");
+        }
+    }
+
+    #[test]
+    fn what_a_spreadsheet_saved_is_read_or_refused() {
+        for text in ["\u{feff}step,loss\r\n1,1\r\n2,0.5\r\n", "step,loss\r\n1,1\r\n2,0.5\r\n3,0"] {
+            assert_eq!(written(text, 2).0, "step,loss\n1,1\n2,0.5\n99,0.5\n");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log.csv");
+        let refused = [
+            ("step;loss\n1;1\n", "line 1 is \"step;loss\""),
+            ("step,loss\n1,1\n2;0.5\n", "line 3 is \"2;0.5\""),
+            ("step,loss\n1.0,1\n", "line 2"),
+        ];
+        for (text, word) in refused {
+            fs::write(&path, text).unwrap();
+            let error = Log::open(path.clone(), 9).unwrap_err().to_string();
+            assert!(error.contains(word) && error.contains("commas"), "{error}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), text, "nothing is lost");
         }
     }
 

@@ -67,11 +67,13 @@ pub enum CheckpointError {
     Format { path: PathBuf, found: u64, expected: u64 },
     #[error("{} is damaged or cut short ({why}): copy or download it again, or train it again", path.display())]
     Damaged { path: PathBuf, why: String },
-    #[error("{} does not fit this network:\n{list}\nbuild the network from the config.json that came with the file", path.display())]
+    #[error("{} does not fit the network:\n{list}\ntake the config.json that came with the file", path.display())]
     Mismatch { path: PathBuf, list: String },
     #[error("{} is from step {found}, but model.safetensors is from step {expected}: use files of one run", path.display())]
     MixedSteps { path: PathBuf, found: u64, expected: u64 },
-    #[error("{} has the columns {found}, but this run logs {asked}: start anew in another --out", path.display())]
+    #[error("{}: line {line} is {found:?}, no step and numbers: separate them with commas, or move the file away", path.display())]
+    NoLog { path: PathBuf, line: usize, found: String },
+    #[error("{} has the columns {found}, but this run logs {asked}: move the file away, or start anew in another --out", path.display())]
     LogColumns { path: PathBuf, found: String, asked: String },
     #[error("{}: step {step} logged after step {last}: log each step once, in order", path.display())]
     LogOrder { path: PathBuf, step: u64, last: u64 },

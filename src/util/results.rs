@@ -194,6 +194,13 @@ pub fn read_table<R: DeserializeOwned>(path: &Path) -> Result<Vec<R>, ReadError>
         ReadError { path: path.into(), line, cause }
     };
     let mut reader = csv::Reader::from_path(path).map_err(failed)?;
+    let header = reader.headers().map_err(failed)?;
+    if let Some(mark) =
+        [';', '\t'].into_iter().find(|mark| header.len() == 1 && header[0].contains(*mark))
+    {
+        let (line, cause) = (", line 1".into(), format!("{mark:?} separates its columns, not ','"));
+        return Err(ReadError { path: path.into(), line, cause });
+    }
     reader.deserialize().map(|row| row.map_err(failed)).collect()
 }
 
