@@ -22,7 +22,8 @@ pub fn save_weights(
 ///
 /// # Errors
 /// Strict: every tensor that is missing, unexpected, of another shape or of another dtype is listed
-/// in one error, and `vs` is then untouched.
+/// in one error, and `vs` is then untouched. Floats of another width are converted, which is said
+/// on standard error.
 pub fn load_weights(vs: &VarStore, path: impl AsRef<Path>) -> Result<u64, CheckpointError> {
     let file = File::read(path.as_ref())?;
     file.copy_into(&named(vs))?;
@@ -135,7 +136,7 @@ impl<'a> File<'a> {
                     file.size(),
                     net.size()
                 )),
-                (Some(file), Some(net)) if file.kind() != net.kind() => Some(format!(
+                (Some(file), Some(net)) if !converts(file.kind(), net.kind()) => Some(format!(
                     "  wrong dtype: {name} is {:?} in the file, {:?} here",
                     file.kind(),
                     net.kind()
@@ -157,10 +158,20 @@ impl<'a> File<'a> {
     /// Copies all tensors, after [`Self::check`].
     pub(super) fn copy_into(&self, network: &Named) -> Result<(), CheckpointError> {
         self.check(network)?;
+        let kinds = |(name, tensor): (&String, &Tensor)| (self.tensors[name].kind(), tensor.kind());
+        if let Some((file, net)) = network.iter().map(kinds).find(|(file, net)| file != net) {
+            eprintln!("{}: {file:?} weights are converted to {net:?}", self.path.display());
+        }
         let _guard = tch::no_grad_guard();
         network.iter().for_each(|(name, tensor)| tensor.shallow_clone().copy_(&self.tensors[name]));
         Ok(())
     }
+}
+
+/// Whether tensors of one kind can be read as another: the same, or both floats.
+fn converts(from: Kind, to: Kind) -> bool {
+    let float = |kind| matches!(kind, Kind::Float | Kind::Double | Kind::Half | Kind::BFloat16);
+    from == to || (float(from) && float(to))
 }
 
 const DTYPES: [(Kind, Dtype); 9] = [
