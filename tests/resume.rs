@@ -283,6 +283,48 @@ fn another_config_is_refused_with_a_diff() {
     );
 }
 
+/// A run that shall last longer: its learning rate falls later, and what was learned before it fell
+/// is what the longer run would have learned.
+#[test]
+fn a_run_resumed_before_its_cooldown_is_the_longer_run() {
+    let _turn = turn();
+    let (whole, cut) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let lasting = |steps| TrainConfig { cooldown: Some([3, 5]), ..config() }.lasting(steps);
+    assert_eq!(lasting(20).cooldown, Some([12, 20]));
+    let start = |dir: &Path, steps, resume| {
+        tch::set_num_threads(1);
+        let config = lasting(steps);
+        let mut trainer = Trainer::new(Device::Cpu, config.clone(), mlp);
+        let run = Run::create_or_resume_with(dir, &config, resume, &["cooldown"], &mut trainer);
+        (run.unwrap(), trainer)
+    };
+    let (mut run, mut trainer) = start(whole.path(), 20, false);
+    train(&mut run, &mut trainer, 20, 5, |_| ());
+    let (mut run, mut trainer) = start(cut.path(), 10, false);
+    train(&mut run, &mut trainer, 5, 5, |_| ());
+    drop(run);
+    let saved = || fs::read_to_string(cut.path().join("config.json")).unwrap();
+    let before = saved();
+    drop(start(cut.path(), 20, true));
+    assert_eq!(saved(), before, "nothing was learned, nothing changes");
+    let (mut run, mut trainer) = start(cut.path(), 20, true);
+    assert_eq!(run.changes(), ["cooldown[0]: 6 -> 12", "cooldown[1]: 10 -> 20"]);
+    train(&mut run, &mut trainer, 20, 5, |_| ());
+    drop(run);
+    for name in WEIGHTS.into_iter().chain(["log.csv"]) {
+        let [a, b] = [&whole, &cut].map(|dir| fs::read(dir.path().join(name)).unwrap());
+        assert!(a == b, "{name} differs");
+    }
+    assert!(saved().contains("at step 5: cooldown[0]: 6 -> 12"), "{}", saved());
+    assert_eq!(read_config::<TrainConfig>(cut.path()).unwrap(), lasting(20));
+    let (run, _) = start(cut.path(), 20, true);
+    assert!(run.changes().is_empty());
+    drop(run);
+    let mut other = Trainer::new(Device::Cpu, lasting(30), mlp);
+    let refused = Run::create_or_resume(cut.path(), &lasting(30), true, &mut other);
+    assert!(message(refused).contains("  cooldown[0]: 12 -> 18"));
+}
+
 #[test]
 fn files_of_two_saves_are_not_mixed() {
     let _turn = turn();
@@ -367,7 +409,7 @@ fn loading_is_strict_and_lists_everything_at_once() {
         zeros(vs, "same", &[2], Kind::Float);
         zeros(vs, "old", &[1], Kind::Float);
         zeros(vs, "shape", &[2, 3], Kind::Float);
-        zeros(vs, "dtype", &[2], Kind::Double);
+        zeros(vs, "dtype", &[2], Kind::Int64);
     });
     save_weights(&from, &path, 1).unwrap();
     let to = store(|vs| {
@@ -379,8 +421,8 @@ fn loading_is_strict_and_lists_everything_at_once() {
     let before = values(&to);
     let error = message(load_weights(&to, &path));
     for line in [
-        "w.safetensors does not fit this network:\n",
-        "  wrong dtype: dtype is Double in the file, Float here\n",
+        "w.safetensors does not fit the network:\n",
+        "  wrong dtype: dtype is Int64 in the file, Float here\n",
         "  missing from the file: new [4, 4]\n",
         "  only in the file: old [1]\n",
         "  wrong shape: shape is [2, 3] in the file, [3, 2] here\n",

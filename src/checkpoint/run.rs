@@ -19,6 +19,10 @@ pub struct Run {
     scores: Log,
     timing: Log,
     since: Instant,
+    /// What of the saved config was changed when the run was resumed.
+    changes: Vec<String>,
+    /// The changed config, until a save keeps it; and the step at which it came.
+    unsaved: Option<(String, u64)>,
     /// Held while the run is open, so that two processes never train into one directory.
     _lock: Option<File>,
 }
@@ -40,17 +44,43 @@ impl Run {
         resume: bool,
         trainer: &mut Trainer<M>,
     ) -> Result<Self, CheckpointError> {
+        Self::create_or_resume_with(dir, config, resume, &[], trainer)
+    }
+
+    /// As [`create_or_resume`](Self::create_or_resume), but a resumed run may have other values
+    /// than the saved ones in the fields that `may_change`, named as in `config.json`
+    /// (`train.cooldown`), and in all below them. [`changes`](Self::changes) tells which did; the
+    /// first save of a later step keeps them, with the step at which they came.
+    pub fn create_or_resume_with<M, C: Serialize + DeserializeOwned>(
+        dir: impl AsRef<Path>,
+        config: &C,
+        resume: bool,
+        may_change: &[&str],
+        trainer: &mut Trainer<M>,
+    ) -> Result<Self, CheckpointError> {
         let dir = dir.as_ref();
-        let lock =
-            if resume { Self::check_saved(dir, config)? } else { Self::create(dir, config)? };
+        let (lock, changes) = match resume {
+            true => Self::check_saved(dir, config, may_change)?,
+            false => (Self::create(dir, config)?, Vec::new()),
+        };
         if resume {
             publish(dir)?;
             load(dir, trainer)?;
         }
+        let unsaved = match changes.is_empty() {
+            true => None,
+            false => Some((config::changed(dir, config, trainer.step, &changes)?, trainer.step)),
+        };
         let log = Log::open(dir.join("log.csv"), trainer.step)?;
         let scores = Log::open(dir.join("scores.csv"), trainer.step)?;
         let timing = Log::open(dir.join("timing.csv"), trainer.step)?;
-        Ok(Self { dir: dir.into(), log, scores, timing, since: Instant::now(), _lock: lock })
+        let (dir, since) = (dir.into(), Instant::now());
+        Ok(Self { dir, log, scores, timing, since, changes, unsaved, _lock: lock })
+    }
+
+    /// What of the saved config is changed, a line each: `train.cooldown[1]: 40 -> 80`.
+    pub fn changes(&self) -> &[String] {
+        &self.changes
     }
 
     pub fn dir(&self) -> &Path {
@@ -75,6 +105,9 @@ impl Run {
         publish(&self.dir)?;
         self.log.sync()?;
         self.scores.sync()?;
+        if let Some((config, _)) = self.unsaved.take_if(|(_, step)| trainer.step > *step) {
+            super::write(&self.dir.join("config.json"), config.as_bytes())?;
+        }
         let partial = self.dir.join("next.partial");
         if partial.exists() {
             fs::remove_dir_all(&partial)
@@ -112,12 +145,13 @@ impl Run {
     fn check_saved<C: Serialize + DeserializeOwned>(
         dir: &Path,
         config: &C,
-    ) -> Result<Option<File>, CheckpointError> {
+        may_change: &[&str],
+    ) -> Result<(Option<File>, Vec<String>), CheckpointError> {
         if !dir.join("config.json").exists() {
             return Err(CheckpointError::Missing { dir: dir.into() });
         }
         let lock = lock(dir)?;
-        config::check(dir, config).map(|()| lock)
+        config::check(dir, config, may_change).map(|changes| (lock, changes))
     }
 }
 

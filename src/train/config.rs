@@ -62,6 +62,14 @@ impl TrainConfig {
     }
     // ANCHOR_END: lr
 
+    /// The same course over `steps` steps: a cooldown takes the same share of them.
+    pub fn lasting(self, steps: u64) -> Self {
+        let share =
+            |from: u64, to: u64| (u128::from(from) * u128::from(steps) / u128::from(to)) as u64;
+        let cooldown = self.cooldown.filter(|[_, to]| *to > 0);
+        Self { cooldown: cooldown.map(|[from, to]| [share(from, to), steps]), ..self }
+    }
+
     /// Refuses values that no run can mean, each in one sentence.
     pub fn check(&self) -> Result<(), TrainError> {
         let must = |holds: bool, field, value: String, must| {
