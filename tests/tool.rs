@@ -185,8 +185,10 @@ fn every_example_of_the_help_works_as_it_stands() {
         let lines: Vec<&str> = lines.collect();
         assert!(!lines.is_empty(), "the help of {command:?} has no example");
         for line in lines {
-            let few = line.replace("--n 1000", "--n 4").replace("--n 16", "--n 4");
-            let counted = line.contains(" --n ") || line.contains(" --noise ");
+            let few = line
+                .replace("--samples 1000", "--samples 4")
+                .replace("--samples 16", "--samples 4");
+            let counted = line.contains(" --samples ") || line.contains(" --noise ");
             let short = if line.starts_with("sample") && !counted { " --n 4" } else { "" };
             desk.succeeds(&format!("{few}{short}"));
             examples += 1;
@@ -530,7 +532,7 @@ fn too_few_images_or_others_than_the_classifier_reads_are_refused() {
     refused("large", &["a.png", "png or jpeg"]);
     save("digits.npz", images);
     let score = format!("score digits.npz {reference}");
-    desk.fails(&format!("{score} --classifier {RUN}"), &["no classifier", "example classifier"]);
+    desk.fails(&format!("{score} --classifier {RUN}"), &["no classifier", "train-classifier"]);
     desk.fails(&format!("{score} --save stats.txt"), &["stats.txt", ".npz"]);
     desk.fails(&format!("{score} --save text.txt/stats.npz"), &["cannot write"]);
 }

@@ -106,6 +106,8 @@ pub enum SamplingError {
          {1}"
     )]
     NoSignal(String, &'static str),
+    #[error("a line of a table takes at least one evaluation of the network, not 0")]
+    NoEvaluations,
     #[error("DDIM's eta is {0}: it lies in 0 (no fresh noise) to 1")]
     Eta(f64),
     #[error("these weights have learned no variance: take small or large")]

@@ -85,7 +85,7 @@ impl fmt::Display for Score {
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the weights draw images of {drawn:?} (channels, height, width), the classifier reads \
-     {read:?}: name one that fits (cargo run --example classifier -- --help)"
+     {read:?}: name one that fits (cargo from-noise train-classifier --help)"
 )]
 pub struct ShapeError {
     drawn: [i64; 3],

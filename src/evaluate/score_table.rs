@@ -10,10 +10,10 @@ use super::score::{CHUNK, FeatureStats, Score, ShapeError, check_shape};
 use crate::checkpoint::{CheckpointError, load_tensors, save_tensors};
 use crate::data::{Dataset, to_u8};
 use crate::guide::Snapshot;
-use crate::metrics::FeatureExtractor;
+use crate::metrics::{FeatureExtractor, enough_images};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Instant;
@@ -133,6 +133,16 @@ impl<'a> ScoreTable<'a> {
         &self.lines
     }
 
+    /// What a user should know of lines with too few images.
+    pub fn warning(&self) -> Option<String> {
+        let (dim, enough) = (self.net.dim(), enough_images(self.net.dim()));
+        let fewest = self.lines.iter().map(|line| line.n).min().filter(|n| *n < enough)?;
+        Some(format!(
+            "a covariance of {dim} features from {fewest} images is mostly bias: take {enough} or \
+             more"
+        ))
+    }
+
     fn parts_of<'b>(&self, line: &'b TableEntry) -> Vec<FeatureChunk<'b>> {
         let recipe = &line.recipe;
         let mut name =
@@ -152,19 +162,15 @@ impl<'a> ScoreTable<'a> {
 
     /// The parts of all lines, each once: lines that differ in their number of images share some.
     fn parts<'b>(&self, lines: impl Iterator<Item = &'b TableEntry>) -> Vec<FeatureChunk<'b>> {
-        let mut parts: Vec<FeatureChunk> = Vec::new();
-        for part in lines.flat_map(|line| self.parts_of(line)) {
-            if !parts.iter().any(|known| known.file == part.file) {
-                parts.push(part);
-            }
-        }
-        parts
+        let mut known = BTreeSet::new();
+        let parts = lines.flat_map(|line| self.parts_of(line));
+        parts.filter(|part| known.insert(part.file.clone())).collect()
     }
 
     /// The parts of `todo` that fall to `shard`. All processes share out the whole table alike,
     /// whatever of it is done.
     fn share(&self, todo: &[&TableEntry], shard: Shard) -> Vec<FeatureChunk<'_>> {
-        let wanted: Vec<PathBuf> =
+        let wanted: BTreeSet<PathBuf> =
             self.parts(todo.iter().copied()).into_iter().map(|part| part.file).collect();
         let all = self.parts(self.lines.iter()).into_iter();
         let mine = all.skip(shard.index - 1).step_by(shard.count);

@@ -6,6 +6,7 @@ use super::score::CHUNK;
 use super::score_table::TableEntry;
 use crate::schedule::{Path, Schedule};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Every sampler with every path and number of steps.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -57,6 +58,9 @@ impl Sweep {
         &self,
         generator: impl Fn(Sampling) -> Result<G, SamplingError>,
     ) -> Result<Vec<TableEntry>, SamplingError> {
+        if self.grid.iter().any(|grid| grid.evaluations.contains(&0)) {
+            return Err(SamplingError::NoEvaluations);
+        }
         let line = |(sampling, n)| Ok(TableEntry::new(generator(sampling)?, n));
         self.samplings().into_iter().map(line).collect()
     }
@@ -64,15 +68,19 @@ impl Sweep {
     /// Evaluations of the network on one image that the whole table takes, part by part: lines that
     /// differ in their number of images alone share parts.
     pub fn evaluations(&self, schedule: &Schedule) -> u64 {
-        let mut parts: Vec<(Sampling, u64, u64)> = Vec::new();
+        let mut parts: Vec<(Sampling, BTreeSet<(u64, u64)>)> = Vec::new();
         for (sampling, n) in self.samplings() {
-            for first in (0..n).step_by(CHUNK as usize) {
-                let part = (sampling, first, CHUNK.min(n - first));
-                if !parts.contains(&part) {
-                    parts.push(part);
-                }
+            let part = |first| (first, CHUNK.min(n - first));
+            let mine = (0..n).step_by(CHUNK as usize).map(part);
+            match parts.iter_mut().find(|(known, _)| *known == sampling) {
+                Some((_, known)) => known.extend(mine),
+                None => parts.push((sampling, mine.collect())),
             }
         }
-        parts.iter().map(|(sampling, _, n)| sampling.evaluations(schedule) as u64 * n).sum()
+        let images = |parts: &BTreeSet<(u64, u64)>| parts.iter().map(|(_, n)| n).sum::<u64>();
+        parts
+            .iter()
+            .map(|(sampling, parts)| sampling.evaluations(schedule) as u64 * images(parts))
+            .sum()
     }
 }

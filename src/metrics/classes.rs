@@ -44,6 +44,23 @@ impl Default for ClassifierConfig {
 }
 
 impl ClassifierConfig {
+    /// Refuses what describes no network, or no training of one, in one sentence.
+    pub fn check(&self) -> Result<(), String> {
+        let (size, most) = (self.format.size, 1_000_000);
+        if !(LeNet::SMALLEST..=4096).contains(&size) {
+            let least = LeNet::SMALLEST;
+            return Err(format!(
+                "format.size is {size}: the classifier reads {least} to 4096 pixels per side"
+            ));
+        }
+        for (field, value) in [("classes", self.classes), ("batch", self.batch)] {
+            if !(1..=most).contains(&value) {
+                return Err(format!("{field} is {value}: it is 1 to {most}"));
+            }
+        }
+        self.train.check().map_err(|error| error.to_string())
+    }
+
     /// A new network in `vs`.
     pub fn build(&self, vs: &nn::Path) -> LeNet {
         LeNet::new(vs, self.format.shape(), self.classes as i64)

@@ -66,10 +66,12 @@ pub struct FeatureNet {
 
 impl FeatureNet {
     /// Reads `ema.safetensors`, `train-moments.safetensors` and `test-moments.safetensors` of the
-    /// directory that the example `classifier` wrote.
+    /// directory that `from-noise train-classifier` wrote.
     pub fn load(dir: impl AsRef<Path>, device: Device) -> Result<Self, CheckpointError> {
         let dir = dir.as_ref();
         let config: ClassifierConfig = read_config(dir)?; // refuses another network's directory
+        let path = || dir.join("config.json");
+        config.check().map_err(|why| CheckpointError::Config { path: path(), why })?;
         let weights = dir.join("ema.safetensors");
         let mut vs = nn::VarStore::new(device);
         let net = config.build(&vs.root());

@@ -18,6 +18,9 @@ impl LeNet {
     /// Length of the penultimate layer, [`features`](Self::features).
     pub const FEATURES: i64 = 128;
 
+    /// Pixels along the side of the smallest images that it reads.
+    pub const SMALLEST: u32 = 16;
+
     /// A new network for images of `shape: [C, H, W]`, at least 16 pixels per side.
     pub fn new(vs: &nn::Path, shape: [i64; 3], classes: i64) -> Self {
         let plain = nn::ConvConfig::default();

@@ -24,7 +24,11 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<()> {
     let (dir, config) = model::open(&args.run)?;
-    let log = last_loss(&dir.join("log.csv"));
+    let log = dir.join("log.csv");
+    let loss = last_loss(&log).unwrap_or_else(|| match log.exists() {
+        true => "log.csv has no columns step and loss, separated by commas".into(),
+        false => "no log.csv that tells it".into(),
+    });
     let mut lines = vec![
         ("run", dir.display().to_string()),
         ("data", data(&config)),
@@ -34,7 +38,7 @@ pub fn run(args: &Args) -> Result<()> {
         ("time input", time_input_of(config.parameterization.time_input)),
         ("condition", condition(&config)),
         ("weights", weights(&dir)?),
-        ("loss", log.unwrap_or_else(|| "no log.csv that tells it".into())),
+        ("loss", loss),
     ];
     let scores = scores(&dir);
     if scores.is_empty() {

@@ -7,13 +7,16 @@ mod sample;
 mod score;
 mod score_input;
 mod table;
+mod train_classifier;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use from_noise::util::cli;
 use std::process::ExitCode;
 
 /// Diffusion models on your own data: draw from a trained run, measure what was drawn, fill tables
-/// of scores, look into a run. Training is `cargo chapter 04 --train`.
+/// of scores, look into a run, train a classifier to score by. The models themselves are trained by
+/// `cargo chapter 04 --train`.
 ///
 /// Examples:
 ///   cargo from-noise sample weights/mnist-unet-v --out digits.png
@@ -32,16 +35,11 @@ enum Command {
     Score(score::Args),
     Table(table::Args),
     Info(info::Args),
+    TrainClassifier(train_classifier::Args),
 }
 
 fn main() -> ExitCode {
-    match run(Cli::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    cli::exit(run(Cli::parse().command))
 }
 
 fn run(command: Command) -> Result<()> {
@@ -50,11 +48,11 @@ fn run(command: Command) -> Result<()> {
         Command::Score(args) => score::run(&args),
         Command::Table(args) => table::run(&args),
         Command::Info(args) => info::run(&args),
+        Command::TrainClassifier(args) => train_classifier::run(&args),
     }
 }
 
 /// What to type to do this again.
 fn command_line() -> String {
-    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
-    std::iter::once("cargo from-noise".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+    cli::command_line("from-noise")
 }

@@ -40,7 +40,7 @@ pub fn classifier(typed: &Path, device: Device) -> Result<FeatureNet> {
     let dir = cli::find(typed);
     ensure!(
         dir.join("train-moments.safetensors").is_file(),
-        "{} holds no classifier: give a directory that `cargo run --example classifier` wrote",
+        "{} holds no classifier: give a directory that `cargo from-noise train-classifier` wrote",
         typed.display()
     );
     Ok(FeatureNet::load(dir, device)?)

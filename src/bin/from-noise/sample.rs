@@ -39,9 +39,9 @@ const PATHS: [(Path, &str); 6] = [
 ///
 /// Examples:
 ///   cargo from-noise sample weights/mnist-unet-v
-///   cargo from-noise sample weights/mnist-unet-v --n 16 --out digits.png --out digits.gif
+///   cargo from-noise sample weights/mnist-unet-v --samples 16 --out digits.png --out digits.gif
 ///   cargo from-noise sample weights/mnist-unet-v --sampler dpm-solver++2m --steps 10
-///   cargo from-noise sample weights/mnist-unet-v --sampler ddim --eta 1 --n 1000 --out digits.npz
+///   cargo from-noise sample weights/mnist-unet-v --sampler ddim --eta 1 --samples 1000 --out digits.npz
 ///   cargo from-noise sample weights/mnist-unet-v --sampler edm --s-churn 5 --path karras --steps 18
 ///   cargo from-noise sample weights/mnist-unet-v --noise x_T.npy --out digits.npy
 #[derive(Debug, clap::Args)]
@@ -52,8 +52,8 @@ pub struct Args {
     weights: PathBuf,
 
     /// How many images [default: 64, or as many as --noise holds]
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
-    n: Option<u64>,
+    #[arg(long, value_name = "N", visible_alias = "n", value_parser = cli::count::<u64>())]
+    samples: Option<u64>,
 
     /// Which sampler draws
     #[arg(long, default_value = "ddim", value_parser = NAMES)]
@@ -84,7 +84,7 @@ pub struct Args {
     s_noise: Option<f64>,
 
     /// Noisy levels on the path
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 50, value_parser = cli::count::<usize>())]
     steps: usize,
 
     /// Which levels of the schedule are visited
@@ -168,9 +168,9 @@ pub fn run(args: &Args) -> Result<()> {
     let sampling = Sampling { sampler, path: args.path, steps: args.steps, seed: args.seed };
     let classes = args.class.map_or(Classes::InTurn, Classes::Only);
     let mut images = ImageSampler::new(&trained, sampling)?.of(classes)?;
-    let mut n = args.n.unwrap_or(64);
+    let mut n = args.samples.unwrap_or(64);
     if let Some(path) = &args.noise {
-        let start = start(path, args.n, &trained)?;
+        let start = start(path, args.samples, &trained)?;
         n = start.size()[0] as u64;
         images = images.from_noise(start);
     }
@@ -279,7 +279,7 @@ fn start(path: &std::path::Path, n: Option<u64>, trained: &Pretrained) -> Result
     let n = n.unwrap_or(shape[0] as u64);
     ensure!(
         n <= shape[0] as u64,
-        "{shown} holds noise for {} images, not {n}: lower --n",
+        "{shown} holds noise for {} images, not {n}: lower --samples",
         shape[0]
     );
     let found = found.narrow(0, 0, n as i64).to_kind(Kind::Float);

@@ -32,9 +32,10 @@ pub struct Args {
     /// What it is compared with
     b: PathBuf,
 
-    /// Run directory of the classifier whose features are compared
-    #[arg(long, value_name = "DIR", default_value = "weights/mnist-classifier")]
-    classifier: PathBuf,
+    /// Run directory of the classifier whose features are compared [default:
+    /// weights/mnist-classifier]
+    #[arg(long, value_name = "DIR")]
+    classifier: Option<PathBuf>,
 
     /// Measure although there are fewer images than twice the number of features
     #[arg(long)]
@@ -55,10 +56,18 @@ pub fn run(args: &Args) -> Result<()> {
         ensure!(npz, "--save {} does not end in .npz: add it", path.display());
     }
     let (a, b) = (ScoreInput::read(&args.a)?, ScoreInput::read(&args.b)?);
+    let usual = Path::new("weights/mnist-classifier");
     let net = match a.has_images() || b.has_images() {
-        true => Some(model::classifier(&args.classifier, device::pick(args.device)?)?),
+        true => {
+            let dir = args.classifier.as_deref().unwrap_or(usual);
+            Some(model::classifier(dir, device::pick(args.device)?)?)
+        }
         false => None,
     };
+    ensure!(
+        net.is_some() || args.classifier.is_none(),
+        "--classifier means nothing where neither side has images: leave it out"
+    );
     let a = a.stats(&args.a, net.as_ref(), args.force)?;
     let b = b.stats(&args.b, net.as_ref(), args.force)?;
     let (dim, other) = (a.mu.size()[0], b.mu.size()[0]);

@@ -85,7 +85,8 @@ pub fn run(args: &Args) -> Result<()> {
     let classes = asked.class.map_or(Classes::InTurn, Classes::Only);
     let lines = cli::image_lines(&sweep, &trained, classes)?;
     check_shape(trained.config.format.shape(), &net)?; // before the test images are needed
-    let test = trained.config.data.load(Split::Test, trained.config.format)?;
+    let dir = cli::find(&asked.weights);
+    let test = cli::images_of_run(&dir, &trained.config, Split::Test, false)?;
     let table = ScoreTable::new(lines, &net, &test, &args.out)?;
     cli::listen_for_interrupts()?;
     let mut results = Results::create(&args.out, command_line(), &asked, asked.seed, device)?;

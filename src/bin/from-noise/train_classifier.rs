@@ -1,20 +1,16 @@
-//! Trains the classifier behind FID-LeNet, resumably, and measures what it will be compared with.
-//!
-//! ```text
-//! cargo run --example classifier -- --out weights/mnist-classifier
-//! cargo run --example classifier -- --data cifar10 --out runs/cifar10-classifier
-//! ```
+//! `from-noise train-classifier`: the classifier behind FID-LeNet, for pictures of your own.
 
-use anyhow::Result;
-use clap::Parser;
+use super::command_line;
+use anyhow::{Result, ensure};
 use from_noise::checkpoint::Run;
-use from_noise::data::{Color, Format, Source, Split, from_u8};
+use from_noise::data::{Split, from_u8};
 use from_noise::metrics::{
     ClassifierConfig, FeatureExtractor, FeatureNet, Moments, accuracy, classifier_step,
+    enough_images,
 };
 use from_noise::nn::lenet::LeNet;
 use from_noise::train::Trainer;
-use from_noise::util::cli;
+use from_noise::util::cli::{self, DataArgs};
 use from_noise::util::device;
 use from_noise::util::progress::Progress;
 use from_noise::util::results::Results;
@@ -22,27 +18,39 @@ use serde::Serialize;
 use std::path::PathBuf;
 use tch::Tensor;
 
-/// The classifier behind FID-LeNet.
-#[derive(Debug, Parser)]
-struct Args {
+/// Train the classifier whose features scores compare, and measure its own images.
+///
+/// A folder has train/ and test/ in it, and in each a folder a class; its pictures are grey if
+/// --rgb does not say otherwise, as in `cargo chapter 04 --train`.
+///
+/// Examples:
+///   cargo from-noise train-classifier --out runs/mnist-classifier
+///   cargo from-noise train-classifier --data ./pets --size 32 --out runs/pets-classifier
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Args {
+    #[command(flatten)]
+    data: DataArgs,
+
     /// Run directory; the weights and moments go there
-    #[arg(long, default_value = "runs/mnist-classifier", value_name = "DIR")]
+    #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// What to classify: mnist, fashion, cifar10 or a folder of train/ and test/ pictures
-    #[arg(long, default_value = "mnist", value_name = "DATA")]
-    data: Source,
-    /// Side of a folder's pictures
-    #[arg(long, default_value_t = 32)]
-    size: u32,
+
     /// Optimizer steps
-    #[arg(long, default_value_t = 6_000)]
+    #[arg(long, value_name = "N", default_value_t = 6_000, value_parser = cli::count::<u64>())]
     steps: u64,
-    /// Seed of the weights, the batches and the augment
-    #[arg(long, default_value_t = 0)]
+
+    /// Seed of the weights, the batches and the augmentation
+    #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Go on where an interrupted run stopped
+
+    /// Go on where an interrupted run stopped; with more --steps, train it longer
     #[arg(long)]
     resume: bool,
+
+    /// Where to compute: auto, cpu, cuda:N or mps
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: device::Choice,
 }
 
 #[derive(Debug, Serialize)]
@@ -55,20 +63,30 @@ struct Score {
     hash: String,
 }
 
-fn main() -> Result<()> {
-    let args = Args::parse();
-    let device = device::pick(device::Choice::Auto)?;
-    cli::listen_for_interrupts()?;
-    let format = match args.data {
-        Source::Mnist | Source::Fashion => Format { color: Color::Gray, size: 28 },
-        Source::Cifar10 => Format { color: Color::Rgb, size: 32 },
-        Source::Folder(_) => Format { color: Color::Rgb, size: args.size },
-    };
-    let train = args.data.load(Split::Train, format)?;
-    let test = args.data.load(Split::Test, format)?;
-    let (data, classes) = (args.data.clone(), train.classes.len());
-    let mut config = ClassifierConfig { data, format, classes, ..Default::default() };
+pub fn run(args: &Args) -> Result<()> {
+    let (data, format) = (args.data.source(), args.data.format()?);
+    let mut config = ClassifierConfig { data, format, ..Default::default() };
     config.train.seed = args.seed;
+    config.check().map_err(anyhow::Error::msg)?;
+    let device = device::pick(args.device)?;
+    let [train, test] = [Split::Train, Split::Test].map(|split| config.data.load(split, format));
+    let (train, test) = (train?, test?);
+    ensure!(
+        train.classes == test.classes,
+        "{} has the classes {:?} to train on, but {:?} to test on: give both the same folders",
+        config.data,
+        train.classes,
+        test.classes
+    );
+    let (fewest, enough) = (train.len().min(test.len()), enough_images(LeNet::FEATURES));
+    ensure!(fewest >= 2, "a covariance needs at least two images in train/ and in test/");
+    if (fewest as u64) < enough {
+        eprintln!(
+            "warning: distances from so few images ({fewest}) are mostly bias: {enough} or more are wanted"
+        );
+    }
+    config.classes = train.classes.len();
+    cli::listen_for_interrupts()?;
     let mut trainer = Trainer::new(device, config.train.clone(), |vs| config.build(vs));
     let mut run = Run::create_or_resume(&args.out, &config, args.resume, &mut trainer)?;
     let mut progress = Progress::new("classifier", args.steps).starting_at(trainer.step);
@@ -101,9 +119,13 @@ fn main() -> Result<()> {
         fid_real: saved.fid_real,
         hash: saved.hash().to_owned(),
     };
-    println!("{score:?}");
-    let mut results =
-        Results::create(&args.out, cli::command_line("classifier"), &config, args.seed, device)?;
+    println!(
+        "right on {:.2} % of {} test images; FID-LeNet of the test images {:.2}",
+        100.0 * score.test_accuracy,
+        test.len(),
+        score.fid_real.max(0.0) // rounding may leave -1e-12
+    );
+    let mut results = Results::create(&args.out, command_line(), &config, args.seed, device)?;
     results.samples(test.len() as u64);
     results.table("score.csv", &[score])?;
     results.finish();
