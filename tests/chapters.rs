@@ -175,7 +175,7 @@ fn a_classifier_that_does_not_fit_is_refused_in_words() {
     pictures(&folder);
     let (folder, out) = (folder.to_str().unwrap(), out.to_str().unwrap());
     succeeds(&["--train", "--data", folder, "--rgb", "--size", "16", "--out", out, "--smoke"]);
-    let words = ["[3, 16, 16]", "[1, 28, 28]", "--example classifier"];
+    let words = ["[3, 16, 16]", "[1, 28, 28]", "train-classifier"];
     fails(&["--weights", out, "--score", "40", "--smoke"], &words);
     fails(&["--score", "40", "--classifier", out, "--smoke"], &["config"]);
 }

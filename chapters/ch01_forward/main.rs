@@ -14,6 +14,7 @@ use from_noise::schedule::Schedule;
 use from_noise::util::cli::{self, Common, Cost};
 use from_noise::util::results::Results;
 use serde::Serialize;
+use std::process::ExitCode;
 use tch::Tensor;
 
 /// The forward process: schedules side by side, a density and an image dissolving, the chain
@@ -43,7 +44,11 @@ struct Config {
     toy: Toy,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    cli::exit(run())
+}
+
+fn run() -> Result<()> {
     let args = Args::parse();
     let config = Config {
         steps: 1000,

@@ -13,6 +13,7 @@ use from_noise::util::cli::{self, Common, Cost};
 use from_noise::util::results::Results;
 use serde::Serialize;
 use std::f64::consts::{E, TAU};
+use std::process::ExitCode;
 use tch::Tensor;
 
 /// The reverse process: why q(x_{t-1} | x_t) is intractable and Gaussian only for small steps,
@@ -51,7 +52,11 @@ const LENGTHS: [usize; 4] = [10, 100, 1000, 4000];
 
 const VARIANCES: [Variance; 3] = [Variance::Small, Variance::Large, Variance::Learned];
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    cli::exit(run())
+}
+
+fn run() -> Result<()> {
     let args = Args::parse();
     let config = Config {
         grid: args.common.choose(401, 2001, 2001, 2001),

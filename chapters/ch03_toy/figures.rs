@@ -76,7 +76,7 @@ pub fn field_against_score(
             on_cpu(&model.denoise(&x_f32, at).score(at))
         };
         let truly = |x: &Tensor| exact.denoise(x, at).score(at);
-        let x0 = on_cpu(&plan.toy.toy.sample(plan.points as usize, chapter.seed + 4));
+        let x0 = on_cpu(&plan.toy.toy.sample(plan.points as usize, chapter.seed.wrapping_add(4)));
         let x_t = q_sample(&x0, &Seeded::new(chapter.seed, 2 << 32).draw(&x0), at);
         let error = (learned(&x_t) - truly(&x_t)).square().mean(None);
         let size = truly(&x_t).square().mean(None);

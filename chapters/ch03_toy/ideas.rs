@@ -46,7 +46,7 @@ struct Row {
 pub fn compare(plan: &Plan, nets: &BTreeMap<&str, Net>, chapter: &mut Chapter) -> Result<()> {
     let schedule = plan.toy.schedule.build();
     let data = |seed| plan.toy.toy.sample(plan.points as usize, seed);
-    let truth = data(chapter.seed + 1);
+    let truth = data(chapter.seed.wrapping_add(1));
     let draw = |idea: &Idea| -> Tensor {
         let mut noise = Seeded::new(chapter.seed, 0);
         let start = noise.start(&[plan.points, 2]).to_device(chapter.device);
@@ -54,7 +54,7 @@ pub fn compare(plan: &Plan, nets: &BTreeMap<&str, Net>, chapter: &mut Chapter) -
         let path = schedule.path(Path::Trailing, idea.steps);
         ddim(&model, &path, start, idea.eta, &mut |x| noise.draw(x)).to_device(Device::Cpu)
     };
-    let mut samples = vec![("data", 0, data(chapter.seed + 2))];
+    let mut samples = vec![("data", 0, data(chapter.seed.wrapping_add(2)))];
     samples.extend(ideas(plan).iter().map(|idea| (idea.title, idea.steps, draw(idea))));
     let (mut rows, mut panels) = (Vec::new(), Vec::new());
     for (idea, evaluations, x) in samples {

@@ -13,9 +13,10 @@ use from_noise::denoiser::{Mixture, Model, Parameterization, Target};
 use from_noise::nn::{Mlp, MlpConfig, Time};
 use from_noise::schedule::ScheduleConfig;
 use from_noise::train::{TrainConfig, Trainer};
-use from_noise::util::cli::{self, Common, Cost};
+use from_noise::util::cli::{self, Common, Cost, count};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::process::ExitCode;
 
 /// A toy in the plane, trained live: predict x0 in one step (the worst idea), in five, then the
 /// noise; with and without t; trajectories; the learned field against the exact score.
@@ -33,8 +34,12 @@ struct Args {
 
     /// Optimizer steps of the two networks that predict noise; the worst idea gets two fifths
     /// [default: by preset]
-    #[arg(long)]
+    #[arg(long, value_name = "N", value_parser = count::<u64>())]
     steps: Option<u64>,
+
+    /// Go on where an interrupted run stopped
+    #[arg(long)]
+    resume: bool,
 }
 
 /// What fixes a trained network; saved with it.
@@ -60,20 +65,24 @@ struct Plan {
 /// A network and the average of its weights.
 type Net = Trainer<Model<Mlp>>;
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    cli::exit(run())
+}
+
+fn run() -> Result<()> {
     let args = Args::parse();
     let plan = plan(&args);
     let cost = || cost(&plan);
-    let Some(mut chapter) = cli::start("ch03-toy", &args.common, &plan, cost)? else {
-        return Ok(());
-    };
     let Some(parts) = args.toy.mixture() else {
         anyhow::bail!("the {} has no exact score to compare with: choose another --toy", args.toy)
+    };
+    let Some(mut chapter) = cli::start("ch03-toy", &args.common, &plan, cost)? else {
+        return Ok(());
     };
     let exact = Mixture::new(&parts.weights, &parts.means_tensor(), &parts.stds);
     let mut nets = BTreeMap::new();
     for (name, config, steps) in networks(&plan) {
-        nets.insert(name, learn::learn(name, &config, steps, &chapter, args.common.resume)?);
+        nets.insert(name, learn::learn(name, &config, steps, &chapter, args.resume)?);
     }
     let (net, blind) = (&nets["eps"], &nets["eps-without-t"]);
     chapter.results.samples(plan.points as u64);

@@ -33,7 +33,7 @@ pub fn with_and_without_t(
     let (mut curves, mut sums) = (vec![Vec::new(); 4], [0.0; 4]);
     let _guard = tch::no_grad_guard();
     for at in &levels {
-        let x0 = on_cpu(&plan.toy.toy.sample(n as usize, chapter.seed + 3));
+        let x0 = on_cpu(&plan.toy.toy.sample(n as usize, chapter.seed.wrapping_add(3)));
         let eps = noise.draw(&x0);
         let x_t = q_sample(&x0, &eps, *at);
         // ANCHOR: blind

@@ -1,18 +1,21 @@
 //! Algorithm 2: the loop that draws, and pictures of its way.
 
 use anyhow::Result;
-use from_noise::data::{Dataset, Source, Split, from_u8, sample};
+use from_noise::data::{Dataset, Split, from_u8};
 use from_noise::denoiser::Denoiser;
+use from_noise::evaluate::{Sampler, Sampling};
 use from_noise::forward::{Variance, q_sample};
 use from_noise::guide::{DenoiserExt, Snapshot};
+use from_noise::nn::ClassLabels;
 use from_noise::noise::Seeded;
 use from_noise::plot::{Curves, Figure, Gif, Grid};
 use from_noise::pretrained::Pretrained;
 use from_noise::sample::ddpm;
 use from_noise::schedule::{Path, Schedule};
-use from_noise::util::cli::Chapter;
+use from_noise::util::cli::{Chapter, images_of_run};
 use from_noise::util::device::on_cpu;
 use from_noise::util::progress::Progress;
+use from_noise::util::results::read_table;
 use tch::{Device, Tensor};
 
 /// Images drawn at once: all of their way takes 100 MB.
@@ -22,11 +25,18 @@ pub const BATCH: u64 = 16;
 #[allow(non_snake_case)]
 pub fn draw(
     trained: &Pretrained,
-    log: &std::path::Path,
+    dir: &std::path::Path,
     (n, steps, every): (u64, usize, usize),
     chapter: &mut Chapter,
 ) -> Result<()> {
-    let path = trained.schedule.path(Path::Uniform, steps);
+    let (sampler, path) = (Sampler::Ddpm(Variance::Small), Path::Uniform);
+    Sampling { sampler, path, steps, seed: chapter.seed }.check(trained)?;
+    let held_out = images_of_run(dir, &trained.config, Split::Test, true);
+    if let Err(why) = &held_out {
+        eprintln!("warning: no loss by level in loss.png: {why}"); // not every folder has a test/
+    }
+    let held_out = held_out.ok();
+    let path = trained.schedule.path(path, steps);
     let chunks: Vec<u64> = (0..n).step_by(BATCH as usize).collect();
     let mut progress = Progress::new("drawing", (chunks.len() * steps) as u64);
     let (mut done, mut first_seen) = (Vec::new(), Vec::new());
@@ -37,7 +47,8 @@ pub fn draw(
         let tick = |seen: &Snapshot| {
             progress.tick(format_args!("t = {}", trained.schedule.t_of(seen.at)));
         };
-        let model = trained.model.given(None).clip(1.0).with_callback(tick).recorded();
+        let classes = trained.config.classes_in_turn(first, BATCH.min(n - first));
+        let model = trained.model.given(classes).clip(1.0).with_callback(tick).recorded();
         let x_T = x_T.to_device(chapter.device);
         let x0 = ddpm(&model, &path, x_T, Variance::Small, &mut |x| noise.draw(x));
         // ANCHOR_END: draw
@@ -50,12 +61,13 @@ pub fn draw(
     let device = chapter.device;
     let results = &mut chapter.results;
     results.samples(256);
-    let held_out = match &trained.config.data {
-        Source::Mnist => Some(sample::dataset()),
-        source => source.load(Split::Test, trained.config.format).ok(), // not every folder has one
+    let fits = |data: &Dataset| {
+        trained.config.classes.is_none_or(|known| data.classes.len() as i64 <= known)
     };
-    let by_level = held_out.as_ref().map(|data| loss_by_level(trained, &data.first(256), device));
-    let curves: Vec<Figure> = [training_loss(log), by_level].into_iter().flatten().collect();
+    let by_level =
+        held_out.as_ref().filter(|data| fits(data)).map(|data| loss_by_level(trained, &data.first(256), device));
+    let log = training_loss(&dir.join("log.csv"));
+    let curves: Vec<Figure> = [log, by_level].into_iter().flatten().collect();
     if !curves.is_empty() {
         results.figure("loss.png", &Figure::row(&curves))?;
     }
@@ -74,9 +86,13 @@ pub fn draw(
 
 /// The loss that training logged, mean of a hundred steps; none for weights without a log.
 fn training_loss(log: &std::path::Path) -> Option<Figure> {
-    let mut rows = csv::Reader::from_path(log).ok()?;
-    let rows = rows.deserialize::<(f64, f64, f64)>().map_while(|row| row.ok());
-    let rows: Vec<(f64, f64, f64)> = rows.collect(); // step, loss, gradient norm
+    let rows = match read_table::<(f64, f64, f64)>(log) {
+        Ok(rows) => rows, // step, loss, gradient norm
+        Err(why) => {
+            eprintln!("warning: no loss while training in loss.png: {why}");
+            return None;
+        }
+    };
     let mean = |rows: &[(f64, f64, f64)]| {
         (rows[rows.len() - 1].0, rows.iter().map(|row| row.1).sum::<f64>() / rows.len() as f64)
     };
@@ -96,13 +112,18 @@ fn loss_by_level(trained: &Pretrained, held_out: &Dataset, device: Device) -> Fi
             let at = trained.schedule.level((i * last / 40).max(1));
             let eps = noise.draw(&x0);
             let x_t = q_sample(&x0, &eps, at).to_device(device);
-            let prediction = trained.model.given(None).denoise(&x_t, at);
+            let prediction = trained.model.given(labels(trained, held_out)).denoise(&x_t, at);
             let error = (on_cpu(prediction.eps()) - eps).square().mean(None);
             (trained.schedule.t_of(at), error.double_value(&[]))
         })
         .collect();
     let figure = Curves::new("Loss by level", "t", "squared error of eps").log_y();
     figure.line("", &points).size(370.0, 240.0).draw()
+}
+
+/// The classes of the images, if the model is told any.
+fn labels(trained: &Pretrained, data: &Dataset) -> Option<ClassLabels> {
+    trained.config.classes.map(|_| ClassLabels::new(&data.labels))
 }
 
 /// Two images on their way: what the sampler holds, above what it predicts.

@@ -1,7 +1,7 @@
 //! Algorithm 1: the loop that learns.
 
 use super::Args;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use from_noise::checkpoint::{Run, load_weights};
 use from_noise::data::{Source, Split, batch_indices, sample};
 use from_noise::evaluate::{Generator, ImageSampler, Sampler, Sampling, score};
@@ -9,10 +9,11 @@ use from_noise::loss::l_target;
 use from_noise::metrics::FeatureNet;
 use from_noise::plot::{Figure, Grid};
 use from_noise::pretrained::{ImageConfig, ImageModel, Pretrained};
-use from_noise::schedule::Path;
+use from_noise::schedule::Path::Trailing;
 use from_noise::train::Trainer;
 use from_noise::util::cli::{self, Chapter};
 use from_noise::util::progress::Progress;
+use std::path::Path;
 use tch::{Device, Kind, Tensor};
 
 /// Algorithm 1, resumable, with a grid of samples from fixed noise at every save.
@@ -28,6 +29,12 @@ pub fn learn(config: &ImageConfig, steps: u64, args: &Args, chapter: &Chapter) -
         (Source::Mnist, true) => sample::dataset(), // a smoke run downloads nothing
         (source, _) => source.load(Split::Train, config.format)?,
     };
+    let (found, known) = (data.classes.len(), config.classes);
+    ensure!(
+        known.is_none_or(|known| found as i64 <= known),
+        "the data have {found} classes, config.json knows {}: write {found} there",
+        known.unwrap_or(0)
+    );
     let data = data.to_device(chapter.device);
     let schedule = config.schedule.build();
     let mut trainer = Trainer::new(chapter.device, config.train.clone(), |vs| config.build(vs));
@@ -37,7 +44,12 @@ pub fn learn(config: &ImageConfig, steps: u64, args: &Args, chapter: &Chapter) -
         load_weights(&trainer.ema.vs, &start)?;
     }
     let dir = chapter.results.dir();
-    let mut run = Run::create_or_resume(dir, config, common.resume, &mut trainer)?;
+    let mut run = open(dir, config, args.resume, &mut trainer)?;
+    if trainer.step < steps {
+        for change in run.changes() {
+            println!("goes on from step {} with another {change} (config.json)", trainer.step);
+        }
+    }
     let every = if common.smoke { 2 } else { 1000 };
     let mut progress = Progress::new("training", steps).starting_at(trainer.step);
     let labels = data.labels.to_device(Device::Cpu);
@@ -63,12 +75,12 @@ pub fn learn(config: &ImageConfig, steps: u64, args: &Args, chapter: &Chapter) -
             && trainer.step.is_multiple_of(*every)
         {
             let n = if common.smoke { 100 } else { 2000 };
-            let [distance, error] = fid(config, &trainer, net, n, chapter);
+            let [distance, error] = fid(config, &trainer, net, n, chapter)?;
             run.score(trainer.step, &[("fid_lenet", distance), ("error", error)])?;
         }
         if trainer.step.is_multiple_of(every) {
             run.save(&trainer)?;
-            let grid = preview(config, &trainer, chapter);
+            let grid = preview(config, &trainer, chapter)?;
             grid.save(dir.join(format!("grids/{:08}.png", trainer.step)))?;
         }
     }
@@ -76,8 +88,23 @@ pub fn learn(config: &ImageConfig, steps: u64, args: &Args, chapter: &Chapter) -
     progress.finish(format_args!("loss in log.csv"));
     cli::stop_if_interrupted()?;
     println!("wrote the weights, their average and grids of samples to {}", dir.display());
-    println!("draw with them: cargo chapter 04 --weights {}", dir.display());
+    println!("draw with them: cargo chapter 04 --weights {}", cli::quoted(dir));
     Ok(())
+}
+
+/// The run directory. A run that goes on may last longer, so that the learning rate falls later,
+/// and its folder of pictures may have moved.
+fn open(
+    dir: &Path,
+    config: &ImageConfig,
+    resume: bool,
+    trainer: &mut Trainer<ImageModel>,
+) -> Result<Run> {
+    let folder = |data: &Source| matches!(data, Source::Folder(_));
+    let saved = resume.then(|| Pretrained::config(dir)).and_then(Result::ok);
+    let moved = folder(&config.data) && saved.is_some_and(|saved| folder(&saved.data));
+    let may_change = if moved { &["train.cooldown", "data"][..] } else { &["train.cooldown"] };
+    Ok(Run::create_or_resume_with(dir, config, resume, may_change, trainer)?)
 }
 
 /// Left and right exchanged in about every second image.
@@ -87,13 +114,19 @@ fn mirror_half(x0: &Tensor) -> Tensor {
 }
 
 /// The weights beside their average, from the same noise at every save.
-fn preview(config: &ImageConfig, trainer: &Trainer<ImageModel>, chapter: &Chapter) -> Figure {
+fn preview(
+    config: &ImageConfig,
+    trainer: &Trainer<ImageModel>,
+    chapter: &Chapter,
+) -> Result<Figure> {
     let (n, steps) = if config.batch < 16 { (4, 5) } else { (36, 50) };
     let draw = |title: &str, model: &ImageModel| {
-        let images = images(config, model, trainer.step, steps, chapter);
-        Grid::new(&images.draw(0, n, &mut |_| {}), 6).title(title).draw()
+        let images = images(config, model, trainer.step, steps, chapter)?;
+        Ok(Grid::new(&images.draw(0, n, &mut |_| {}), 6).title(title).draw())
     };
-    Figure::row(&[draw("weights", &trainer.model), draw("their average", &trainer.ema.model)])
+    let panels: [Result<Figure>; 2] =
+        [draw("weights", &trainer.model), draw("their average", &trainer.ema.model)];
+    Ok(Figure::row(&panels.into_iter().collect::<Result<Vec<_>>>()?))
 }
 
 /// FID-LeNet of `n` samples of the averaged weights, DDIM in 20 steps, and its standard error.
@@ -103,24 +136,25 @@ fn fid(
     net: &FeatureNet,
     n: u64,
     chapter: &Chapter,
-) -> [f64; 2] {
-    let images = images(config, &trainer.ema.model, trainer.step, 20, chapter);
+) -> Result<[f64; 2]> {
+    let images = images(config, &trainer.ema.model, trainer.step, 20, chapter)?;
     let score = score(&images, net, n, f64::NAN, |_, _| {}, |_| {});
-    [score.fid_lenet, score.error.unwrap_or(f64::NAN)]
+    Ok([score.fid_lenet, score.error.unwrap_or(f64::NAN)])
 }
 
-/// What a model in training draws by DDIM.
+/// What a model in training draws by DDIM, in so many steps if its schedule has them.
 fn images(
     config: &ImageConfig,
     model: &ImageModel,
     step: u64,
     steps: usize,
     chapter: &Chapter,
-) -> ImageSampler {
-    let (sampler, path, seed) = (Sampler::Ddim(0.0), Path::Trailing, chapter.seed);
+) -> Result<ImageSampler> {
+    let (sampler, path, seed) = (Sampler::Ddim(0.0), Trailing, chapter.seed);
     let (schedule, model) = (config.schedule.build(), model.clone());
+    let steps = steps.min(schedule.steps());
     let (config, device, hash) = (config.clone(), chapter.device, "in training".into());
     let now = Pretrained { config, schedule, model, device, step, hash };
     let sampling = Sampling { sampler, path, steps, seed };
-    ImageSampler::new(&now, sampling).expect("a sampling of any model")
+    Ok(ImageSampler::new(&now, sampling)?)
 }

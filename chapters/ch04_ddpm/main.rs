@@ -7,13 +7,13 @@ mod plan;
 
 use anyhow::Result;
 use clap::Parser;
-use from_noise::data::Source;
 use from_noise::evaluate::CHUNK;
 use from_noise::nn::{UnetConfig, cost};
 use from_noise::pretrained::Pretrained;
-use from_noise::util::cli::{self, Common, Cost};
+use from_noise::util::cli::{self, Common, Cost, DataArgs, count};
 use plan::Plan;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 /// DDPM on images: draws digits with the weights that come with the crate (Algorithm 2), every
 /// one of the 1000 steps visible; with --train, learns them again (Algorithm 1).
@@ -33,56 +33,55 @@ struct Args {
     #[arg(long)]
     train: bool,
 
-    /// What to learn: mnist, fashion, cifar10 or a folder of pictures
-    #[arg(long, default_value = "mnist", value_name = "DATA")]
-    data: Source,
-
-    /// Side of a folder's pictures: a multiple of 4
-    #[arg(long, default_value_t = 32)]
-    size: u32,
-
-    /// Take a folder's pictures in colour
-    #[arg(long)]
-    rgb: bool,
+    #[command(flatten)]
+    data: DataArgs,
 
     /// Learn what the config.json in this folder describes: its data, network, target and steps
-    #[arg(long, value_name = "DIR", requires = "train", conflicts_with_all = ["data", "size", "rgb"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["data", "size", "rgb", "seed"])]
     config: Option<PathBuf>,
 
     /// Begin with the averaged weights of this run directory, to train it further
-    #[arg(long, value_name = "DIR", requires = "train")]
+    #[arg(long, value_name = "DIR")]
     start_from: Option<PathBuf>,
 
     /// Score 2000 samples every K steps (scores.csv): FID-LeNet, DDIM, 20 steps
-    #[arg(long, value_name = "K", requires = "train", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "K", value_parser = count::<u64>())]
     score_every: Option<u64>,
 
     /// Optimizer steps [default: by preset]
-    #[arg(long)]
+    #[arg(long, value_name = "N", value_parser = count::<u64>())]
     steps: Option<u64>,
+
+    /// Go on with an interrupted run; with more --steps than it had, train it longer
+    #[arg(long)]
+    resume: bool,
 
     /// Run directory whose weights draw [default: weights/mnist-unet-v, which comes with the crate]
     #[arg(long, value_name = "DIR", conflicts_with = "train")]
     weights: Option<PathBuf>,
 
-    /// How many images to draw
-    #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    samples: u64,
+    /// How many images to draw [default: by preset]
+    #[arg(long, value_name = "N", visible_alias = "n", conflicts_with = "train", value_parser = count::<u64>())]
+    samples: Option<u64>,
 
-    /// Show every K-th step in the GIF
-    #[arg(long, default_value_t = 1, value_name = "K")]
-    every: usize,
+    /// Show every K-th step in the GIF [default: 1]
+    #[arg(long, value_name = "K", conflicts_with = "train", value_parser = count::<usize>())]
+    every: Option<usize>,
 
-    /// Run directory of the classifier that --score compares by
-    #[arg(long, value_name = "DIR", default_value = "weights/mnist-classifier")]
-    classifier: PathBuf,
+    /// Run directory of the classifier that scores compare by [default: weights/mnist-classifier]
+    #[arg(long, value_name = "DIR")]
+    classifier: Option<PathBuf>,
 
     /// Measure FID-LeNet of N images (DDIM, 100 steps) instead of drawing
-    #[arg(long, value_name = "N", conflicts_with = "train", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", conflicts_with_all = ["train", "samples", "every"], value_parser = count::<u64>())]
     score: Option<u64>,
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    cli::exit(run())
+}
+
+fn run() -> Result<()> {
     let args = Args::parse();
     let plan = plan::plan(&args)?;
     let cost = cost(&plan)?;
@@ -92,13 +91,15 @@ fn main() -> Result<()> {
     match &plan {
         Plan::Train { steps, image } => learn::learn(image, *steps, &args, &chapter)?,
         Plan::Draw { weights, samples, steps } => {
-            let trained = Pretrained::load(cli::find(weights), chapter.device)?;
-            let log = cli::find(weights).join("log.csv");
-            draw::draw(&trained, &log, (*samples, *steps, args.every), &mut chapter)?;
+            let dir = cli::find(weights);
+            let trained = Pretrained::load(&dir, chapter.device)?;
+            let counts = (*samples, *steps, args.every.unwrap_or(1));
+            draw::draw(&trained, &dir, counts, &mut chapter)?;
         }
         Plan::Score { weights, samples, sampling } => {
-            let trained = Pretrained::load(cli::find(weights), chapter.device)?;
-            measure::measure(&trained, sampling, *samples, &args, &mut chapter)?;
+            let dir = cli::find(weights);
+            let trained = Pretrained::load(&dir, chapter.device)?;
+            measure::measure(&trained, &dir, sampling, *samples, &args, &mut chapter)?;
         }
     }
     chapter.results.finish();

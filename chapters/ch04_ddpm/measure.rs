@@ -2,13 +2,14 @@
 
 use super::Args;
 use anyhow::{Result, ensure};
-use from_noise::data::{Dataset, Split, sample};
+use from_noise::data::{Dataset, Split};
 use from_noise::evaluate::{CHUNK, ImageSampler, Sampling, score};
 use from_noise::metrics::{FeatureExtractor, classification_accuracy_score, enough_images};
 use from_noise::pretrained::Pretrained;
-use from_noise::util::cli::Chapter;
+use from_noise::util::cli::{Chapter, images_of_run};
 use from_noise::util::progress::Progress;
 use serde::Serialize;
+use std::path::Path;
 use tch::{Device, Tensor};
 
 #[derive(Debug, Serialize)]
@@ -22,6 +23,7 @@ struct Cas {
 /// FID-LeNet, the classes, and how well the samples teach.
 pub fn measure(
     trained: &Pretrained,
+    dir: &Path,
     sampling: &Sampling,
     n: u64,
     args: &Args,
@@ -35,11 +37,15 @@ pub fn measure(
         net.dim()
     );
     let smoke = args.common.smoke;
-    let data = |split| trained.config.data.load(split, trained.config.format);
-    let (train, test) = match smoke {
-        true => (sample::dataset(), sample::dataset()), // a smoke run downloads nothing
-        false => (data(Split::Train)?, data(Split::Test)?),
-    };
+    let data = |split| images_of_run(dir, &trained.config, split, smoke);
+    let (train, test) = (data(Split::Train)?, data(Split::Test)?);
+    ensure!(
+        net.config.classes == test.classes.len(),
+        "the classifier knows {} classes, {} has {}: give one that was trained on it",
+        net.config.classes,
+        trained.config.data,
+        test.classes.len()
+    );
     let evaluations = n.div_ceil(CHUNK) * sampling.steps as u64;
     let mut progress = Progress::new("drawing", evaluations);
     let (mut pixels, mut labels) = (Vec::new(), Vec::new());

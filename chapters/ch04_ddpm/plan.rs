@@ -1,8 +1,8 @@
 //! What chapter 4 is asked for, from its flags.
 
 use super::Args;
-use anyhow::Result;
-use from_noise::data::{Color, Format, Source};
+use anyhow::{Result, ensure};
+use from_noise::data::Source;
 use from_noise::evaluate::{Sampler, Sampling, check_shape};
 use from_noise::metrics::FeatureNet;
 use from_noise::nn::UnetConfig;
@@ -26,33 +26,64 @@ pub enum Plan {
 impl Args {
     /// The classifier that scores compare by, if it reads the images of `config`.
     pub fn feature_net(&self, config: &ImageConfig, device: Device) -> Result<FeatureNet> {
-        let net = FeatureNet::load(cli::find(&self.classifier), device)?;
+        let usual = std::path::Path::new("weights/mnist-classifier");
+        let dir = cli::find(self.classifier.as_deref().unwrap_or(usual));
+        let net = FeatureNet::load(dir, device)?;
         check_shape(config.format.shape(), &net)?;
         Ok(net)
+    }
+
+    /// Refuses a flag that would mean nothing here.
+    fn check(&self) -> Result<()> {
+        for (flag, given) in [
+            ("--data", self.data.data.is_some()),
+            ("--size", self.data.size.is_some()),
+            ("--rgb", self.data.rgb),
+            ("--config", self.config.is_some()),
+            ("--start-from", self.start_from.is_some()),
+            ("--score-every", self.score_every.is_some()),
+            ("--steps", self.steps.is_some()),
+            ("--resume", self.resume),
+        ] {
+            ensure!(self.train || !given, "{flag} is about learning: add --train, or leave it out");
+        }
+        let scored = self.score.is_some() || self.score_every.is_some();
+        ensure!(
+            scored || self.classifier.is_none(),
+            "--classifier is about scores: add --score, or --score-every with --train"
+        );
+        Ok(())
     }
 }
 
 pub fn plan(args: &Args) -> Result<Plan> {
+    args.check()?;
     let common = &args.common;
     let weights = args.weights.clone().unwrap_or_else(|| "weights/mnist-unet-v".into());
+    let levels = || -> Result<usize> {
+        Ok(Pretrained::config(cli::find(&weights))?.schedule.build().steps())
+    };
     Ok(if args.train {
         let steps = args.steps.unwrap_or(common.choose(4, 50_000, 100_000, 800_000));
         let (steps, image) = match &args.config {
             Some(dir) => {
-                let image = Pretrained::config(cli::find(dir))?;
-                (args.steps.or(image.train.cooldown.map(|[_, end]| end)).unwrap_or(steps), image)
+                let mut image = Pretrained::config(cli::find(dir))?;
+                let end = image.train.cooldown.map(|[_, end]| end);
+                let steps = args.steps.or(end).unwrap_or(steps);
+                image.train = image.train.lasting(steps);
+                (steps, image)
             }
-            None => (steps, image_config(args, steps)),
+            None => (steps, image_config(args, steps)?),
         };
         Plan::Train { steps, image: Box::new(image) }
     } else if let Some(samples) = args.score {
-        let steps = if common.smoke { 2 } else { 100 };
+        let steps = levels()?.min(if common.smoke { 2 } else { 100 });
         let sampler = Sampler::Ddim(0.0);
         let sampling = Sampling { sampler, path: Path::Uniform, steps, seed: common.seed };
         Plan::Score { weights, samples, sampling }
     } else {
-        let (samples, steps) = (args.samples, 1000);
-        let (samples, steps) = if common.smoke { (samples.min(4), 10) } else { (samples, steps) };
+        let samples = args.samples.unwrap_or(common.choose(4, 64, 256, 1024));
+        let steps = levels()?.min(if common.smoke { 10 } else { usize::MAX });
         Plan::Draw { weights, samples, steps }
     })
 }
@@ -61,13 +92,8 @@ pub fn plan(args: &Args) -> Result<Plan> {
 ///
 /// On two cores the learning rate falls to 0 over the last two fifths: the paper's constant one
 /// needs far more steps to average out.
-fn image_config(args: &Args, steps: u64) -> ImageConfig {
-    let format = match args.data {
-        Source::Mnist | Source::Fashion => Format { color: Color::Gray, size: 28 },
-        Source::Cifar10 => Format { color: Color::Rgb, size: 32 },
-        Source::Folder(_) if args.rgb => Format { color: Color::Rgb, size: args.size },
-        Source::Folder(_) => Format { color: Color::Gray, size: args.size },
-    };
+fn image_config(args: &Args, steps: u64) -> Result<ImageConfig> {
+    let (data, format) = (args.data.source(), args.data.format()?);
     let levels = if format.size.is_multiple_of(8) { 4 } else { 3 };
     let paper = UnetConfig {
         channels: vec![128, 256, 256, 256][..levels].to_vec(),
@@ -84,13 +110,13 @@ fn image_config(args: &Args, steps: u64) -> ImageConfig {
     let quick = TrainConfig { seed: args.common.seed, ..mnist.train.clone() };
     let cooled = TrainConfig { cooldown: Some([steps * 3 / 5, steps]), ..quick.clone() };
     let paper = TrainConfig { seed: quick.seed, warmup: 5000, ..TrainConfig::default() };
-    ImageConfig {
-        data: args.data.clone(),
+    Ok(ImageConfig {
+        flip: data == Source::Cifar10,
+        data,
         format,
-        flip: args.data == Source::Cifar10,
         network,
         batch: args.common.choose(4, 64, 128, 128),
         train: args.common.choose(quick.clone(), cooled, quick, paper),
         ..mnist
-    }
+    })
 }

@@ -3,8 +3,9 @@
 mod figures;
 mod inversion;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Parser;
+use from_noise::data::Split;
 use from_noise::evaluate::{Sampler, Sampling};
 use from_noise::pretrained::Pretrained;
 use from_noise::schedule::Path;
@@ -12,6 +13,7 @@ use from_noise::util::cli::{self, Chapter, Common, Cost};
 use from_noise::util::progress::Progress;
 use serde::Serialize;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// DDIM on the digits that come with the crate: from eta = 1 to eta = 0, the same latent with few
 /// and with many steps, between two latents, and from a digit to its latent and back.
@@ -29,9 +31,9 @@ struct Args {
     #[arg(long, value_name = "DIR", default_value = "weights/mnist-unet-v")]
     weights: PathBuf,
 
-    /// Test digits that are encoded and decoded, at most 256 [default: by preset]
-    #[arg(long, value_name = "N")]
-    images: Option<i64>,
+    /// Test images that are encoded and decoded, at most 256 [default: by preset]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=256))]
+    images: Option<u64>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -47,20 +49,23 @@ struct Plan {
     stops: usize,
     /// Steps up and down again.
     round_trips: Vec<usize>,
-    images: i64,
+    images: u64,
 }
 
-fn plan(args: &Args) -> Plan {
+/// What is drawn from a schedule of `most` steps.
+fn plan(args: &Args, most: usize) -> Plan {
     let common = &args.common;
-    let trips = [10, 20, 50, 100, 200, 500, 1000];
+    let possible = |counts: &[usize]| counts.iter().copied().filter(|n| *n <= most).collect();
+    let counts: &[usize] = if common.smoke { &[2, 3] } else { &[5, 10, 20, 50, 100, 1000] };
+    let trips: &[usize] = if common.smoke { &[] } else { &[10, 20, 50, 100, 200, 500, 1000] };
     Plan {
         weights: args.weights.clone(),
         etas: vec![1.0, 0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05, 0.0],
-        steps: if common.smoke { 3 } else { 50 },
-        counts: if common.smoke { vec![2, 3] } else { vec![5, 10, 20, 50, 100, 1000] },
+        steps: most.min(if common.smoke { 3 } else { 50 }),
+        counts: if most < counts[0] { vec![most] } else { possible(counts) },
         stops: if common.smoke { 3 } else { 11 },
-        round_trips: if common.smoke { Vec::new() } else { trips.to_vec() },
-        images: args.images.unwrap_or(common.choose(4, 48, 256, 256)).clamp(1, 256),
+        round_trips: possible(trips),
+        images: args.images.unwrap_or(common.choose(4, 48, 256, 256)),
     }
 }
 
@@ -76,39 +81,54 @@ fn evaluations(plan: &Plan) -> u64 {
     (drawn + between + there_and_back) as u64
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    cli::exit(run())
+}
+
+fn run() -> Result<()> {
     let args = Args::parse();
-    let plan = plan(&args);
     let weights = cli::find(&args.weights);
-    let net = Pretrained::config(&weights)?.network.cost()?;
-    let cost = Cost::sampling(net, evaluations(&plan), plan.images as u64);
+    let config = Pretrained::config(&weights)?;
+    ensure!(
+        config.classes.is_none(),
+        "{} draws one class at a time, this chapter any: take cargo from-noise sample {}",
+        args.weights.display(),
+        cli::quoted(&args.weights)
+    );
+    let plan = plan(&args, config.schedule.build().steps());
+    let cost = Cost::sampling(config.network.cost()?, evaluations(&plan), plan.images);
     let Some(mut chapter) = cli::start("ch05-ddim", &args.common, &plan, || cost)? else {
         return Ok(());
     };
     let trained = Pretrained::load(&weights, chapter.device)?;
+    sampling(0.0, plan.steps, &chapter).check(&trained)?;
+    let images = cli::images_of_run(&weights, &config, Split::Test, true)?;
     figures::noise_on_the_way(&mut chapter)?;
     from_one_latent(&trained, &plan, &mut chapter)?;
     figures::between_latents(&trained, &plan, &mut chapter)?;
-    inversion::there_and_back(&trained, &plan, &mut chapter)?;
+    let images = images.first(plan.images as usize);
+    inversion::there_and_back(&trained, &images, &plan.round_trips, &mut chapter)?;
     chapter.results.finish();
     Ok(())
+}
+
+/// DDIM on the path that starts at `T`.
+fn sampling(eta: f64, steps: usize, chapter: &Chapter) -> Sampling {
+    Sampling { sampler: Sampler::Ddim(eta), path: Path::Trailing, steps, seed: chapter.seed }
 }
 
 /// `eta.png` shows ten latents drawn with every eta, `same-latent.png` with every number of steps.
 fn from_one_latent(trained: &Pretrained, plan: &Plan, chapter: &mut Chapter) -> Result<()> {
     let total = plan.etas.len() * plan.steps + plan.counts.iter().sum::<usize>();
     let mut progress = Progress::new("drawing", total as u64);
-    let sampling = |eta: f64, steps: usize| {
-        let (sampler, path) = (Sampler::Ddim(eta), Path::Trailing);
-        Sampling { sampler, path, steps, seed: chapter.seed }
-    };
-    let by_eta = plan.etas.iter().map(|eta| (format!("eta = {eta}"), sampling(*eta, plan.steps)));
-    let by_count =
-        plan.counts.iter().map(|steps| (format!("{steps} steps"), sampling(0.0, *steps)));
+    let of = |eta: f64, steps: usize| sampling(eta, steps, chapter);
+    let by_eta = plan.etas.iter().map(|eta| (format!("eta = {eta}"), of(*eta, plan.steps)));
+    let by_count = plan.counts.iter().map(|steps| (format!("{steps} steps"), of(0.0, *steps)));
+    let (by_eta, by_count) = (by_eta.collect::<Vec<_>>(), by_count.collect::<Vec<_>>());
     let mut draw = |rows: Vec<(String, Sampling)>| {
         cli::same_latents(trained, &rows, LATENTS, &mut |_| progress.tick(""))
     };
-    let (by_eta, by_count) = (draw(by_eta.collect())?, draw(by_count.collect())?);
+    let (by_eta, by_count) = (draw(by_eta)?, draw(by_count)?);
     progress.finish("");
     chapter.results.samples(LATENTS);
     chapter.results.figure("eta.png", &by_eta.draw())?;

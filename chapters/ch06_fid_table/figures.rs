@@ -9,12 +9,12 @@ use from_noise::schedule::Path;
 use from_noise::util::cli::{self, Chapter};
 
 /// `fid.png` shows our curves beside the paper's, on the path both share.
-pub fn curves(scores: &[Score], chapter: &mut Chapter) -> Result<()> {
+pub fn curves(scores: &[Score], trained: &Pretrained, chapter: &mut Chapter) -> Result<()> {
     let Some(few) = scores.iter().map(|score| score.n).min() else { return Ok(()) };
     let ours = scores.iter().filter(|score| score.path == "uniform" && score.n == few);
     let ours: Vec<&Score> = ours.collect();
     let Some(first) = ours.first() else { return Ok(()) };
-    let title = format!("FID-LeNet, digits, n = {few}");
+    let title = format!("FID-LeNet, {}, n = {few}", trained.config.data.caption());
     let mut left = Curves::new(title, "steps", "FID-LeNet").log_x().log_y();
     for sampler in SAMPLERS {
         let name = sampler.to_string();

@@ -28,6 +28,9 @@ struct LastNoise {
 
 /// `last-noise.csv` compares the noise of the second-last step with what its level should have.
 pub fn table(trained: &Pretrained, steps: usize, chapter: &mut Chapter) -> Result<()> {
+    if steps < 2 {
+        return Ok(()); // there is no step before the last
+    }
     let mut rows = Vec::new();
     for path in [Path::Uniform, Path::Trailing] {
         let levels = trained.schedule.path(path, steps);

@@ -9,7 +9,8 @@ use clap::Parser;
 use from_noise::evaluate::{Sampler, Sweep, SweepGrid};
 use from_noise::forward::Variance;
 use from_noise::schedule::Path;
-use from_noise::util::cli::{self, Common, TableArgs};
+use from_noise::util::cli::{self, Common, TableArgs, count};
+use std::process::ExitCode;
 
 /// FID against steps: S in {10, 20, 50, 100, 1000} times eta in {0, 0.2, 0.5, 1, sigma-hat}, the
 /// table of the DDIM paper, with the digits that come with the crate. It takes hours, can be
@@ -31,7 +32,7 @@ struct Args {
     table: TableArgs,
 
     /// Numbers of steps [default: by preset]
-    #[arg(long, value_name = "S", value_delimiter = ',')]
+    #[arg(long, value_name = "S", value_delimiter = ',', value_parser = count::<usize>())]
     steps: Vec<usize>,
 }
 
@@ -82,7 +83,11 @@ fn sweep(args: &Args) -> Sweep {
     Sweep { seed: args.common.seed, grid }
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    cli::exit(run())
+}
+
+fn run() -> Result<()> {
     let args = Args::parse();
     let sweep = sweep(&args);
     let cost = args.table.cost(&sweep)?;
@@ -92,8 +97,10 @@ fn main() -> Result<()> {
     let (trained, _net, rows) = args.table.fill(&sweep, args.common.smoke, &mut chapter)?;
     if !rows.is_empty() {
         let (few, many) = if args.common.smoke { (2, 3) } else { (10, 100) };
+        let most = trained.schedule.steps();
+        let (few, many) = (few.min(most), many.min(most));
         printed::tables(&rows, &mut chapter)?;
-        figures::curves(&rows, &mut chapter)?;
+        figures::curves(&rows, &trained, &mut chapter)?;
         last_noise::table(&trained, few, &mut chapter)?;
         figures::same_latents(&trained, (few, many), &mut chapter)?;
     }

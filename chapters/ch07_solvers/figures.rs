@@ -11,10 +11,11 @@ use serde::Serialize;
 
 /// `fid.png` shows the FID of each solver on the path of its paper by evaluations: all of it, and the
 /// best part enlarged.
-pub fn curves(scores: &[Score], chapter: &mut Chapter) -> Result<()> {
+pub fn curves(scores: &[Score], trained: &Pretrained, chapter: &mut Chapter) -> Result<()> {
     let Some(n) = scores.iter().map(|score| score.n).max() else { return Ok(()) };
     chapter.results.samples(n);
-    let mut all = Curves::new(format!("Digits, n = {n}"), "evaluations", "FID-LeNet");
+    let title = format!("{}, n = {n}", trained.config.data.caption());
+    let mut all = Curves::new(title, "evaluations", "FID-LeNet");
     let mut near = Curves::new("Near the best", "evaluations", "FID-LeNet");
     for (sampler, path) in SOLVERS {
         let mine = scores.iter().filter(|score| score.is_by(sampler, path));

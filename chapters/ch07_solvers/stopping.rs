@@ -36,7 +36,7 @@ pub fn table(
     let (n, steps) = if smoke { (40, 2) } else { (500, 10) };
     let schedule = &trained.schedule;
     let top = schedule.level(schedule.steps());
-    let model = trained.model.given(None).clip(1.0);
+    let model = trained.model.given(trained.config.classes_in_turn(0, n as u64)).clip(1.0);
     let start = Seeded::new(chapter.seed, 0).start(&trained.config.shape(n));
     let start = start.to_device(chapter.device);
     let mut rows = Vec::new();

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Result};
-use super::{Dataset, Format, Split, cifar10, image_folder, mnist};
+use super::{Color, Dataset, Format, Split, cifar10, image_folder, mnist};
 
 /// What a run is trained on; written and read as `mnist`, `fashion`, `cifar10` or a path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,23 @@ pub fn data_dir() -> PathBuf {
 }
 
 impl Source {
+    /// The format of a data set's images; none for a folder, whose pictures are brought to any.
+    pub fn format(&self) -> Option<Format> {
+        match self {
+            Source::Mnist | Source::Fashion => Some(Format::MNIST),
+            Source::Cifar10 => Some(Format { color: Color::Rgb, size: 32 }),
+            Source::Folder(_) => None,
+        }
+    }
+
+    /// What captions call its images.
+    pub fn caption(&self) -> String {
+        match self {
+            Source::Mnist => "digits".into(),
+            other => other.to_string(),
+        }
+    }
+
     /// Reads one part of the data. A folder's pictures are brought to `format`; a named data set
     /// must have it already.
     ///

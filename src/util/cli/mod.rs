@@ -1,20 +1,23 @@
 //! What every chapter's binary shares: its flags, its start and its end.
 
 mod cost;
+mod images;
 mod latents;
 mod table;
 
 pub use cost::{Cost, peak_memory};
+pub use images::{DataArgs, images_of_run};
 pub use latents::same_latents;
 pub use table::{ShardArgs, TableArgs, fill_table, image_lines};
 
 use crate::util::device;
 use crate::util::results::Results;
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use std::fmt::Display;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tch::Device;
 
@@ -36,10 +39,6 @@ pub struct Common {
     /// Folder for the results [default: runs/ and the chapter's name]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-
-    /// Go on where an interrupted run stopped
-    #[arg(long)]
-    pub resume: bool,
 
     /// Run every part in seconds, for tests: the results mean nothing
     #[arg(long)]
@@ -71,6 +70,11 @@ impl Common {
             (_, Preset::Paper) => paper,
         }
     }
+}
+
+/// A flag that counts something: from 1 to a billion, so that no product of two overflows.
+pub fn count<T: TryFrom<u64> + Clone + Send + Sync>() -> RangedU64ValueParser<T> {
+    RangedU64ValueParser::new().range(1..=1_000_000_000)
 }
 
 /// A flag that takes one of these values by name; each stands with its help.
@@ -114,15 +118,39 @@ pub fn start(
     Ok(Some(Chapter { device, seed: common.seed, results }))
 }
 
-/// What to type to run this again.
+/// How a program ends: an error is one sentence on standard error, whatever the shell says of
+/// backtraces.
+pub fn exit(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What to type to run this again, quoted for a POSIX shell.
 pub fn command_line(name: &str) -> String {
+    let typed = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    again(name, typed)
+}
+
+/// The program `name` with these words behind it, as a shell takes them.
+fn again(name: &str, words: impl Iterator<Item = String>) -> String {
     let number = name.strip_prefix("ch").and_then(|rest| rest.split_once('-'));
     let start = match number {
         Some((number, _)) => format!("cargo chapter {number}"),
         None if name == "from-noise" => "cargo from-noise".into(),
         None => format!("cargo run --example {name} --"),
     };
-    std::iter::once(start).chain(std::env::args().skip(1)).collect::<Vec<_>>().join(" ")
+    words.fold(start, |line, word| format!("{line} {}", quoted(&word)))
+}
+
+/// A word, such as a path, as a POSIX shell takes it: in quotes if it needs them.
+pub fn quoted(word: impl AsRef<std::path::Path>) -> String {
+    let word = word.as_ref().to_string_lossy();
+    shlex::try_quote(&word).map_or_else(|_| word.to_string(), |quoted| quoted.into_owned())
 }
 
 fn print_plan(name: &str, config: &impl Serialize, cost: Cost, device: Device) {
@@ -160,7 +188,8 @@ pub fn stop_if_interrupted() -> anyhow::Result<()> {
     if interrupted() {
         let program = std::env::args().next().map(PathBuf::from).unwrap_or_default();
         let name = program.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let again = command_line(&name).replace(" --resume", "");
+        let typed = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+        let again = again(&name, typed.filter(|word| word != "--resume"));
         anyhow::bail!("interrupted; all is saved: go on with\n  {again} --resume")
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! Filling a table of scores from a command: progress, interruptions, what is there already.
 
-use super::{Chapter, Cost, find, interrupted, stop_if_interrupted};
-use crate::data::{Source, Split, sample};
+use super::{Chapter, Cost, count, find, images_of_run, interrupted, stop_if_interrupted};
+use crate::data::Split;
 use crate::evaluate::{
     CHUNK, Classes, ImageSampler, SamplingError, Score, ScoreTable, Shard, Sweep, TableEntry,
 };
@@ -37,9 +37,13 @@ pub struct TableArgs {
     #[arg(long, value_name = "DIR", default_value = "weights/mnist-classifier")]
     pub classifier: PathBuf,
 
-    /// Images a line [default: by preset]
-    #[arg(long, value_name = "N")]
+    /// Images a line, at least 2 [default: by preset]
+    #[arg(long, value_name = "N", visible_alias = "n", value_parser = count::<u64>().range(2..=1_000_000_000))]
     pub samples: Option<u64>,
+
+    /// Go on where an interrupted run stopped, as the same command does without it
+    #[arg(long)]
+    pub resume: bool,
 }
 
 impl TableArgs {
@@ -64,10 +68,8 @@ impl TableArgs {
     ) -> anyhow::Result<(Pretrained, FeatureNet, Vec<Score>)> {
         let trained = Pretrained::load(find(&self.weights), chapter.device)?;
         let net = FeatureNet::load(find(&self.classifier), chapter.device)?;
-        let test = match &trained.config.data {
-            Source::Mnist if smoke => sample::dataset(), // a smoke run downloads nothing
-            data => data.load(Split::Test, trained.config.format)?,
-        };
+        let dir = find(&self.weights);
+        let test = images_of_run(&dir, &trained.config, Split::Test, smoke)?;
         let dir = chapter.results.dir().to_path_buf();
         let lines = image_lines(sweep, &trained, Classes::InTurn)?;
         let table = ScoreTable::new(lines, &net, &test, dir)?;
@@ -109,6 +111,9 @@ pub fn fill_table(
     results: &mut Results,
 ) -> anyhow::Result<Vec<Score>> {
     let lines = table.lines();
+    if let Some(warning) = table.warning() {
+        eprintln!("warning: {warning}");
+    }
     let mut rows = known(results)?;
     let place = |row: &Score| lines.iter().position(|line| table.made(row, line));
     let found: Vec<_> = rows.iter().filter_map(|(row, _)| place(row)).collect();
