@@ -1,0 +1,560 @@
+//! What users ran into, typed as they typed it: the exit code, one sentence, nothing half-written.
+//! `results/trouble/commands.csv` lists the cases.
+
+use from_noise::checkpoint::save_weights;
+use from_noise::data::{Color, Format, Source};
+use from_noise::metrics::ClassifierConfig;
+use from_noise::nn::UnetConfig;
+use from_noise::pretrained::ImageConfig;
+use from_noise::schedule::ScheduleConfig;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tch::{Device, Kind, Tensor, nn};
+use tempfile::TempDir;
+
+const BINARIES: [(&str, &str); 7] = [
+    ("01", env!("CARGO_BIN_EXE_ch01-forward")),
+    ("02", env!("CARGO_BIN_EXE_ch02-reverse")),
+    ("03", env!("CARGO_BIN_EXE_ch03-toy")),
+    ("04", env!("CARGO_BIN_EXE_ch04-ddpm")),
+    ("05", env!("CARGO_BIN_EXE_ch05-ddim")),
+    ("06", env!("CARGO_BIN_EXE_ch06-fid-table")),
+    ("07", env!("CARGO_BIN_EXE_ch07-solvers")),
+];
+
+/// A folder to type commands in.
+struct Desk(TempDir);
+
+impl Desk {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+    }
+
+    /// Types a line into a shell: `cargo chapter NN ...` or `cargo from-noise ...`.
+    fn types(&self, line: &str) -> Output {
+        let words = shlex::split(line).unwrap();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let (program, arguments) = match words[..] {
+            ["cargo", "chapter", number, ref rest @ ..] => {
+                (BINARIES.iter().find(|(name, _)| *name == number).unwrap().1, rest)
+            }
+            ["cargo", "from-noise", ref rest @ ..] => (env!("CARGO_BIN_EXE_from-noise"), rest),
+            _ => panic!("{line}"),
+        };
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(self.0.path()).env("RUST_BACKTRACE", "1");
+        command.output().unwrap()
+    }
+
+    /// What it says on standard output and on standard error.
+    #[track_caller]
+    fn works(&self, line: &str) -> (String, String) {
+        let out = self.types(line);
+        let said = text(&out.stderr);
+        assert!(out.status.success() && !said.contains("panicked"), "{line}: {said}");
+        (text(&out.stdout), said)
+    }
+
+    /// Ends with an error that says these words and leaves every file as it was.
+    #[track_caller]
+    fn refuses(&self, line: &str, words: &[&str]) {
+        let before = self.files();
+        let out = self.types(line);
+        let said = text(&out.stderr);
+        assert!(!out.status.success(), "{line} succeeded: {}", text(&out.stdout));
+        let calm = !said.contains("panicked") && !said.contains("backtrace");
+        let error = said.lines().filter(|line| line.starts_with("error: ")).count();
+        assert!(calm && error == 1, "{line}: {said}");
+        for word in words {
+            assert!(said.contains(word), "{line}: {word:?} is not in: {said}");
+        }
+        assert_eq!(self.files(), before, "{line}");
+    }
+
+    /// Every file and its length.
+    fn files(&self) -> BTreeMap<PathBuf, u64> {
+        let (mut found, mut folders) = (BTreeMap::new(), vec![self.0.path().to_path_buf()]);
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                match path.is_dir() {
+                    true => folders.push(path),
+                    false => drop(found.insert(path.clone(), path.metadata().unwrap().len())),
+                }
+            }
+        }
+        found
+    }
+
+    /// A config.json alone.
+    fn config(&self, dir: &str, config: &impl serde::Serialize) {
+        let saved = json!({"format": 1, "from_noise": "0.1.0", "config": config});
+        fs::create_dir_all(self.path(dir)).unwrap();
+        fs::write(self.path(dir).join("config.json"), saved.to_string()).unwrap();
+    }
+
+    /// A run of an untrained network, its weights saved as `kind`.
+    fn run(&self, dir: &str, config: &ImageConfig, kind: Kind) {
+        self.config(dir, config);
+        tch::manual_seed(3);
+        let mut vs = nn::VarStore::new(Device::Cpu);
+        let _network = config.build(&vs.root());
+        vs.set_kind(kind);
+        save_weights(&vs, self.path(dir).join("ema.safetensors"), 7).unwrap();
+    }
+
+    /// Two classes of pictures, eight of each in train/ and in test/.
+    fn pictures(&self, folder: &str) {
+        for (part, class, shade) in
+            [("train", "a", 30), ("train", "b", 220), ("test", "a", 40), ("test", "b", 200)]
+        {
+            let folder = self.path(folder).join(part).join(class);
+            fs::create_dir_all(&folder).unwrap();
+            for i in 0..8 {
+                let paint = |x: u32, y: u32| image::Rgb([shade, (9 * x) as u8, (9 * y + i) as u8]);
+                let picture = image::RgbImage::from_fn(16, 16, paint);
+                picture.save(folder.join(format!("{i}.png"))).unwrap();
+            }
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A network of some thousand parameters for digits.
+fn tiny() -> ImageConfig {
+    ImageConfig { network: UnetConfig::tiny(), batch: 4, ..ImageConfig::mnist() }
+}
+
+/// The same for a folder of pictures of 16 x 16, on a schedule of ten steps.
+fn own(folder: &str, color: Color) -> ImageConfig {
+    let channels = color.channels();
+    let network = UnetConfig {
+        in_channels: channels,
+        out_channels: channels,
+        image_size: 16,
+        ..UnetConfig::tiny()
+    };
+    let schedule = ScheduleConfig::Linear { steps: 10, first: 0.01, last: 0.9 };
+    let (data, format) = (Source::Folder(folder.into()), Format { color, size: 16 });
+    ImageConfig { data, format, network, schedule, ..tiny() }
+}
+
+/// `config` with one field, named by its path, written by hand.
+fn edited(config: &impl serde::Serialize, field: &str, value: Value) -> Value {
+    let mut config = serde_json::to_value(config).unwrap();
+    *config.pointer_mut(field).unwrap_or_else(|| panic!("{field}")) = value;
+    config
+}
+
+// ---- numbers asked for
+
+#[test]
+fn a_count_of_none_is_refused_before_anything_is_drawn() {
+    let desk = Desk::new();
+    for (line, flag) in [
+        ("cargo chapter 03 --steps 0", "--steps"),
+        ("cargo chapter 04 --samples 0", "--samples"),
+        ("cargo chapter 04 --n 0", "--samples"),
+        ("cargo chapter 04 --every 0", "--every"),
+        ("cargo chapter 04 --score 0", "--score"),
+        ("cargo chapter 04 --train --steps 0", "--steps"),
+        ("cargo chapter 04 --train --score-every 0", "--score-every"),
+        ("cargo chapter 04 --train --data ./pets --size 0", "--size"),
+        ("cargo chapter 05 --images 0", "--images"),
+        ("cargo chapter 05 --images 257", "256"),
+        ("cargo chapter 06 --samples 1", "2..="),
+        ("cargo chapter 06 --steps 10,0", "--steps"),
+        ("cargo chapter 06 --shard 0/2", "--shard"),
+        ("cargo chapter 07 --samples 0", "--samples"),
+        ("cargo from-noise sample weights/mnist-ddpm --samples 0", "--samples"),
+        ("cargo from-noise sample weights/mnist-ddpm --steps 0", "--steps"),
+        ("cargo from-noise train-classifier --out net --steps 0", "--steps"),
+        ("cargo chapter 04 --samples 99999999999999999999", "--samples"),
+    ] {
+        desk.refuses(line, &[flag]);
+    }
+    desk.refuses("cargo chapter 04 --score 1", &["128 features from 1 images", "--score 256"]);
+    let zero = "weights = \"weights/mnist-ddpm\"\n[[grid]]\nsamplers = [\"heun\"]\n\
+                paths = [\"trailing\"]\nevaluations = [9, 0]\nn = 40\n";
+    fs::write(desk.path("zero.toml"), zero).unwrap();
+    desk.refuses("cargo from-noise table zero.toml --out t", &["at least one evaluation"]);
+}
+
+#[test]
+fn one_of_everything_works_and_so_does_a_billion() {
+    let desk = Desk::new();
+    desk.run("run", &tiny(), Kind::Float);
+    desk.works("cargo chapter 03 --smoke --steps 1 --seed 18446744073709551615 --out 3");
+    desk.works("cargo chapter 04 --weights run --samples 1 --every 1 --smoke --out 4");
+    desk.works("cargo chapter 05 --weights run --images 1 --smoke --out 5");
+    desk.works("cargo from-noise sample run --samples 1 --steps 1 --out one.npz");
+    desk.works("cargo from-noise sample run --n 1 --steps 1 --out one.npz");
+    let (_, said) =
+        desk.works("cargo chapter 06 --weights run --samples 2 --steps 2 --smoke --out 6");
+    assert!(said.contains("features from 2 images is mostly bias: take 256"), "{said}");
+    for line in [
+        "cargo chapter 03 --steps 1000000000 --dry-run",
+        "cargo chapter 04 --weights run --samples 1000000000 --dry-run",
+        "cargo chapter 04 --train --steps 1000000000 --dry-run",
+        "cargo chapter 06 --weights run --samples 1000000 --steps 2 --dry-run",
+    ] {
+        desk.works(line);
+    }
+}
+
+#[test]
+fn a_path_that_starts_too_low_names_a_sound_one() {
+    let desk = Desk::new();
+    desk.run("run", &tiny(), Kind::Float);
+    for path in ["uniform", "quadratic", "linspace"] {
+        let line = format!("cargo from-noise sample run --path {path} --steps 1");
+        desk.refuses(&line, &["returns its input: take trailing"]);
+    }
+    let line = "cargo from-noise sample run --n 1 --path uniform --out a.png --steps";
+    let (_, said) = desk.works(&format!("{line} 501"));
+    assert!(said.contains("starts at t = 501") && said.contains("take trailing, or 500"), "{said}");
+    let (_, said) = desk.works(&format!("{line} 500"));
+    assert!(!said.contains("warning"), "{said}");
+}
+
+#[test]
+fn a_config_written_by_hand_is_checked() {
+    let desk = Desk::new();
+    let linear = |steps, first, last| json!({"kind": "linear", "steps": steps, "first": first, "last": last});
+    let sigmoid = |start, end, tau| json!({"kind": "sigmoid-alpha-bar", "steps": 9, "start": start, "end": end, "tau": tau});
+    let cosine = |s| json!({"kind": "cosine", "steps": 9, "s": s});
+    for (i, (field, value, word)) in [
+        ("/schedule", linear(10, 1e-4, 2.0), "beta"),
+        ("/schedule", linear(10, -0.1, 0.5), "beta"),
+        ("/schedule", linear(10, 0.0, 0.5), "beta"),
+        ("/schedule", linear(3, 1.0, 0.5), "before its last step"),
+        ("/schedule", linear(0, 1e-4, 0.02), "0 steps"),
+        ("/schedule", linear(99_999_999, 1e-4, 0.02), "99999999 steps"),
+        ("/schedule", sigmoid(0.0, 0.0, 1.0), "no noise in step 1"),
+        ("/schedule", sigmoid(-3.0, 3.0, 0.0), "no noise in step"),
+        ("/schedule", sigmoid(-3000.0, 3000.0, 1.0), "no noise in step"),
+        ("/schedule", cosine(-0.5), "no noise in step"),
+        ("/schedule", cosine(1e300), "no noise in step"),
+        ("/format/size", json!(32), "[1, 32, 32]"),
+        ("/format/color", json!("rgb"), "[3, 28, 28]"),
+        ("/network/out_channels", json!(2), "out_channels is 2"),
+        ("/network/groups", json!(0), "groups"),
+        ("/parameterization/head", json!("mean-and-nu"), "it is 2 here"),
+        ("/parameterization/target", json!({"edm": {"sigma_data": 0.0}}), "sigma_data"),
+        ("/batch", json!(0), "batch is 0"),
+        ("/train/cooldown", json!([5, 5]), "cooldown"),
+        ("/train/lr", json!(-1.0), "lr"),
+        ("/train/ema_decay", json!(2.0), "ema_decay"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        desk.run("run", &tiny(), Kind::Float);
+        desk.config("run", &edited(&tiny(), field, value));
+        let lines = [
+            "cargo from-noise sample run",
+            "cargo chapter 04 --weights run",
+            "cargo chapter 05 --weights run",
+            "cargo chapter 06 --weights run",
+            "cargo chapter 07 --weights run",
+            "cargo chapter 04 --train --config run --smoke --out new",
+        ];
+        for line in ["cargo from-noise info run", lines[i % lines.len()]] {
+            desk.refuses(line, &[word, "config.json"]);
+        }
+    }
+    let weighting = json!({"min-snr": -1.0});
+    let mut config = serde_json::to_value(tiny()).unwrap();
+    config["weighting"] = weighting;
+    desk.config("run", &config);
+    desk.refuses("cargo from-noise info run", &["weighting"]);
+
+    let classifier = ClassifierConfig::default();
+    for (field, value, word) in
+        [("/classes", json!(0), "classes is 0"), ("/format/size", json!(4), "size is 4")]
+    {
+        desk.config("net", &edited(&classifier, field, value));
+        let line = "cargo chapter 04 --score 256 --classifier net --smoke";
+        desk.refuses(line, &[word, "config.json"]);
+    }
+}
+
+#[test]
+fn a_schedule_of_ten_steps_is_as_good_as_one_of_a_thousand() {
+    let desk = Desk::new();
+    desk.pictures("pets");
+    desk.run("run", &own("./pets", Color::Gray), Kind::Float);
+    desk.works("cargo chapter 04 --weights run --samples 2 --out 4");
+    desk.works("cargo chapter 04 --train --config run --smoke --steps 2 --out trained");
+    assert!(desk.path("trained/grids/00000002.png").exists());
+    desk.works("cargo chapter 05 --weights run --out 5");
+    assert!(desk.read("5/inversion.csv").starts_with("steps,images,exact,latent_std\n10,"));
+    // No signal is left at T: the prediction of the noise tells nothing of the image there.
+    let schedule = ScheduleConfig::Linear { steps: 10, first: 0.01, last: 1.0 };
+    desk.run("dark", &ImageConfig { schedule, ..own("./pets", Color::Gray) }, Kind::Float);
+    desk.refuses("cargo chapter 04 --weights dark", &["alpha_bar_T = 0"]);
+    desk.refuses("cargo chapter 05 --weights dark", &["alpha_bar_T = 0"]);
+}
+
+// ---- flags
+
+#[test]
+fn a_flag_that_would_mean_nothing_is_refused_by_name() {
+    let desk = Desk::new();
+    desk.pictures("pets");
+    for flag in [
+        "--data ./pets",
+        "--size 16",
+        "--rgb",
+        "--steps 5",
+        "--resume",
+        "--config weights/mnist-ddpm",
+        "--start-from weights/mnist-ddpm",
+        "--score-every 5",
+    ] {
+        let name = flag.split(' ').next().unwrap();
+        desk.refuses(&format!("cargo chapter 04 {flag}"), &[name, "add --train"]);
+    }
+    for (line, words) in [
+        ("cargo chapter 04 --train --data mnist --size 64", ["--size", "mnist"]),
+        ("cargo chapter 04 --train --rgb", ["--rgb", "mnist"]),
+        ("cargo chapter 04 --train --data cifar10 --rgb", ["--rgb", "cifar10"]),
+        ("cargo chapter 04 --train --samples 5", ["--train", "--samples"]),
+        ("cargo chapter 04 --train --every 5", ["--train", "--every"]),
+        ("cargo chapter 04 --score 300 --samples 5", ["--score", "--samples"]),
+        ("cargo chapter 04 --train --config weights/mnist-ddpm --seed 5", ["--config", "--seed"]),
+        ("cargo chapter 04 --classifier weights/mnist-classifier", ["--classifier", "--score"]),
+        ("cargo chapter 01 --resume", ["--resume", "unexpected"]),
+        ("cargo chapter 02 --resume", ["--resume", "unexpected"]),
+        ("cargo chapter 05 --resume", ["--resume", "unexpected"]),
+        ("cargo from-noise train-classifier --out net --data mnist --size 32", ["--size", "mnist"]),
+        ("cargo chapter 03 --toy checkerboard", ["checkerboard", "choose another --toy"]),
+    ] {
+        desk.refuses(line, &words);
+    }
+}
+
+#[test]
+fn a_command_in_a_sidecar_or_a_message_can_be_pasted_back() {
+    let desk = Desk::new();
+    desk.run("my run", &tiny(), Kind::Float);
+    let line = "cargo from-noise sample 'my run' --n 2 --steps 1 --out \"it's.png\"";
+    desk.works(line);
+    desk.works("cargo chapter 04 --weights 'my run' --smoke --out 'my $HOME'");
+    for (sidecar, typed) in [
+        ("it's.png.json", shlex::split(line)),
+        (
+            "my $HOME/samples.png.json",
+            shlex::split("cargo chapter 04 --weights 'my run' --smoke --out 'my $HOME'"),
+        ),
+    ] {
+        let sidecar: Value = serde_json::from_str(&desk.read(sidecar)).unwrap();
+        let command = sidecar["command"].as_str().unwrap();
+        assert_eq!(shlex::split(command), typed, "{command}");
+    }
+    let (said, _) =
+        desk.works("cargo chapter 04 --train --config 'my run' --smoke --steps 1 --out 'a b'");
+    assert!(said.contains("cargo chapter 04 --weights 'a b'"), "{said}");
+}
+
+// ---- a user's own run
+
+#[test]
+fn chapters_draw_with_given_weights_and_their_own_pictures() {
+    let desk = Desk::new();
+    desk.pictures("pets");
+    desk.run("colour", &own("./pets", Color::Rgb), Kind::Float);
+    for line in [
+        "cargo chapter 04 --weights colour --samples 3 --out 4",
+        "cargo chapter 05 --weights colour --images 3 --out 5",
+    ] {
+        desk.works(line);
+    }
+    let sidecar: Value = serde_json::from_str(&desk.read("5/inversion.csv.json")).unwrap();
+    assert_eq!(sidecar["n"], 3);
+
+    let labelled = ImageConfig { classes: Some(2), ..own("./pets", Color::Gray) };
+    desk.run("labelled", &labelled, Kind::Float);
+    desk.works("cargo chapter 04 --weights labelled --samples 3 --out 4l");
+    desk.refuses(
+        "cargo chapter 05 --weights labelled",
+        &["one class at a time", "sample labelled"],
+    );
+    let one = ImageConfig { classes: Some(1), ..labelled };
+    desk.config("one", &one);
+    let line = "cargo chapter 04 --train --config one --smoke --out trained";
+    desk.refuses(line, &["the data have 2 classes, config.json knows 1"]);
+}
+
+#[test]
+fn a_grey_folder_is_learned_and_scored() {
+    let desk = Desk::new();
+    desk.pictures("pets");
+    desk.run("grey", &own("./pets", Color::Gray), Kind::Float);
+    let train = "cargo from-noise train-classifier --data ./pets --size 16 --out net --steps";
+    let (said, _) = desk.works(&format!("{train} 2"));
+    assert!(said.contains("of 16 test images"), "{said}");
+    desk.works(&format!("{train} 3 --resume"));
+    let sidecar: Value = serde_json::from_str(&desk.read("net/score.csv.json")).unwrap();
+    assert_eq!(sidecar["config"]["format"], json!({"color": "gray", "size": 16}));
+    desk.works("cargo chapter 04 --weights grey --classifier net --score 256 --smoke --out 4");
+    desk.works("cargo from-noise score pets/train pets/test --classifier net --force");
+    for chapter in ["06", "07"] {
+        desk.works(&format!(
+            "cargo chapter {chapter} --weights grey --classifier net --smoke --out {chapter}"
+        ));
+    }
+    desk.refuses(&format!("{train} 2"), &["already holds a run", "--resume"]);
+    fs::rename(desk.path("pets/test/b"), desk.path("pets/test/c")).unwrap();
+    desk.refuses(&format!("{train} 4 --resume"), &["[\"a\", \"b\"]", "[\"a\", \"c\"]"]);
+    for class in ["a", "b", "c"] {
+        for part in ["train", "test"] {
+            let folder = desk.path("three").join(part).join(class);
+            fs::create_dir_all(&folder).unwrap();
+            let from = desk.path("pets/train/a/0.png");
+            fs::copy(from, folder.join("0.png")).unwrap();
+        }
+    }
+    desk.run("other", &own("./three", Color::Gray), Kind::Float);
+    let line = "cargo chapter 04 --weights other --classifier net --score 256";
+    desk.refuses(line, &["the classifier knows 2 classes", "has 3"]);
+}
+
+#[test]
+fn a_run_is_trained_longer_and_says_how() {
+    let desk = Desk::new();
+    let train = from_noise::train::TrainConfig { cooldown: Some([3, 5]), ..tiny().train };
+    desk.config("plan", &ImageConfig { train, ..tiny() });
+    let line = "cargo chapter 04 --train --config plan --smoke --out run --steps";
+    desk.works(&format!("{line} 10"));
+    let before = desk.read("run/config.json");
+    desk.works(&format!("{line} 10 --resume"));
+    desk.works(&format!("{line} 4 --resume")); // has its steps already
+    assert_eq!(desk.read("run/config.json"), before);
+    let (said, _) = desk.works(&format!("{line} 20 --resume"));
+    assert!(said.contains("from step 10 with another train.cooldown[1]: 10 -> 20"), "{said}");
+    let after: Value = serde_json::from_str(&desk.read("run/config.json")).unwrap();
+    assert_eq!(after["config"]["train"]["cooldown"], json!([12, 20]));
+    let changes = json!([
+        "at step 10: train.cooldown[0]: 6 -> 12",
+        "at step 10: train.cooldown[1]: 10 -> 20"
+    ]);
+    assert_eq!(after["changes"], changes);
+    let log = desk.read("run/log.csv");
+    assert_eq!(log.lines().count(), 3, "{log}"); // header, 10, 20
+    desk.config("plan", &ImageConfig { batch: 5, ..tiny() });
+    desk.refuses(&format!("{line} 30 --resume"), &["batch: 4 -> 5"]);
+}
+
+#[test]
+fn a_run_whose_pictures_moved_goes_on() {
+    let desk = Desk::new();
+    desk.pictures("pets");
+    let train = |folder: &str| {
+        format!("cargo chapter 04 --train --data {folder} --size 16 --smoke --out run --steps")
+    };
+    desk.works(&format!("{} 2", train("./pets")));
+    desk.works("cargo from-noise train-classifier --data ./pets --size 16 --out net --steps 2");
+    fs::rename(desk.path("pets"), desk.path("moved")).unwrap();
+    let here = fs::canonicalize(desk.0.path()).unwrap();
+    let words = ["the pictures of", "run", "not at ./pets", here.to_str().unwrap(), "\"data\""];
+    let table = "weights = \"run\"\nclassifier = \"net\"\n[[grid]]\nsamplers = [\"heun\"]\n\
+                 paths = [\"trailing\"]\nsteps = [1]\nn = 40\n";
+    fs::write(desk.path("sweep.toml"), table).unwrap();
+    for line in [
+        "cargo from-noise table sweep.toml --out t",
+        "cargo chapter 05 --weights run --smoke",
+        "cargo chapter 06 --weights run --classifier net --smoke",
+        "cargo chapter 04 --weights run --classifier net --score 256 --smoke",
+    ] {
+        desk.refuses(line, &words);
+    }
+    let (_, said) = desk.works("cargo chapter 04 --weights run --smoke --out 4");
+    assert!(said.contains("no loss by level") && said.contains("not at ./pets"), "{said}");
+    desk.refuses(&format!("{} 4 --resume", train("./pets")), &["./pets", "check the path"]);
+    let (said, _) = desk.works(&format!("{} 4 --resume", train("./moved")));
+    assert!(said.contains("data: \"./pets\" -> \"./moved\""), "{said}");
+    desk.works("cargo from-noise table sweep.toml --out t");
+    desk.refuses(
+        "cargo chapter 04 --train --smoke --out run --resume --steps 6",
+        &["data: \"./moved\" -> \"mnist\""],
+    );
+}
+
+#[test]
+fn tables_that_a_spreadsheet_saved_are_read_or_refused() {
+    let desk = Desk::new();
+    desk.config("plan", &tiny());
+    let line = "cargo chapter 04 --train --config plan --smoke --out run --steps";
+    desk.works(&format!("{line} 10"));
+    for name in ["run/log.csv", "run/timing.csv"] {
+        let text = desk.read(name).replace('\n', "\r\n");
+        fs::write(desk.path(name), format!("\u{feff}{text}")).unwrap();
+    }
+    desk.works(&format!("{line} 20 --resume"));
+    let log = desk.read("run/log.csv");
+    assert!(log.starts_with("step,loss,grad_norm\n10,") && log.lines().count() == 3, "{log}");
+    assert!(!log.contains('\r'), "{log:?}");
+    fs::write(desk.path("run/log.csv"), log.replace(',', ";")).unwrap();
+    desk.refuses(&format!("{line} 30 --resume"), &["log.csv: line 1", "step;loss", "commas"]);
+    let (said, _) = desk.works("cargo from-noise info run");
+    assert!(said.contains("separated by commas"), "{said}");
+    let (_, said) = desk.works("cargo chapter 04 --weights run --smoke --out 4");
+    assert!(said.contains("no loss while training") && said.contains("log.csv"), "{said}");
+    fs::write(desk.path("run/table.csv"), "sampler;path;steps\nDDIM;uniform;10\n").unwrap();
+    let (said, _) = desk.works("cargo from-noise info run");
+    assert!(said.contains("table.csv, line 1: ';' separates"), "{said}");
+}
+
+#[test]
+fn weights_of_other_floats_are_converted_and_that_is_said_once() {
+    let desk = Desk::new();
+    let config = tiny();
+    desk.run("run", &config, Kind::Float);
+    let draw = |run: &str| {
+        let line = format!("cargo from-noise sample {run} --n 2 --steps 2 --out {run}.npz");
+        let (_, said) = desk.works(&line);
+        let array = Tensor::read_npz(desk.path(&format!("{run}.npz"))).unwrap().remove(0).1;
+        (array.to_kind(Kind::Float), said.matches("converted to Float").count())
+    };
+    let (images, said) = draw("run");
+    assert_eq!(said, 0);
+    for (name, kind, most) in
+        [("half", Kind::Half, 20.0), ("brain", Kind::BFloat16, 60.0), ("double", Kind::Double, 0.0)]
+    {
+        desk.run(name, &config, kind);
+        let (found, said) = draw(name);
+        assert_eq!(said, 1, "{name}");
+        let apart = (found - &images).abs().mean(Kind::Float).double_value(&[]);
+        assert!(apart <= most, "{name}: {apart} of 255");
+    }
+}
+
+/// The table of cases names the tests of this file.
+#[test]
+fn every_case_names_its_test() {
+    let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/trouble/commands.csv");
+    let mut rows = csv::Reader::from_path(table).unwrap();
+    let tests = include_str!("trouble.rs").to_owned() + include_str!("resume.rs");
+    let mut seen = 0;
+    for row in rows.deserialize::<(String, String, String, String)>() {
+        let (case, _, _, test) = row.unwrap();
+        assert!(tests.contains(&format!("fn {test}()")), "{case}: {test}");
+        seen += 1;
+    }
+    assert!(seen > 20, "{seen} cases");
+}
