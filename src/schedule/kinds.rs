@@ -9,7 +9,9 @@ impl Schedule {
     /// From `alpha_bar(u)` for `u = t/T` in `[0, 1]`; each beta clipped to 0..=0.999.
     fn from_alpha_bar(steps: usize, alpha_bar: impl Fn(f64) -> f64) -> Self {
         let at = |t: usize| alpha_bar(t as f64 / steps as f64);
-        Self::from_betas((1..=steps).map(|t| (1.0 - at(t) / at(t - 1)).max(0.0).min(BETA_MAX)))
+        let beta = |t| 1.0 - at(t) / at(t - 1); // NaN where nothing is left
+        let clipped = |t| if beta(t) > 0.0 { beta(t).min(BETA_MAX) } else { 0.0 };
+        Self::from_betas((1..=steps).map(clipped))
     }
 
     // ANCHOR: linear

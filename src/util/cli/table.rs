@@ -111,10 +111,10 @@ pub fn fill_table(
     results: &mut Results,
 ) -> anyhow::Result<Vec<Score>> {
     let lines = table.lines();
+    let mut rows = known(results)?;
     if let Some(warning) = table.warning() {
         eprintln!("warning: {warning}");
     }
-    let mut rows = known(results)?;
     let place = |row: &Score| lines.iter().position(|line| table.made(row, line));
     let found: Vec<_> = rows.iter().filter_map(|(row, _)| place(row)).collect();
     let todo = lines.iter().enumerate().filter(|(i, _)| !found.contains(i));
