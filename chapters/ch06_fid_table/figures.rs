@@ -1,6 +1,6 @@
 //! The pictures of chapter 6.
 
-use super::{PAPER, SAMPLERS};
+use super::{CIFAR10, SAMPLERS};
 use anyhow::Result;
 use from_noise::evaluate::{Sampling, Score};
 use from_noise::plot::{Curves, Figure};
@@ -33,7 +33,7 @@ pub fn curves(scores: &[Score], trained: &Pretrained, chapter: &mut Chapter) -> 
     let title = "The paper's FID, CIFAR-10, n = 50000";
     let mut right = Curves::new(title, "steps", "FID").log_x().log_y().size(465.0, 330.0);
     for (i, sampler) in SAMPLERS.iter().enumerate() {
-        let line = PAPER.map(|(steps, fids)| (steps as f64, fids[i]));
+        let line = CIFAR10.map(|(steps, fids)| (steps as f64, fids[i]));
         right = right.line(sampler.to_string(), &line).points(sampler.to_string(), &line);
     }
     chapter.results.samples(few);

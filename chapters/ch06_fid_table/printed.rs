@@ -1,6 +1,6 @@
 //! The table as it is printed, beside the paper's.
 
-use super::{PAPER, SAMPLERS};
+use super::{CELEBA, CIFAR10, Printed, SAMPLERS};
 use anyhow::Result;
 use from_noise::evaluate::{Sampler, Score};
 use from_noise::util::cli::Chapter;
@@ -9,6 +9,7 @@ use serde::Serialize;
 /// A row of the table as it is printed: the paper's turned on its side.
 #[derive(Debug, Serialize)]
 struct Row {
+    data: &'static str,
     steps: usize,
     path: String,
     n: u64,
@@ -23,9 +24,15 @@ struct Row {
 }
 
 impl Row {
-    fn new(steps: usize, path: &str, n: u64, fid_real: String, fids: [String; 5]) -> Self {
+    fn new(
+        data: &'static str,
+        (steps, path, n): (usize, &str, u64),
+        fid_real: String,
+        fids: [String; 5],
+    ) -> Self {
         let [eta_0, eta_02, eta_05, eta_1, sigma_hat] = fids;
-        Self { steps, path: path.into(), n, fid_real, eta_0, eta_02, eta_05, eta_1, sigma_hat }
+        let path = path.into();
+        Self { data, steps, path, n, fid_real, eta_0, eta_02, eta_05, eta_1, sigma_hat }
     }
 }
 
@@ -50,7 +57,7 @@ fn printed(scores: &[Score]) -> Vec<Row> {
         let fid_real = SAMPLERS.iter().find_map(&find);
         let fid_real = fid_real.map_or(String::new(), |score| format!("{:.2}", score.fid_real));
         let cell = |sampler: &Sampler| find(sampler).map_or(String::new(), Score::in_short);
-        Row::new(steps, path, n, fid_real, SAMPLERS.each_ref().map(cell))
+        Row::new("MNIST", (steps, path, n), fid_real, SAMPLERS.each_ref().map(cell))
     };
     keys.iter().map(row).collect()
 }
@@ -58,9 +65,13 @@ fn printed(scores: &[Score]) -> Vec<Row> {
 /// `fid.csv` is our table and `paper.csv` the paper's.
 pub fn tables(scores: &[Score], chapter: &mut Chapter) -> Result<()> {
     chapter.results.table("fid.csv", &printed(scores))?;
-    let paper = PAPER.map(|(steps, fids)| {
-        Row::new(steps, "uniform", 50_000, String::new(), fids.map(|fid| fid.to_string()))
-    });
+    let paper = |data: &'static str, path: &'static str, table: Printed| {
+        table.map(|(steps, fids)| {
+            let fids = fids.map(|fid| fid.to_string());
+            Row::new(data, (steps, path, 50_000), String::new(), fids)
+        })
+    };
+    let rows = [paper("CIFAR-10", "quadratic", CIFAR10), paper("CelebA", "uniform", CELEBA)];
     chapter.results.samples(50_000);
-    Ok(chapter.results.table("paper.csv", &paper)?)
+    Ok(chapter.results.table("paper.csv", rows.as_flattened())?)
 }
