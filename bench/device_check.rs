@@ -44,7 +44,7 @@ struct Args {
     #[serde(skip)]
     device: device::Choice,
     /// Run directory of the trained network that is compared
-    #[arg(long, default_value = "weights/mnist-ddpm")]
+    #[arg(long, default_value = "weights/mnist-unet-v")]
     weights: PathBuf,
     /// Length of each timing
     #[arg(long, default_value_t = 3.0)]

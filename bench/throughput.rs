@@ -14,7 +14,7 @@ use from_noise::data::{batch_indices, sample};
 use from_noise::evaluate::{Generator, ImageSampler, Sampler, Sampling, score};
 use from_noise::loss::l_simple;
 use from_noise::metrics::FeatureNet;
-use from_noise::pretrained::{ImageConfig, Pretrained};
+use from_noise::pretrained::Pretrained;
 use from_noise::schedule::Path;
 use from_noise::train::Trainer;
 use from_noise::util::cli::peak_memory;
@@ -90,7 +90,7 @@ fn matrix_product(device: Device) -> f64 {
 
 /// Trains on the crate's own digits; seconds per step after a third as many to warm up.
 fn train(steps: u64, device: Device) -> anyhow::Result<f64> {
-    let config = ImageConfig::mnist();
+    let config = Pretrained::config(weights(NETWORK))?;
     let (schedule, digits) = (config.schedule.build(), sample::digits().to_device(device));
     let mut trainer = Trainer::new(device, config.train.clone(), |vs| config.build(vs));
     let mut started = Instant::now();
@@ -108,6 +108,9 @@ fn train(steps: u64, device: Device) -> anyhow::Result<f64> {
     Ok(started.elapsed().as_secs_f64() / steps as f64)
 }
 
+/// The network that the chapters draw with.
+const NETWORK: &str = "mnist-unet-v";
+
 fn weights(name: &str) -> String {
     format!("{}/weights/{name}", env!("CARGO_MANIFEST_DIR"))
 }
@@ -118,7 +121,7 @@ fn sampling(steps: usize) -> Sampling {
 
 /// Seconds an evaluation of a batch, drawing with the committed weights.
 fn sample(device: Device) -> anyhow::Result<f64> {
-    let trained = Pretrained::load(weights("mnist-ddpm"), device)?;
+    let trained = Pretrained::load(weights(NETWORK), device)?;
     let draw = |steps| {
         let images = ImageSampler::new(&trained, sampling(steps)).expect("a sound path");
         images.draw(0, BATCH as u64, &mut |_| {})
@@ -151,7 +154,7 @@ fn main() -> anyhow::Result<()> {
         }
         Some(Child::Score { samples }) => {
             let net = FeatureNet::load(weights("mnist-classifier"), device)?;
-            let trained = Pretrained::load(weights("mnist-ddpm"), device)?;
+            let trained = Pretrained::load(weights(NETWORK), device)?;
             let images = ImageSampler::new(&trained, sampling(2))?;
             score(&images, &net, samples, net.fid_real, |_, _| {}, |_| {});
             println!("{}", peak_memory() / 1024.0 / 1024.0);
@@ -160,7 +163,7 @@ fn main() -> anyhow::Result<()> {
         None => {}
     }
     let mut results = Results::create(&args.out, "cargo xtask bench".into(), &args, 0, device)?;
-    let forward = ImageConfig::mnist().network.cost()?.flops as f64 * BATCH as f64 / 1e9;
+    let forward = Pretrained::config(weights(NETWORK))?.network.cost()?.flops as f64 * BATCH as f64 / 1e9;
     let before = matrix_product(device);
     let (a_step, an_evaluation) = (train(args.steps, device)?, sample(device)?);
     let peak = (before + matrix_product(device)) / 2.0;

@@ -64,8 +64,10 @@ pub fn draw(
     let fits = |data: &Dataset| {
         trained.config.classes.is_none_or(|known| data.classes.len() as i64 <= known)
     };
-    let by_level =
-        held_out.as_ref().filter(|data| fits(data)).map(|data| loss_by_level(trained, &data.first(256), device));
+    let by_level = held_out
+        .as_ref()
+        .filter(|data| fits(data))
+        .map(|data| loss_by_level(trained, &data.first(256), device));
     let log = training_loss(&dir.join("log.csv"));
     let curves: Vec<Figure> = [log, by_level].into_iter().flatten().collect();
     if !curves.is_empty() {

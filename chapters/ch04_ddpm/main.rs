@@ -2,6 +2,7 @@
 
 mod draw;
 mod learn;
+mod levels;
 mod measure;
 mod plan;
 
@@ -75,6 +76,11 @@ struct Args {
     /// Measure FID-LeNet of N images (DDIM, 100 steps) instead of drawing
     #[arg(long, value_name = "N", conflicts_with_all = ["train", "samples", "every"], value_parser = count::<u64>())]
     score: Option<u64>,
+
+    /// Measure FID-LeNet of N test images that are noised to a level and denoised again, by level,
+    /// for --weights or for the networks that come with the crate
+    #[arg(long, value_name = "N", conflicts_with_all = ["train", "samples", "every", "score"], value_parser = count::<u64>())]
+    from_levels: Option<u64>,
 }
 
 fn main() -> ExitCode {
@@ -101,6 +107,9 @@ fn run() -> Result<()> {
             let trained = Pretrained::load(&dir, chapter.device)?;
             measure::measure(&trained, &dir, sampling, *samples, &args, &mut chapter)?;
         }
+        Plan::Levels { weights, samples } => {
+            levels::levels(weights, *samples, &args, &mut chapter)?
+        }
     }
     chapter.results.finish();
     Ok(())
@@ -122,6 +131,12 @@ fn cost(plan: &Plan) -> Result<Cost> {
         }
         Plan::Score { weights, samples, sampling } => {
             Cost::sampling(of(weights)?, samples * sampling.steps as u64, CHUNK)
+        }
+        Plan::Levels { weights, samples } => {
+            let costs = weights.iter().map(|weights| {
+                Ok(Cost::sampling(of(weights)?, samples * levels::evaluations(), CHUNK))
+            });
+            costs.reduce(|a: Result<Cost>, b| Ok(a? + b?)).expect("at least one network")?
         }
     })
 }

@@ -21,6 +21,7 @@ pub enum Plan {
     Train { steps: u64, image: Box<ImageConfig> },
     Draw { weights: PathBuf, samples: u64, steps: usize },
     Score { weights: PathBuf, samples: u64, sampling: Sampling },
+    Levels { weights: Vec<PathBuf>, samples: u64 },
 }
 
 impl Args {
@@ -47,7 +48,8 @@ impl Args {
         ] {
             ensure!(self.train || !given, "{flag} is about learning: add --train, or leave it out");
         }
-        let scored = self.score.is_some() || self.score_every.is_some();
+        let scored =
+            self.score.is_some() || self.from_levels.is_some() || self.score_every.is_some();
         ensure!(
             scored || self.classifier.is_none(),
             "--classifier is about scores: add --score, or --score-every with --train"
@@ -81,6 +83,10 @@ pub fn plan(args: &Args) -> Result<Plan> {
         let sampler = Sampler::Ddim(0.0);
         let sampling = Sampling { sampler, path: Path::Uniform, steps, seed: common.seed };
         Plan::Score { weights, samples, sampling }
+    } else if let Some(samples) = args.from_levels {
+        let all = ["weights/mnist-ddpm", "weights/mnist-unet-eps", "weights/mnist-unet-v"];
+        let given = args.weights.clone().map(|weights| vec![weights]);
+        Plan::Levels { weights: given.unwrap_or(all.map(PathBuf::from).to_vec()), samples }
     } else {
         let samples = args.samples.unwrap_or(common.choose(4, 64, 256, 1024));
         let steps = levels()?.min(if common.smoke { 10 } else { usize::MAX });
