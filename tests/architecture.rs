@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-const ORDER: [&str; 22] = [
+const ORDER: [&str; 23] = [
     "noise",
     "util::device",
     "util::files",
+    "util::print",
     "util::progress",
     "data",
     "schedule",
@@ -155,6 +156,26 @@ fn f64_is_made_on_the_cpu_alone() {
     }
     assert!(seen > 100, "the test must see the sources, found {seen}");
     assert!(wrong.is_empty(), "use device::on_cpu:\n{}", wrong.join("\n"));
+}
+
+/// These panic when the reader is gone (`| head -1`): commands print by `util::print`.
+#[test]
+fn no_command_prints_by_println() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut seen, mut wrong) = (0, Vec::new());
+    for folder in ["src", "chapters"] {
+        visit(&root.join(folder), &mut |path, text| {
+            seen += 1;
+            let prints = |line: &&str| ["print!(", "println!("].iter().any(|p| line.contains(p));
+            let code = text.lines().filter(|line| !line.trim().starts_with("//"));
+            // A notebook's kernel reads what it prints, and no notebook closes its output.
+            if !path.ends_with("plot/notebook.rs") {
+                wrong.extend(code.filter(prints).map(|line| format!("{}: {line}", path.display())));
+            }
+        });
+    }
+    assert!(seen > 100, "the test must see the sources, found {seen}");
+    assert!(wrong.is_empty(), "use say! or print::err:\n{}", wrong.join("\n"));
 }
 
 fn visit(dir: &Path, look: &mut dyn FnMut(&Path, &str)) {

@@ -5,6 +5,7 @@ use anyhow::Result;
 use from_noise::data::Toy;
 use from_noise::denoiser::Mixture;
 use from_noise::plot::{Curves, Density, Figure, Gif};
+use from_noise::say;
 use from_noise::schedule::Schedule;
 use from_noise::util::results::Results;
 use tch::Tensor;
@@ -55,7 +56,7 @@ pub fn chain_against_closed_form(
         .points("std, chain", &stds)
         .draw();
     let chance = 1.0 / (chains as f64).sqrt();
-    println!("chain against closed form: means within {worst:.4} std (one std error: {chance:.4})");
+    say!("chain against closed form: means within {worst:.4} std (one std error: {chance:.4})");
     results.samples(chains as u64);
     results.figure("chain.png", &figure)?;
     results.samples(None);
@@ -69,7 +70,7 @@ pub fn density_dissolves(
     results: &mut Results,
 ) -> Result<()> {
     let Some(data) = exact(config.toy) else {
-        println!("the {} has no density in closed form: no density.png", config.toy);
+        say!("the {} has no density in closed form: no density.png", config.toy);
         return Ok(());
     };
     let picture = |t: usize| density(&data, schedule, t, config.cells);

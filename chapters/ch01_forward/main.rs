@@ -10,6 +10,7 @@ use from_noise::data::Toy;
 use from_noise::forward::q_step;
 use from_noise::loss::l_T;
 use from_noise::noise::Seeded;
+use from_noise::say;
 use from_noise::schedule::Schedule;
 use from_noise::util::cli::{self, Common, Cost};
 use from_noise::util::results::Results;
@@ -114,7 +115,7 @@ fn what_is_left(schedules: &[(&'static str, Schedule)], results: &mut Results) -
         // ANCHOR: l_T
         let l_final = l_T(last, &one).double_value(&[0]) / 2f64.ln();
         // ANCHOR_END: l_T
-        println!("{name:>22}: alpha_bar_T {:.3e}, L_T {l_final:.3e} bits/dim", last.alpha.powi(2));
+        say!("{name:>22}: alpha_bar_T {:.3e}, L_T {l_final:.3e} bits/dim", last.alpha.powi(2));
         Left {
             schedule: name,
             alpha_bar_final: last.alpha.powi(2),

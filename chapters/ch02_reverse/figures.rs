@@ -4,6 +4,7 @@ use anyhow::Result;
 use from_noise::denoiser::{BestVariance, Gaussian, Mixture};
 use from_noise::forward::{Variance, posterior, transition};
 use from_noise::plot::{Curves, Figure};
+use from_noise::say;
 use from_noise::schedule::{Level, Schedule};
 use from_noise::util::results::Results;
 use serde::Serialize;
@@ -55,7 +56,7 @@ pub fn true_reverse_step(grid: i64, results: &mut Results) -> Result<()> {
             let panel = if named { panel } else { panel.without_legend() };
             panels.push(panel.size(if named { 403.0 } else { 290.0 }, 220.0).draw());
         }
-        println!("one step of beta = {beta:<5}: KL(true || Gaussian) = {kl_nats:.2e} nats");
+        say!("one step of beta = {beta:<5}: KL(true || Gaussian) = {kl_nats:.2e} nats");
         rows.push(Step { beta, kl_nats });
     }
     results.table("reverse-step.csv", &rows)?;

@@ -8,6 +8,7 @@ use from_noise::denoiser::{BestVariance, Gaussian};
 use from_noise::forward::Variance;
 use from_noise::loss::{Decoder, Vlb, l_vlb};
 use from_noise::noise::quadrature;
+use from_noise::say;
 use from_noise::schedule::Schedule;
 use from_noise::util::cli::{self, Common, Cost};
 use from_noise::util::results::Results;
@@ -132,9 +133,7 @@ fn bound_term_by_term(config: &Config, results: &mut Results) -> Result<()> {
         for variance in VARIANCES {
             let (row, terms) = bound(config.data_std, steps, variance);
             let Bound { total, entropy, .. } = row;
-            println!(
-                "T = {steps:>4}, {variance:?} variance: {total:.4} nats, entropy {entropy:.4}"
-            );
+            say!("T = {steps:>4}, {variance:?} variance: {total:.4} nats, entropy {entropy:.4}");
             rows.push(row);
             longest.push((variance, terms));
         }

@@ -8,6 +8,7 @@ use from_noise::guide::DenoiserExt;
 use from_noise::noise::Seeded;
 use from_noise::plot::{Density, Figure, Gif, Scatter, Trajectories};
 use from_noise::sample::{ddim, ddpm};
+use from_noise::say;
 use from_noise::schedule::Path;
 use from_noise::util::cli::Chapter;
 use from_noise::util::device::on_cpu;
@@ -81,7 +82,7 @@ pub fn field_against_score(
         let error = (learned(&x_t) - truly(&x_t)).square().mean(None);
         let size = truly(&x_t).square().mean(None);
         let relative_squared_error = (error / size).double_value(&[]);
-        println!("t = {t:>3}: relative squared error of the score {relative_squared_error:.4}");
+        say!("t = {t:>3}: relative squared error of the score {relative_squared_error:.4}");
         rows.push(FieldError { t, relative_squared_error });
         let distance =
             (learned(&grid) - truly(&grid)).square().sum_dim_intlist(1, false, None).sqrt();

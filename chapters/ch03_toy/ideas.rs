@@ -6,6 +6,7 @@ use from_noise::metrics::energy_distance;
 use from_noise::noise::Seeded;
 use from_noise::plot::{Figure, Scatter};
 use from_noise::sample::ddim;
+use from_noise::say;
 use from_noise::schedule::Path;
 use from_noise::util::cli::Chapter;
 use serde::Serialize;
@@ -59,7 +60,7 @@ pub fn compare(plan: &Plan, nets: &BTreeMap<&str, Net>, chapter: &mut Chapter) -
     let (mut rows, mut panels) = (Vec::new(), Vec::new());
     for (idea, evaluations, x) in samples {
         let energy_distance = energy_distance(&x, &truth);
-        println!("{idea:>26}: energy distance {energy_distance:.4}");
+        say!("{idea:>26}: energy distance {energy_distance:.4}");
         panels.push(Scatter::new(idea, 1.3).points("", &x).bare().side(200.0).draw());
         rows.push(Row { idea, evaluations, energy_distance });
     }

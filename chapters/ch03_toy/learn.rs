@@ -27,6 +27,7 @@ pub fn learn(
     let dir = chapter.results.dir().join(name);
     let resume = resume && dir.exists(); // an earlier network may have been interrupted
     let mut run = Run::create_or_resume(dir, config, resume, &mut trainer)?;
+    let _held = cli::hold_interrupts()?;
     let title = format!("training {name}");
     let mut progress = Progress::new(title, steps).starting_at(trainer.step);
     // ANCHOR: train
@@ -44,11 +45,12 @@ pub fn learn(
             loss.mean(Kind::Float)
         })?;
         run.log(trainer.step, &[("loss", loss)])?;
+        // ANCHOR_END: train
+        run.save_if_due(&trainer)?;
         progress.tick(format!("loss {loss:.3}"));
     }
-    // ANCHOR_END: train
     run.save(&trainer)?;
     progress.finish(format!("{} steps", trainer.step));
-    cli::stop_if_interrupted()?;
+    cli::stop_if_interrupted();
     Ok(trainer)
 }

@@ -6,6 +6,7 @@ use from_noise::denoiser::{Denoiser, Mixture};
 use from_noise::forward::q_sample;
 use from_noise::noise::Seeded;
 use from_noise::plot::Curves;
+use from_noise::say;
 use from_noise::util::cli::Chapter;
 use from_noise::util::device::on_cpu;
 use serde::Serialize;
@@ -58,7 +59,7 @@ pub fn with_and_without_t(
     let mut figure = Curves::new("What not knowing t costs", "t", "squared error of eps").log_y();
     for ((i, name), curve) in names.into_iter().enumerate().zip(&curves) {
         figure = if i % 2 == 0 { figure.line(name, curve) } else { figure.points(name, curve) };
-        println!("{name:>26}: squared error of eps {:.4}", sums[i]);
+        say!("{name:>26}: squared error of eps {:.4}", sums[i]);
     }
     let row = |(denoiser, mean_squared_error)| Floor { denoiser, mean_squared_error };
     let rows: Vec<Floor> = names.into_iter().zip(sums).map(row).collect();

@@ -14,6 +14,7 @@ use from_noise::sample::ddpm;
 use from_noise::schedule::{Path, Schedule};
 use from_noise::util::cli::{Chapter, images_of_run};
 use from_noise::util::device::on_cpu;
+use from_noise::util::print;
 use from_noise::util::progress::Progress;
 use from_noise::util::results::read_table;
 use tch::{Device, Tensor};
@@ -91,7 +92,7 @@ fn training_loss(log: &std::path::Path) -> Option<Figure> {
     let rows = match read_table::<(f64, f64, f64)>(log) {
         Ok(rows) => rows, // step, loss, gradient norm
         Err(why) => {
-            eprintln!("warning: no loss while training in loss.png: {why}");
+            print::err(format_args!("warning: no loss while training in loss.png: {why}"));
             return None;
         }
     };

@@ -9,6 +9,7 @@ use from_noise::loss::l_target;
 use from_noise::metrics::FeatureNet;
 use from_noise::plot::{Figure, Grid};
 use from_noise::pretrained::{ImageConfig, ImageModel, Pretrained};
+use from_noise::say;
 use from_noise::schedule::Path::Trailing;
 use from_noise::train::Trainer;
 use from_noise::util::cli::{self, Chapter};
@@ -47,9 +48,10 @@ pub fn learn(config: &ImageConfig, steps: u64, args: &Args, chapter: &Chapter) -
     let mut run = open(dir, config, args.resume, &mut trainer)?;
     if trainer.step < steps {
         for change in run.changes() {
-            println!("goes on from step {} with another {change} (config.json)", trainer.step);
+            say!("goes on from step {} with another {change} (config.json)", trainer.step);
         }
     }
+    let _held = cli::hold_interrupts()?;
     let every = if common.smoke { 2 } else { 1000 };
     let mut progress = Progress::new("training", steps).starting_at(trainer.step);
     let labels = data.labels.to_device(Device::Cpu);
@@ -70,6 +72,7 @@ pub fn learn(config: &ImageConfig, steps: u64, args: &Args, chapter: &Chapter) -
         if trainer.step.is_multiple_of(10) {
             run.log(trainer.step, &[("loss", loss), ("grad_norm", trainer.grad_norm())])?;
         }
+        run.save_if_due(&trainer)?;
         progress.tick(format_args!("loss {loss:.4}"));
         if let Some((every, net)) = &scored_by
             && trainer.step.is_multiple_of(*every)
@@ -86,9 +89,9 @@ pub fn learn(config: &ImageConfig, steps: u64, args: &Args, chapter: &Chapter) -
     }
     run.save(&trainer)?;
     progress.finish(format_args!("loss in log.csv"));
-    cli::stop_if_interrupted()?;
-    println!("wrote the weights, their average and grids of samples to {}", dir.display());
-    println!("draw with them: cargo chapter 04 --weights {}", cli::quoted(dir));
+    cli::stop_if_interrupted();
+    say!("wrote the weights, their average and grids of samples to {}", dir.display());
+    say!("draw with them: cargo chapter 04 --weights {}", cli::quoted(dir));
     Ok(())
 }
 

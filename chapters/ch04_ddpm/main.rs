@@ -11,6 +11,7 @@ use clap::Parser;
 use from_noise::evaluate::CHUNK;
 use from_noise::nn::{UnetConfig, cost};
 use from_noise::pretrained::Pretrained;
+use from_noise::say;
 use from_noise::util::cli::{self, Common, Cost, DataArgs, count};
 use plan::Plan;
 use std::path::{Path, PathBuf};
@@ -118,7 +119,7 @@ fn run() -> Result<()> {
 fn cost(plan: &Plan) -> Result<Cost> {
     let count = |network: &UnetConfig| -> Result<cost::Cost> {
         let net = network.cost()?;
-        println!("{:.1} MFLOP per sample and forward pass", net.flops as f64 / 1e6);
+        say!("{:.1} MFLOP per sample and forward pass", net.flops as f64 / 1e6);
         Ok(net)
     };
     let of = |weights: &Path| count(&Pretrained::config(cli::find(weights))?.network);

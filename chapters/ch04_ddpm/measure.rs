@@ -6,6 +6,7 @@ use from_noise::data::{Dataset, Split};
 use from_noise::evaluate::{CHUNK, ImageSampler, Sampling, score};
 use from_noise::metrics::{FeatureExtractor, classification_accuracy_score, enough_images};
 use from_noise::pretrained::Pretrained;
+use from_noise::say;
 use from_noise::util::cli::{Chapter, images_of_run};
 use from_noise::util::progress::Progress;
 use serde::Serialize;
@@ -57,17 +58,17 @@ pub fn measure(
     let fid_real = net.distance_of_real(&test, n, 0);
     let score = score(&images, &net, n, fid_real, keep, |_| progress.tick(""));
     progress.finish(format_args!("{n} images"));
-    println!("{score}");
+    say!("{score}");
     let (pixels, labels) = (Tensor::cat(&pixels, 0), Tensor::cat(&labels, 0));
     let samples = Dataset::new("samples", pixels, labels, test.classes.clone());
     let steps = if smoke { 2 } else { 2000 };
     let mut rows = Vec::new();
     for (taught_by, data) in [("samples", samples), ("real images", train.first(n as usize))] {
-        println!("teaching a classifier by {} {taught_by}, {steps} steps", data.len());
+        say!("teaching a classifier by {} {taught_by}, {steps} steps", data.len());
         let config = &net.config;
         let device = chapter.device;
         let accuracy = classification_accuracy_score(&data, &test, config, steps, device)?;
-        println!("  right on {:.2} % of the test images", 100.0 * accuracy);
+        say!("  right on {:.2} % of the test images", 100.0 * accuracy);
         rows.push(Cas { taught_by, n: data.len(), accuracy });
     }
     chapter.results.samples(n);

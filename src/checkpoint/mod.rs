@@ -26,10 +26,9 @@
 //! while trainer.step < 1000 {
 //!     let loss = trainer.step(loss)?;
 //!     run.log(trainer.step, &[("loss", loss), ("grad_norm", trainer.grad_norm())])?;
-//!     if trainer.step.is_multiple_of(100) {
-//!         run.save(&trainer)?;
-//!     }
+//!     run.save_if_due(&trainer)?;
 //! }
+//! run.save(&trainer)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

@@ -4,7 +4,7 @@ use crate::util::files::{sync_dir, write_through};
 use serde::{Serialize, de::DeserializeOwned};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use weights::Named;
 
 const MODEL: &str = "model.safetensors";
@@ -19,6 +19,8 @@ pub struct Run {
     scores: Log,
     timing: Log,
     since: Instant,
+    /// What the last save took.
+    took: Duration,
     /// What of the saved config was changed when the run was resumed.
     changes: Vec<String>,
     /// The changed config, until a save keeps it; and the step at which it came.
@@ -74,8 +76,8 @@ impl Run {
         let log = Log::open(dir.join("log.csv"), trainer.step)?;
         let scores = Log::open(dir.join("scores.csv"), trainer.step)?;
         let timing = Log::open(dir.join("timing.csv"), trainer.step)?;
-        let (dir, since) = (dir.into(), Instant::now());
-        Ok(Self { dir, log, scores, timing, since, changes, unsaved, _lock: lock })
+        let (dir, since, took) = (dir.into(), Instant::now(), Duration::ZERO);
+        Ok(Self { dir, log, scores, timing, since, took, changes, unsaved, _lock: lock })
     }
 
     /// What of the saved config is changed, a line each: `train.cooldown[1]: 40 -> 80`.
@@ -99,9 +101,16 @@ impl Run {
         self.scores.row(step, values)
     }
 
+    /// Saves if the last save was a minute ago, or longer where a save takes so long that this would
+    /// be more than a twentieth of the time. What is saved does not depend on when.
+    pub fn save_if_due<M>(&mut self, trainer: &Trainer<M>) -> Result<(), CheckpointError> {
+        if self.since.elapsed() < period(self.took) { Ok(()) } else { self.save(trainer) }
+    }
+
     /// Saves weights, EMA and moments as one: after a crash, all of them are from this step, or
     /// all from the save before.
     pub fn save<M>(&mut self, trainer: &Trainer<M>) -> Result<(), CheckpointError> {
+        let started = Instant::now();
         publish(&self.dir)?;
         self.log.sync()?;
         self.scores.sync()?;
@@ -125,6 +134,7 @@ impl Run {
         publish(&self.dir)?;
         let seconds = self.since.elapsed().as_secs_f64();
         self.since = Instant::now();
+        self.took = started.elapsed();
         if trainer.step > self.timing.last() {
             self.timing.row(trainer.step, &[("seconds", seconds)])
         } else {
@@ -153,6 +163,11 @@ impl Run {
         let lock = lock(dir)?;
         config::check(dir, config, may_change).map(|changes| (lock, changes))
     }
+}
+
+/// How long after a save that took this long the next is due.
+fn period(took: Duration) -> Duration {
+    Duration::from_secs(60).max(20 * took)
 }
 
 /// Everything of `trainer` that is saved, by file. The tensors are shared, not copied.
@@ -232,5 +247,34 @@ fn lock(dir: &Path) -> Result<Option<File>, CheckpointError> {
         Ok(()) => Ok(Some(handle)),
         Err(TryLockError::WouldBlock) => Err(CheckpointError::Busy { dir: dir.into() }),
         Err(TryLockError::Error(_)) => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::TrainConfig;
+    use tch::{Device, nn};
+
+    #[test]
+    fn a_save_is_due_after_a_minute_or_where_saves_are_slow_after_more() {
+        let seconds = Duration::from_secs;
+        assert_eq!([0, 3, 30].map(|took| period(seconds(took))), [60, 60, 600].map(seconds));
+        let dir = tempfile::tempdir().unwrap();
+        let config = TrainConfig::default();
+        let build = |vs: &nn::Path| nn::linear(vs, 2, 2, Default::default());
+        let mut trainer = Trainer::new(Device::Cpu, config.clone(), build);
+        let mut run = Run::create_or_resume(dir.path(), &config, false, &mut trainer).unwrap();
+        let loss = |net: &nn::Linear, _| net.ws.square().sum(tch::Kind::Float);
+        trainer.step(loss).unwrap();
+        run.save_if_due(&trainer).unwrap();
+        assert!(!dir.path().join(MODEL).exists(), "saved too soon");
+        run.since = Instant::now().checked_sub(seconds(61)).unwrap();
+        run.save_if_due(&trainer).unwrap();
+        assert!(dir.path().join(MODEL).exists(), "not saved after a minute");
+        trainer.step(loss).unwrap();
+        let saved = fs::read(dir.path().join(MODEL)).unwrap();
+        run.save_if_due(&trainer).unwrap();
+        assert_eq!(fs::read(dir.path().join(MODEL)).unwrap(), saved, "saved again at once");
     }
 }

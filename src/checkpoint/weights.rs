@@ -1,4 +1,5 @@
 use super::{CheckpointError, write};
+use crate::util::print;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -160,7 +161,8 @@ impl<'a> File<'a> {
         self.check(network)?;
         let kinds = |(name, tensor): (&String, &Tensor)| (self.tensors[name].kind(), tensor.kind());
         if let Some((file, net)) = network.iter().map(kinds).find(|(file, net)| file != net) {
-            eprintln!("{}: {file:?} weights are converted to {net:?}", self.path.display());
+            let path = self.path.display();
+            print::err(format_args!("{path}: {file:?} weights are converted to {net:?}"));
         }
         let _guard = tch::no_grad_guard();
         network.iter().for_each(|(name, tensor)| tensor.shallow_clone().copy_(&self.tensors[name]));

@@ -3,5 +3,6 @@
 pub mod cli;
 pub mod device;
 pub mod files;
+pub mod print;
 pub mod progress;
 pub mod results;

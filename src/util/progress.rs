@@ -3,9 +3,10 @@
 //! Elsewhere means a pipe, a log file, CI, or a notebook, where a bar would be invisible or print
 //! thousands of lines. Any run, however long, prints about twenty.
 
+use crate::util::print;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt::Display;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 /// ```
@@ -88,9 +89,9 @@ impl Progress {
         match &self.shown {
             Shown::Bar { bar, .. } => {
                 bar.finish_and_clear();
-                eprintln!("{text}");
+                print::err(text);
             }
-            Shown::Lines(_) => say(&text),
+            Shown::Lines(_) => print::out(text),
         }
     }
 
@@ -101,7 +102,7 @@ impl Progress {
         let percent = 100 * done / (*total).max(1);
         let (speed, eta) = (self.speed(seconds), clock(left));
         let text = format_args!("{title} {done}/{total} {percent}% {speed}, ETA {eta}");
-        say(&with(text, message));
+        print::out(with(text, message));
     }
 
     fn speed(&self, seconds: f64) -> String {
@@ -137,12 +138,6 @@ impl Pace {
 fn with(text: impl Display, message: &impl Display) -> String {
     let message = message.to_string();
     if message.is_empty() { text.to_string() } else { format!("{text}, {message}") }
-}
-
-/// A line on stdout, at once: notebooks and CI read a pipe. A closed pipe is not our business.
-fn say(text: &impl Display) {
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
 /// `m:ss`, or `h:mm:ss` from an hour on.

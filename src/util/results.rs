@@ -6,6 +6,7 @@
 //! themselves are the same every time.
 
 use crate::plot::{Figure, Gif};
+use crate::say;
 use crate::util::files::write_atomically;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::path::{Path, PathBuf};
@@ -141,9 +142,9 @@ impl Results {
         if self.files.is_empty() {
             return;
         }
-        println!("wrote, in {:.1} s:", self.started.elapsed().as_secs_f64());
+        say!("wrote, in {:.1} s:", self.started.elapsed().as_secs_f64());
         for file in &self.files {
-            println!("  {}", file.display());
+            say!("  {}", file.display());
         }
     }
 

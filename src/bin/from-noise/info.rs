@@ -6,6 +6,7 @@ use from_noise::data::Color;
 use from_noise::denoiser::{Head, Parameterization, Target, TimeInput};
 use from_noise::evaluate::Score;
 use from_noise::pretrained::{ImageConfig, Pretrained};
+use from_noise::say;
 use from_noise::util::results::read_table;
 use std::path::{Path, PathBuf};
 use tch::Device;
@@ -45,7 +46,7 @@ pub fn run(args: &Args) -> Result<()> {
         lines.push(("scores", "no score.csv or table.csv with any".into()));
     }
     lines.extend(scores.into_iter().map(|score| ("score", score)));
-    lines.iter().for_each(|(name, text)| println!("{name:<10} {text}"));
+    lines.iter().for_each(|(name, text)| say!("{name:<10} {text}"));
     Ok(())
 }
 

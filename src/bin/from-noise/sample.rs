@@ -9,10 +9,11 @@ use from_noise::guide::Snapshot;
 use from_noise::plot::{Figure, Gif, Grid};
 use from_noise::pretrained::Pretrained;
 use from_noise::sample::Churn;
+use from_noise::say;
 use from_noise::schedule::{Path, Schedule};
 use from_noise::util::progress::Progress;
 use from_noise::util::results::Results;
-use from_noise::util::{cli, device};
+use from_noise::util::{cli, device, print};
 use serde::Serialize;
 use std::path::PathBuf;
 use tch::{Device, Kind, Tensor};
@@ -178,7 +179,7 @@ pub fn run(args: &Args) -> Result<()> {
         images = images.unclipped();
     }
     if let Some(warning) = sampling.warning(&trained.schedule) {
-        eprintln!("warning: {warning}");
+        print::err(format_args!("warning: {warning}"));
     }
 
     args.out.iter().try_for_each(|name| make_folder(name))?;
@@ -198,9 +199,10 @@ pub fn run(args: &Args) -> Result<()> {
     for (name, ending) in args.out.iter().zip(endings) {
         write(name, ending, &drawn, &trained.schedule, &mut results)?;
     }
-    println!(
+    say!(
         "{n} images by {sampler} with {}, {} evaluations of the network an image",
-        drawing.weights, drawn.evaluations
+        drawing.weights,
+        drawn.evaluations
     );
     results.finish();
     Ok(())
@@ -344,7 +346,7 @@ fn write(
         Ending::Npz => results.bytes(name, &arrays::npz(&[("arr_0", &channels_last())])?)?,
     }
     if ending == Ending::Png && shown < n {
-        println!("{name} shows the first {shown} of {n} images; a .npz holds all");
+        say!("{name} shows the first {shown} of {n} images; a .npz holds all");
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use super::score_input::{ScoreInput, Stats};
 use super::{arrays, model};
 use anyhow::{Result, anyhow, ensure};
 use from_noise::metrics::{FeatureExtractor, frechet_of_gaussians};
+use from_noise::say;
 use from_noise::util::device;
 use from_noise::util::files::write_atomically;
 use std::path::{Path, PathBuf};
@@ -85,14 +86,14 @@ pub fn run(args: &Args) -> Result<()> {
         Some(net) => format!("feature net {}", net.hash()),
         None => "feature net not named in these files".into(),
     };
-    println!(
+    say!(
         "{name} {distance:.6} (n = {} and {}, {dim} features, {extractor})",
         number(&a),
         number(&b)
     );
     if let Some(path) = &args.save {
         save(path, &arrays::npz(&[("mu", &a.mu), ("sigma", &a.sigma)])?)?;
-        println!("wrote {}", path.display());
+        say!("wrote {}", path.display());
     }
     Ok(())
 }

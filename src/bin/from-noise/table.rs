@@ -1,9 +1,10 @@
 //! `from-noise table`: scores of many samplers, as a file of your own asks for them.
 
 use super::{command_line, model};
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow};
 use from_noise::data::Split;
 use from_noise::evaluate::{Classes, Score, ScoreTable, Sweep, SweepGrid, check_shape};
+use from_noise::say;
 use from_noise::util::cli::{self, ShardArgs};
 use from_noise::util::device;
 use from_noise::util::results::Results;
@@ -88,13 +89,9 @@ pub fn run(args: &Args) -> Result<()> {
     let dir = cli::find(&asked.weights);
     let test = cli::images_of_run(&dir, &trained.config, Split::Test, false)?;
     let table = ScoreTable::new(lines, &net, &test, &args.out)?;
-    cli::listen_for_interrupts()?;
     let mut results = Results::create(&args.out, command_line(), &asked, asked.seed, device)?;
-    let filled = cli::fill_table(&table, &args.shards, &mut results);
-    if cli::interrupted() {
-        bail!("interrupted; all that is drawn is saved: type the same command to go on");
-    }
-    report(&filled?, table.lines().len(), &args.shards);
+    let filled = cli::fill_table(&table, &args.shards, &mut results)?;
+    report(&filled, table.lines().len(), &args.shards);
     results.finish();
     Ok(())
 }
@@ -114,17 +111,18 @@ fn read(path: &Path) -> Result<TableSpec> {
 
 fn report(rows: &[Score], lines: usize, share: &ShardArgs) {
     if let Some(shard) = share.shard {
-        println!(
+        say!(
             "share {} of {} is drawn; when all are, --collect writes the table",
-            shard.index, shard.count
+            shard.index,
+            shard.count
         );
         return;
     }
     for row in rows {
-        println!("{row}");
+        say!("{row}");
     }
     let missing = lines - rows.len();
     if missing > 0 {
-        println!("{missing} lines are not drawn yet");
+        say!("{missing} lines are not drawn yet");
     }
 }

@@ -9,9 +9,11 @@ use from_noise::metrics::{
     enough_images,
 };
 use from_noise::nn::lenet::LeNet;
+use from_noise::say;
 use from_noise::train::Trainer;
 use from_noise::util::cli::{self, DataArgs};
 use from_noise::util::device;
+use from_noise::util::print;
 use from_noise::util::progress::Progress;
 use from_noise::util::results::Results;
 use serde::Serialize;
@@ -81,28 +83,26 @@ pub fn run(args: &Args) -> Result<()> {
     let (fewest, enough) = (train.len().min(test.len()), enough_images(LeNet::FEATURES));
     ensure!(fewest >= 2, "a covariance needs at least two images in train/ and in test/");
     if (fewest as u64) < enough {
-        eprintln!(
+        print::err(format_args!(
             "warning: distances from so few images ({fewest}) are mostly bias: {enough} or more are wanted"
-        );
+        ));
     }
     config.classes = train.classes.len();
-    cli::listen_for_interrupts()?;
     let mut trainer = Trainer::new(device, config.train.clone(), |vs| config.build(vs));
     let mut run = Run::create_or_resume(&args.out, &config, args.resume, &mut trainer)?;
+    let _held = cli::hold_interrupts()?;
     let mut progress = Progress::new("classifier", args.steps).starting_at(trainer.step);
     while trainer.step < args.steps && !cli::interrupted() {
         let loss = classifier_step(&mut trainer, &config, &train, device)?;
         if trainer.step.is_multiple_of(100) {
             run.log(trainer.step, &[("loss", loss)])?;
         }
-        if trainer.step.is_multiple_of(2000) {
-            run.save(&trainer)?;
-        }
+        run.save_if_due(&trainer)?;
         progress.tick(format_args!("loss {loss:.4}"));
     }
     run.save(&trainer)?;
     progress.finish("trained");
-    cli::stop_if_interrupted()?;
+    cli::stop_if_interrupted();
     let net = &trainer.ema.model;
     let features =
         |pixels: &Tensor| tch::no_grad(|| net.features(&from_u8(&pixels.to_device(device))));
@@ -119,7 +119,7 @@ pub fn run(args: &Args) -> Result<()> {
         fid_real: saved.fid_real,
         hash: saved.hash().to_owned(),
     };
-    println!(
+    say!(
         "right on {:.2} % of {} test images; FID-LeNet of the test images {:.2}",
         100.0 * score.test_accuracy,
         test.len(),

@@ -2,15 +2,19 @@
 
 mod cost;
 mod images;
+mod interrupt;
 mod latents;
 mod table;
 
 pub use cost::{Cost, peak_memory};
 pub use images::{DataArgs, images_of_run};
+pub use interrupt::{HeldInterrupts, hold_interrupts, interrupted, stop_if_interrupted};
 pub use latents::same_latents;
 pub use table::{ShardArgs, TableArgs, fill_table, image_lines};
 
+use crate::say;
 use crate::util::device;
+use crate::util::print;
 use crate::util::results::Results;
 use clap::builder::{PossibleValue, PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
@@ -18,7 +22,6 @@ use serde::Serialize;
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 use tch::Device;
 
 /// The flags of every chapter.
@@ -112,8 +115,7 @@ pub fn start(
         print_plan(name, config, cost(), device);
         return Ok(None);
     }
-    listen_for_interrupts()?;
-    println!("{name} on {}, seed {}", format!("{device:?}").to_lowercase(), common.seed);
+    say!("{name} on {}, seed {}", format!("{device:?}").to_lowercase(), common.seed);
     let results = Results::create(out, command_line(name), config, common.seed, device)?;
     Ok(Some(Chapter { device, seed: common.seed, results }))
 }
@@ -121,10 +123,14 @@ pub fn start(
 /// How a program ends: an error is one sentence on standard error, whatever the shell says of
 /// backtraces.
 pub fn exit(result: anyhow::Result<()>) -> ExitCode {
-    match result {
+    let all_is_printed = || match print::lost() {
+        Some(error) => Err(anyhow::anyhow!("standard output cannot be written: {error}")),
+        None => Ok(()),
+    };
+    match result.and_then(|()| all_is_printed()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            print::err(format_args!("error: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -155,16 +161,16 @@ pub fn quoted(word: impl AsRef<std::path::Path>) -> String {
 
 fn print_plan(name: &str, config: &impl Serialize, cost: Cost, device: Device) {
     let config = serde_json::to_string_pretty(config).expect("a config is plain data");
-    println!("{name} on {}", format!("{device:?}").to_lowercase());
-    println!("config: {config}");
-    println!("parameters: {}", cost.parameters);
+    say!("{name} on {}", format!("{device:?}").to_lowercase());
+    say!("config: {config}");
+    say!("parameters: {}", cost.parameters);
     match cost.flops > 0.0 {
-        true => println!("compute: {:.3} GFLOP", cost.flops / 1e9),
-        false => println!("compute: no network"),
+        true => say!("compute: {:.3} GFLOP", cost.flops / 1e9),
+        false => say!("compute: no network"),
     }
-    println!("memory: about {:.0} MB beyond libtorch's 300 MB", cost.memory / 1e6);
+    say!("memory: about {:.0} MB beyond libtorch's 300 MB", cost.memory / 1e6);
     let seconds = cost.seconds_on(device);
-    println!("time: about {}", if seconds < 1.5 { "a second".into() } else { human(seconds) });
+    say!("time: about {}", if seconds < 1.5 { "a second".into() } else { human(seconds) });
 }
 
 fn human(seconds: f64) -> String {
@@ -174,36 +180,6 @@ fn human(seconds: f64) -> String {
         s if s < 172_800.0 => format!("{:.1} h", s / 3600.0),
         s => format!("{:.0} days", s / 86_400.0),
     }
-}
-
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-
-/// Whether Ctrl-C was pressed: loops stop, save, and end with [`stop_if_interrupted`].
-pub fn interrupted() -> bool {
-    INTERRUPTED.load(Ordering::Relaxed)
-}
-
-/// The error that ends an interrupted run, once everything is saved; it says how to go on.
-pub fn stop_if_interrupted() -> anyhow::Result<()> {
-    if interrupted() {
-        let program = std::env::args().next().map(PathBuf::from).unwrap_or_default();
-        let name = program.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let typed = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
-        let again = again(&name, typed.filter(|word| word != "--resume"));
-        anyhow::bail!("interrupted; all is saved: go on with\n  {again} --resume")
-    }
-    Ok(())
-}
-
-/// The first Ctrl-C asks the loops to stop and save, the second ends the process.
-pub fn listen_for_interrupts() -> anyhow::Result<()> {
-    ctrlc::set_handler(|| {
-        if INTERRUPTED.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-        eprintln!("stopping after this step; press Ctrl-C again to stop at once");
-    })?;
-    Ok(())
 }
 
 /// A file or folder from where the command was typed, or else from the repository.

@@ -1,12 +1,14 @@
 //! Filling a table of scores from a command: progress, interruptions, what is there already.
 
-use super::{Chapter, Cost, count, find, images_of_run, interrupted, stop_if_interrupted};
+use super::interrupt::stop_saying;
+use super::{Chapter, Cost, count, find, hold_interrupts, images_of_run, interrupted};
 use crate::data::Split;
 use crate::evaluate::{
     CHUNK, Classes, ImageSampler, SamplingError, Score, ScoreTable, Shard, Sweep, TableEntry,
 };
 use crate::metrics::FeatureNet;
 use crate::pretrained::Pretrained;
+use crate::util::print;
 use crate::util::progress::Progress;
 use crate::util::results::{ReadError, Results, read_table, row_seconds};
 use std::path::PathBuf;
@@ -93,7 +95,7 @@ pub fn image_lines(
     for (sampling, _) in sweep.samplings() {
         said.extend(sampling.warning(&trained.schedule).filter(|warning| !said.contains(warning)));
     }
-    said.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    said.iter().for_each(|warning| print::err(format_args!("warning: {warning}")));
     Ok(lines)
 }
 
@@ -104,16 +106,17 @@ pub fn image_lines(
 /// With `share.shard` it only draws, with `share.collect` it only writes.
 ///
 /// # Errors
-/// What cannot be read or written; an interruption, with all parts saved.
+/// What cannot be read or written. An interruption ends the process, with all parts saved.
 pub fn fill_table(
     table: &ScoreTable,
     share: &ShardArgs,
     results: &mut Results,
 ) -> anyhow::Result<Vec<Score>> {
+    let _held = hold_interrupts()?;
     let lines = table.lines();
     let mut rows = known(results)?;
     if let Some(warning) = table.warning() {
-        eprintln!("warning: {warning}");
+        print::err(format_args!("warning: {warning}"));
     }
     let place = |row: &Score| lines.iter().position(|line| table.made(row, line));
     let found: Vec<_> = rows.iter().filter_map(|(row, _)| place(row)).collect();
@@ -143,7 +146,7 @@ pub fn fill_table(
             results.timed_table("table.csv", &rows, seconds)?;
         }
     }
-    stop_if_interrupted()?;
+    stop_saying("all that is drawn is saved: type the same command to go on");
     Ok(rows.into_iter().map(|(row, _)| row).filter(|row| place(row).is_some()).collect())
 }
 
