@@ -28,7 +28,7 @@ pub fn learn(config: &ImageConfig, steps: u64, args: &Args, chapter: &Chapter) -
     };
     let data = match (&config.data, common.smoke) {
         (Source::Mnist, true) => sample::dataset(), // a smoke run downloads nothing
-        (source, _) => source.load(Split::Train, config.format)?,
+        (source, _) => args.data.pictures.load(source, Split::Train, config.format)?,
     };
     let (found, known) = (data.classes.len(), config.classes);
     ensure!(

@@ -40,6 +40,7 @@ impl Args {
             ("--data", self.data.data.is_some()),
             ("--size", self.data.size.is_some()),
             ("--rgb", self.data.rgb),
+            ("--skip-bad", self.data.pictures.skip_bad),
             ("--config", self.config.is_some()),
             ("--start-from", self.start_from.is_some()),
             ("--score-every", self.score_every.is_some()),

@@ -33,6 +33,7 @@ pub fn load(folder: &Path, split: Split) -> Result<Dataset> {
             name: "cifar10".into(),
             folder: folder.into(),
             files: missing,
+            instead: String::new(),
         });
     }
     let mut pixels = Vec::with_capacity(files.len() * RECORDS * PIXELS);

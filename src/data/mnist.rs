@@ -42,7 +42,8 @@ fn read(name: &str, folder: &Path, split: Split, classes: Vec<String>) -> Result
     let [Some(images_file), Some(labels_file)] = &found else {
         let missing = files.iter().zip(&found).filter(|(_, path)| path.is_none());
         let files = missing.map(|(file, _)| format!("{file}[.gz]")).collect();
-        return Err(Error::Missing { name: name.into(), folder: folder.into(), files });
+        let (name, folder, instead) = (name.into(), folder.into(), String::new());
+        return Err(Error::Missing { name, folder, files, instead });
     };
     let images = idx::read_images(images_file)?;
     expect_shape(images_file, &images.size(), &[count, 1, 28, 28])?;
@@ -51,8 +52,10 @@ fn read(name: &str, folder: &Path, split: Split, classes: Vec<String>) -> Result
     Ok(Dataset::new(name, images, labels, classes))
 }
 
+/// By the publishers' name, or with a dot in it as the gzip files themselves say (7-zip).
 fn plain_or_gz(folder: &Path, file: &str) -> Option<PathBuf> {
-    [file.to_owned(), format!("{file}.gz")]
+    let dotted = file.replace("-idx", ".idx");
+    [file.to_owned(), format!("{file}.gz"), format!("{dotted}.gz"), dotted]
         .map(|name| folder.join(name))
         .into_iter()
         .find(|path| path.is_file())

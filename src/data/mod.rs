@@ -12,14 +12,15 @@ pub mod idx;
 pub mod image_folder;
 pub mod indices;
 pub mod mnist;
+pub mod picture;
 pub mod sample;
 pub mod source;
 pub mod toy2d;
 
 pub use dataset::{Dataset, from_u8, to_u8};
-pub use error::{Error, Result};
+pub use error::{BadPicture, Error, Result};
 pub use format::{Color, Format, Split};
-pub use image_folder::load_pictures;
+pub use image_folder::{BadPictures, PassedOver, load_pictures};
 pub use indices::batch_indices;
 pub use source::{Source, data_dir};
 pub use toy2d::Toy;

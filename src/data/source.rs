@@ -7,7 +7,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Result};
-use super::{Color, Dataset, Format, Split, cifar10, image_folder, mnist};
+use super::image_folder::{self, BadPictures, PassedOver};
+use super::{Color, Dataset, Format, Split, cifar10, mnist};
 
 /// What a run is trained on; written and read as `mnist`, `fashion`, `cifar10` or a path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,7 +17,7 @@ pub enum Source {
     Mnist,
     Fashion,
     Cifar10,
-    /// One subfolder per class; with `train/` and `test/` above them, if it is split.
+    /// Pictures, maybe in one subfolder per class; with `train/` and `test/` above, if it is split.
     Folder(PathBuf),
 }
 
@@ -52,19 +53,72 @@ impl Source {
     /// # Errors
     /// Files that are missing or damaged, or images of another format.
     pub fn load(&self, split: Split, format: Format) -> Result<Dataset> {
+        self.load_but(BadPictures::Refuse, split, format).map(|(data, _)| data)
+    }
+
+    /// As [`load`](Self::load), and what a folder holds that was not taken; with
+    /// [`BadPictures::Skip`] also without the pictures that cannot be used.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_but(
+        &self,
+        bad: BadPictures,
+        split: Split,
+        format: Format,
+    ) -> Result<(Dataset, PassedOver)> {
         let dir = data_dir();
-        let data = match self {
-            Source::Mnist => mnist::load(&dir.join("mnist"), split),
-            Source::Fashion => mnist::load_fashion(&dir.join("fashion"), split),
-            Source::Cifar10 => cifar10::load(&dir.join("cifar10"), split),
-            Source::Folder(folder) => image_folder::load(&part(folder, split)?, format),
+        let alone = |data: Result<Dataset>| Ok((data?, PassedOver::default()));
+        let (data, passed_over) = match self {
+            Source::Mnist => alone(first(&dir, &MNIST, |place| mnist::load(place, split))),
+            Source::Fashion => {
+                alone(first(&dir, &FASHION, |place| mnist::load_fashion(place, split)))
+            }
+            Source::Cifar10 => alone(first(&dir, &CIFAR10, |place| cifar10::load(place, split))),
+            Source::Folder(folder) => image_folder::load(&part(folder, split)?, format, bad),
         }?;
         let (wanted, found) = (format.shape(), data.image_shape());
         if found == wanted {
-            return Ok(data);
+            return Ok((data, passed_over));
         }
         Err(Error::Shape { name: self.to_string(), wanted, found })
     }
+}
+
+/// Where a set may lie: its own folder first, then as torchvision and the authors' archives leave it.
+const MNIST: [&str; 3] = ["mnist", "mnist/MNIST/raw", "MNIST/raw"];
+const FASHION: [&str; 3] = ["fashion", "fashion/FashionMNIST/raw", "FashionMNIST/raw"];
+const CIFAR10: [&str; 3] = ["cifar10", "cifar10/cifar-10-batches-bin", "cifar-10-batches-bin"];
+
+/// Forms of CIFAR-10 and MNIST that are not read.
+const OTHER_FORMS: [(&str, &str); 5] = [
+    ("cifar-10-batches-py", "Python's version; the binary version is read"),
+    ("cifar-10-python.tar.gz", "Python's version; the binary version is read"),
+    ("cifar-10-batches-mat", "Matlab's version; the binary version is read"),
+    ("cifar-10-binary.tar.gz", "not unpacked"),
+    ("mnist.npz", "Keras's version; the idx files are read"),
+];
+
+/// The data in the first of these places that has its files.
+fn first(dir: &Path, places: &[&str], load: impl Fn(&Path) -> Result<Dataset>) -> Result<Dataset> {
+    let mut found = places.iter().map(|place| load(&dir.join(place)));
+    let mut first = found.next().expect("a place");
+    if !matches!(first, Err(Error::Missing { .. })) {
+        return first;
+    }
+    if let Some(found) = found.find(|data| !matches!(data, Err(Error::Missing { .. }))) {
+        return found;
+    }
+    if let Err(Error::Missing { folder, name, instead, .. }) = &mut first {
+        let prefix = &name[..5]; // cifar, mnist
+        let other = OTHER_FORMS.iter().filter(|(file, _)| file.starts_with(prefix));
+        let places = other
+            .flat_map(|(file, what)| [dir, folder.as_path()].map(|place| (place.join(file), what)));
+        for (path, what) in places.filter(|(path, _)| path.exists()) {
+            *instead += &format!("; found {}, {what}", path.display());
+        }
+    }
+    first
 }
 
 /// `folder/train` or `folder/test`, or for training the folder itself when it is not split.

@@ -7,7 +7,7 @@
 
 use crate::plot::{Figure, Gif};
 use crate::say;
-use crate::util::files::write_atomically;
+use crate::util::files::{fill_folder, write_atomically};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -134,6 +134,17 @@ impl Results {
     pub fn bytes(&mut self, name: &str, bytes: &[u8]) -> Result<(), ResultError> {
         let path = self.dir.join(name);
         write_atomically(&path, bytes).map_err(|e| failed(&path, e))?;
+        self.keep(path)
+    }
+
+    /// Writes the folder `name`, filled elsewhere; its sidecar stands beside it.
+    pub fn folder(
+        &mut self,
+        name: &str,
+        fill: impl FnOnce(&Path) -> std::io::Result<()>,
+    ) -> Result<(), ResultError> {
+        let path = self.dir.join(name);
+        fill_folder(&path, fill).map_err(|e| failed(&path, e))?;
         self.keep(path)
     }
 

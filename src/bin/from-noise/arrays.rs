@@ -1,40 +1,68 @@
 //! Arrays as numpy keeps them, `.npy` and `.npz`.
 
 use anyhow::{Context, Result, bail, ensure};
-use npyz::{DType, Deserialize, NpyFile, Order};
-use std::io::{Cursor, Read, Write};
-use std::path::Path;
-use tch::kind::Element;
+use std::fs::File;
+use std::io::{BufReader, Cursor, Read, Write};
+use std::path::{Path, PathBuf};
 use tch::{Kind, Tensor};
 use zip::write::FileOptions;
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
-/// And version 1.0.
-const MAGIC: &[u8] = b"\x93NUMPY\x01\x00";
+const MAGIC: &[u8] = b"\x93NUMPY";
 
 /// The array of a `.npy` file.
 pub fn read_npy(path: &Path) -> Result<Tensor> {
-    array(&read(path)?).map_err(|why| unreadable(path, &why))
+    let bytes = std::fs::read(path);
+    let bytes = bytes.map_err(|e| anyhow::anyhow!("cannot read {}: {e}", path.display()))?;
+    array(&bytes).map_err(|why| unreadable(path, &why))
 }
 
-/// The arrays of a `.npz` file, by name, in their order there.
-pub fn read_npz(path: &Path) -> Result<Vec<(String, Tensor)>> {
-    members(read(path)?).map_err(|why| unreadable(path, &why))
+/// A `.npz` file: named arrays, each read when it is asked for, whatever lies beside it.
+pub struct Npz {
+    path: PathBuf,
+    archive: ZipArchive<BufReader<File>>,
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|e| anyhow::anyhow!("cannot read {}: {e}", path.display()))
+impl Npz {
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path);
+        let file = file.map_err(|e| anyhow::anyhow!("cannot read {}: {e}", path.display()))?;
+        let archive = ZipArchive::new(BufReader::new(file)).context("it is no whole .npz file");
+        let archive = archive.map_err(|why| unreadable(path, &why))?;
+        Ok(Self { path: path.to_owned(), archive })
+    }
+
+    /// The names of the arrays.
+    pub fn names(&self) -> Vec<String> {
+        let arrays = self.archive.file_names().filter_map(|name| name.strip_suffix(".npy"));
+        let mut names: Vec<String> = arrays.map(str::to_owned).collect();
+        names.sort();
+        names
+    }
+
+    pub fn read(&mut self, name: &str) -> Result<Tensor> {
+        let read = self.member(name).and_then(|bytes| array(&bytes));
+        read.map_err(|why| unreadable(&self.path, &anyhow::anyhow!("its array {name}: {why}")))
+    }
+
+    fn member(&mut self, name: &str) -> Result<Vec<u8>> {
+        let mut member = self.archive.by_name(&format!("{name}.npy")).context("it is damaged")?;
+        let mut bytes = Vec::new();
+        member.read_to_end(&mut bytes).context("it is damaged")?; // checks its sum
+        Ok(bytes)
+    }
 }
 
 fn unreadable(path: &Path, why: &anyhow::Error) -> anyhow::Error {
     anyhow::anyhow!("{}: {why}; save it again with numpy", path.display())
 }
 
-/// A tensor (u8 or f64) as the bytes of a `.npy` file, its header as numpy spells it: some readers,
-/// tch's among them, know no other spelling.
+/// A tensor (u8, i64 or f64) as the bytes of a `.npy` file, its header as numpy spells it: some
+/// readers, tch's among them, know no other spelling.
 pub fn npy(tensor: &Tensor) -> Result<Vec<u8>> {
     let descr = match tensor.kind() {
         Kind::Uint8 => "|u1",
+        Kind::Int64 => "<i8",
         Kind::Double => "<f8",
         kind => bail!("arrays of {kind:?} are not written"),
     };
@@ -43,9 +71,9 @@ pub fn npy(tensor: &Tensor) -> Result<Vec<u8>> {
         sizes => sizes.iter().map(i64::to_string).collect::<Vec<_>>().join(", "),
     };
     let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}");
-    let before = MAGIC.len() + 2; // the magic and the header's length
+    let before = MAGIC.len() + 4; // the magic, the version and the header's length
     let length = (before + header.len() + 1).next_multiple_of(64) - before;
-    let mut bytes = [MAGIC, &(length as u16).to_le_bytes()].concat();
+    let mut bytes = [MAGIC, &[1, 0], &(length as u16).to_le_bytes()].concat();
     bytes.extend(format!("{header:<width$}\n", width = length - 1).bytes());
     let (start, count) = (bytes.len(), tensor.numel());
     bytes.resize(start + count * tensor.kind().elt_size_in_bytes(), 0);
@@ -68,53 +96,109 @@ pub fn npz(arrays: &[(&str, &Tensor)]) -> Result<Vec<u8>> {
     Ok(archive.finish()?.into_inner())
 }
 
-/// The array in the bytes of a `.npy` file.
+/// What the header of a `.npy` file says, and the bytes behind it.
+struct Parts<'a> {
+    /// numpy's name of the type, `<f8`; a list of fields for records.
+    descr: &'a str,
+    fortran: bool,
+    shape: Vec<i64>,
+    data: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    fn of(bytes: &'a [u8]) -> Option<Self> {
+        let rest = bytes.strip_prefix(MAGIC)?;
+        let (version, rest) = rest.split_first_chunk::<2>()?;
+        let (length, rest) = match version[0] {
+            1 => {
+                let (length, rest) = rest.split_first_chunk()?;
+                (u16::from_le_bytes(*length) as usize, rest)
+            }
+            _ => {
+                let (length, rest) = rest.split_first_chunk()?;
+                (u32::from_le_bytes(*length) as usize, rest)
+            }
+        };
+        let (header, data) = rest.split_at_checked(length)?;
+        let header = std::str::from_utf8(header).ok()?;
+        let field = |name: &str| {
+            let (_, text) = header.split_once(&format!("'{name}'"))?;
+            Some(text.trim_start().strip_prefix(':')?.trim_start())
+        };
+        let descr = field("descr")?;
+        let descr = descr
+            .strip_prefix('\'')
+            .map_or(Some(descr), |text| text.split_once('\'').map(|(descr, _)| descr))?;
+        let (shape, _) = field("shape")?.strip_prefix('(')?.split_once(')')?;
+        let sizes = shape.split(',').map(|size| size.trim().trim_end_matches('L')); // Python 2's 10L
+        let sizes = sizes.filter(|size| !size.is_empty());
+        let shape = sizes.map(|size| i64::try_from(size.parse::<u64>().ok()?).ok());
+        let shape = shape.collect::<Option<_>>()?;
+        Some(Self { descr, fortran: field("fortran_order")?.starts_with("True"), shape, data })
+    }
+}
+
+/// The array in the bytes of a `.npy` file, its kind as wide as numpy's or wider.
 fn array(bytes: &[u8]) -> Result<Tensor> {
-    let file = NpyFile::new(bytes).context("it is no whole .npy file")?;
-    let DType::Plain(kind) = file.dtype() else { bail!("it holds records, not numbers") };
-    let (shape, announced) = (file.shape().to_vec(), file.len());
-    let size = kind.num_bytes().unwrap_or(0) as u64;
-    let fits = size > 0 && announced.checked_mul(size).is_some_and(|n| n <= bytes.len() as u64);
-    ensure!(fits, "an array of {shape:?} of {kind} is announced, but not there: it is cut short");
-    let sizes: Vec<i64> = shape.iter().map(|n| *n as i64).collect();
-    let fortran = file.order() == Order::Fortran;
-    let flat = match kind.to_string().trim_start_matches(['<', '|', '=']) {
-        "u1" => numbers::<u8>(file),
-        "i1" => numbers::<i8>(file),
-        "b1" => numbers::<bool>(file),
-        "i2" => numbers::<i16>(file),
-        "i4" => numbers::<i32>(file),
-        "i8" => numbers::<i64>(file),
-        "f2" => numbers::<half::f16>(file),
-        "f4" => numbers::<f32>(file),
-        "f8" => numbers::<f64>(file),
-        _ => bail!("arrays of {kind} are not read"),
-    }?;
-    if !fortran {
-        return Ok(flat.view(&sizes[..]));
+    let Parts { descr, fortran, mut shape, data } =
+        Parts::of(bytes).context("it is no whole .npy file")?;
+    let (order, kind) = descr.split_at_checked(1).unwrap_or_default();
+    let stored = match kind {
+        "b1" | "u1" => Kind::Uint8,
+        "i1" => Kind::Int8,
+        "i2" | "u2" => Kind::Int16,
+        "i4" | "u4" => Kind::Int,
+        "i8" | "u8" => Kind::Int64,
+        "f2" => Kind::Half,
+        "f4" => Kind::Float,
+        "f8" => Kind::Double,
+        _ => bail!("it holds {}, not numbers that are read", content(descr)),
+    };
+    let dims = shape.len();
+    ensure!(dims <= 32, "it has {dims} dimensions, where at most 32 are read");
+    let size = stored.elt_size_in_bytes();
+    let bytes_of = |least: i64| {
+        let mut sizes = shape.iter().map(|&size| size.max(least));
+        sizes.try_fold(size as i64, |product, size| product.checked_mul(size))
+    };
+    // An empty array's other sizes must fit too: its strides are their products.
+    let length = bytes_of(1).and_then(|_| bytes_of(0));
+    let there = length.is_some_and(|length| length as u64 <= data.len() as u64);
+    ensure!(there, "an array of {shape:?} of {descr} is announced, but not there: it is cut short");
+    let mut data = data[..length.unwrap_or(0) as usize].to_vec();
+    if order == ">" {
+        data.chunks_exact_mut(size).for_each(<[u8]>::reverse);
     }
-    let reversed: Vec<i64> = sizes.iter().rev().copied().collect();
-    let axes: Vec<i64> = (0..sizes.len() as i64).rev().collect();
-    Ok(flat.view(&reversed[..]).permute(axes).contiguous())
-}
-
-fn numbers<T: Deserialize + Element>(file: NpyFile<&[u8]>) -> Result<Tensor> {
-    Ok(Tensor::from_slice(&file.into_vec::<T>().context("it is cut short")?))
-}
-
-/// The members of a zip archive that are `.npy` files.
-fn members(bytes: Vec<u8>) -> Result<Vec<(String, Tensor)>> {
-    let mut archive = ZipArchive::new(Cursor::new(bytes)).context("it is no whole .npz file")?;
-    let mut found = Vec::new();
-    for i in 0..archive.len() {
-        let mut member = archive.by_index(i).context("it is damaged")?;
-        let name = member.name().to_owned();
-        let mut bytes = Vec::new();
-        let read = member.read_to_end(&mut bytes); // checks its sum
-        read.with_context(|| format!("its member {name} is damaged"))?;
-        if let Some(stem) = npyz::npz::array_name_from_file_name(&name) {
-            found.push((stem.to_owned(), array(&bytes)?));
+    if fortran {
+        shape.reverse();
+    }
+    let found = Tensor::f_from_data_size(&data, &shape, stored)?;
+    let found = match kind {
+        "b1" => found.ne(0),
+        "u2" => found.to_kind(Kind::Int).bitwise_and(0xffff),
+        "u4" => found.to_kind(Kind::Int64).bitwise_and(0xffff_ffff_i64),
+        "u8" => {
+            let fits = found.numel() == 0 || found.min().int64_value(&[]) >= 0;
+            ensure!(fits, "it holds whole numbers above 2^63");
+            found
         }
+        _ => found,
+    };
+    if !fortran {
+        return Ok(found);
     }
-    Ok(found)
+    let axes: Vec<i64> = (0..shape.len() as i64).rev().collect();
+    Ok(found.permute(axes).contiguous())
+}
+
+/// What arrays of this type hold, in words.
+fn content(descr: &str) -> String {
+    match descr.trim_start_matches(['<', '>', '|', '=']).chars().next() {
+        Some('O') => "Python objects (pickled)".into(),
+        Some('U' | 'S' | 'a') => "text".into(),
+        Some('c') => "complex numbers".into(),
+        Some('M' | 'm') => "dates or times".into(),
+        Some('[') => "records".into(),
+        _ => format!("{descr:?}"),
+    }
 }

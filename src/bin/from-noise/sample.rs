@@ -14,6 +14,7 @@ use from_noise::schedule::{Path, Schedule};
 use from_noise::util::progress::Progress;
 use from_noise::util::results::Results;
 use from_noise::util::{cli, device, print};
+use image::ExtendedColorType;
 use serde::Serialize;
 use std::path::PathBuf;
 use tch::{Device, Kind, Tensor};
@@ -36,7 +37,8 @@ const PATHS: [(Path, &str); 6] = [
 /// Draw images from a run directory.
 ///
 /// The ending of --out decides what is written: .png a grid, .gif the first images on their way,
-/// x_t beside the predicted x0, .npy and .npz (array arr_0) the images as u8 [N, H, W, C].
+/// x_t beside the predicted x0, .npy and .npz (array arr_0) the images as u8 [N, H, W, C], and a
+/// name that ends in / a new folder of single pictures, 00000.png and so on.
 ///
 /// Examples:
 ///   cargo from-noise sample weights/mnist-unet-v
@@ -45,6 +47,7 @@ const PATHS: [(Path, &str); 6] = [
 ///   cargo from-noise sample weights/mnist-unet-v --sampler ddim --eta 1 --samples 1000 --out digits.npz
 ///   cargo from-noise sample weights/mnist-unet-v --sampler edm --s-churn 5 --path karras --steps 18
 ///   cargo from-noise sample weights/mnist-unet-v --noise x_T.npy --out digits.npy
+///   cargo from-noise sample weights/mnist-unet-v --samples 256 --steps 10 --out single-digits/
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
@@ -112,7 +115,7 @@ pub struct Args {
     #[arg(long, default_value = "auto")]
     device: device::Choice,
 
-    /// What to write, by its ending: .png, .gif, .npy or .npz; may be given several times
+    /// What to write, by its ending: .png, .gif, .npy, .npz or /; may be given several times
     #[arg(long, value_name = "FILE", default_value = "samples.png")]
     out: Vec<String>,
 }
@@ -246,19 +249,27 @@ enum Ending {
     Gif,
     Npy,
     Npz,
+    /// Single pictures.
+    Folder,
 }
 
 /// What `name` asks for.
 fn ending(name: &str) -> Result<Ending> {
     let path = std::path::Path::new(name);
-    ensure!(!path.is_dir(), "--out {name} is a folder: name a file");
+    if name.ends_with(std::path::is_separator) {
+        let empty = || path.read_dir().is_ok_and(|mut dir| dir.next().is_none());
+        let free = path.file_name().is_some() && (!path.exists() || empty());
+        ensure!(free, "--out {name} is no new or empty folder: name one");
+        return Ok(Ending::Folder);
+    }
+    ensure!(!path.is_dir(), "--out {name} is a folder: name a file, or {name}/ for pictures in it");
     let extension = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
     match extension.as_deref() {
         Some("png") => Ok(Ending::Png),
         Some("gif") => Ok(Ending::Gif),
         Some("npy") => Ok(Ending::Npy),
         Some("npz") => Ok(Ending::Npz),
-        _ => bail!("--out {name} has none of the endings .png, .gif, .npy and .npz: add one"),
+        _ => bail!("--out {name} has none of the endings .png, .gif, .npy, .npz and /: add one"),
     }
 }
 
@@ -336,7 +347,7 @@ fn write(
     let shown = match ending {
         Ending::Png => n.min(TILES).min((SIDE / (2 * pixels.size()[3])).max(1).pow(2)),
         Ending::Gif => n.min(FILMED),
-        Ending::Npy | Ending::Npz => n,
+        Ending::Npy | Ending::Npz | Ending::Folder => n,
     };
     results.samples(shown as u64);
     match ending {
@@ -344,9 +355,26 @@ fn write(
         Ending::Gif => results.gif(name, &film(&drawn.seen, schedule))?,
         Ending::Npy => results.bytes(name, &arrays::npy(&channels_last())?)?,
         Ending::Npz => results.bytes(name, &arrays::npz(&[("arr_0", &channels_last())])?)?,
+        Ending::Folder => {
+            let name = name.trim_end_matches(std::path::is_separator);
+            results.folder(name, |folder| save_pictures(&channels_last(), folder))?;
+        }
     }
     if ending == Ending::Png && shown < n {
         say!("{name} shows the first {shown} of {n} images; a .npz holds all");
+    }
+    Ok(())
+}
+
+/// `[N, H, W, C]`, u8, as 00000.png and so on.
+fn save_pictures(pixels: &Tensor, folder: &std::path::Path) -> std::io::Result<()> {
+    let size = pixels.size();
+    let [height, width] = [size[1] as u32, size[2] as u32];
+    let color = if size[3] == 1 { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
+    for i in 0..size[0] {
+        let bytes = Vec::<u8>::try_from(pixels.get(i).flatten(0, -1)).expect("pixels are u8");
+        let path = folder.join(format!("{i:05}.png"));
+        image::save_buffer(path, &bytes, width, height, color).map_err(std::io::Error::other)?;
     }
     Ok(())
 }

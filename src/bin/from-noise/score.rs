@@ -5,18 +5,20 @@ use super::{arrays, model};
 use anyhow::{Result, anyhow, ensure};
 use from_noise::metrics::{FeatureExtractor, frechet_of_gaussians};
 use from_noise::say;
+use from_noise::util::cli::PictureArgs;
 use from_noise::util::device;
 use from_noise::util::files::write_atomically;
 use std::path::{Path, PathBuf};
+use tch::Tensor;
 
 /// Frechet distance between A and B.
 ///
 /// Each is a folder of png or jpeg pictures (or of subfolders of them), a .npy or .npz of u8
 /// images ([N, H, W], [N, H, W, C] or [N, C, H, W]), a .npz with mu and sigma as pytorch-fid writes
-/// it, or moments that this crate saved (.safetensors with n, sum and outer). Images go through the
-/// classifier and have the shape that it reads; the one that comes along reads grey ones of
-/// 28 x 28. Two files of mu and sigma need no classifier and may have any number of features; what
-/// network they are from is yours to know.
+/// it (arrays beside them are passed over), or moments that this crate saved (.safetensors with n,
+/// sum and outer). Images go through the classifier and have the shape that it reads; the one that
+/// comes along reads grey ones of 28 x 28. Two files of mu and sigma need no classifier and may
+/// have any number of features; what network they are from is yours to know.
 ///
 /// Examples:
 ///   cargo from-noise score digits.npz weights/mnist-classifier/train-moments.safetensors
@@ -42,7 +44,10 @@ pub struct Args {
     #[arg(long)]
     force: bool,
 
-    /// Write the mean and covariance of A, as mu and sigma
+    #[command(flatten)]
+    pictures: PictureArgs,
+
+    /// Write the mean and covariance of A, as mu and sigma, and the number n of its images
     #[arg(long, value_name = "FILE.npz")]
     save: Option<PathBuf>,
 
@@ -56,7 +61,8 @@ pub fn run(args: &Args) -> Result<()> {
         let npz = path.extension().is_some_and(|ending| ending == "npz");
         ensure!(npz, "--save {} does not end in .npz: add it", path.display());
     }
-    let (a, b) = (ScoreInput::read(&args.a)?, ScoreInput::read(&args.b)?);
+    let read = |typed| ScoreInput::read(typed, &args.pictures);
+    let (a, b) = (read(&args.a)?, read(&args.b)?);
     let usual = Path::new("weights/mnist-classifier");
     let net = match a.has_images() || b.has_images() {
         true => {
@@ -92,7 +98,10 @@ pub fn run(args: &Args) -> Result<()> {
         number(&b)
     );
     if let Some(path) = &args.save {
-        save(path, &arrays::npz(&[("mu", &a.mu), ("sigma", &a.sigma)])?)?;
+        let n = a.n.map(|n| Tensor::from(n as i64));
+        let n = n.iter().map(|n| ("n", n));
+        let arrays: Vec<_> = [("mu", &a.mu), ("sigma", &a.sigma)].into_iter().chain(n).collect();
+        save(path, &arrays::npz(&arrays)?)?;
         say!("wrote {}", path.display());
     }
     Ok(())

@@ -1,11 +1,12 @@
 //! What can be compared: images and statistics, read by what they are.
 
-use super::arrays;
+use super::arrays::{self, Npz};
 use anyhow::{Context, Result, bail, ensure};
-use from_noise::data::{Color, Format, load_pictures};
+use from_noise::data::{Color, Format};
 use from_noise::metrics::{FeatureExtractor, FeatureNet, Moments, enough_images};
-use from_noise::util::cli;
+use from_noise::util::cli::{self, PictureArgs};
 use from_noise::util::device::on_cpu;
+use from_noise::util::print;
 use std::path::{Path, PathBuf};
 use tch::{Kind, Tensor};
 
@@ -15,7 +16,7 @@ const ACCEPTED: &str = "a folder of pictures, a .npy or .npz of images, a .npz w
 /// One of the two that are compared.
 pub enum ScoreInput {
     /// A folder of pictures.
-    Folder(PathBuf),
+    Folder(PathBuf, PictureArgs),
     /// Images, as a file holds them.
     Array(Tensor),
     Moments(Moments),
@@ -31,16 +32,16 @@ pub struct Stats {
 
 impl ScoreInput {
     /// Reads what was typed; a folder is read when the classifier is known.
-    pub fn read(typed: &Path) -> Result<Self> {
+    pub fn read(typed: &Path, pictures: &PictureArgs) -> Result<Self> {
         let (path, shown) = (cli::find(typed), typed.display());
         ensure!(path.exists(), "there is no {shown}: give {ACCEPTED}");
         if path.is_dir() {
-            return Ok(ScoreInput::Folder(path));
+            return Ok(ScoreInput::Folder(path, pictures.clone()));
         }
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
         match ending.as_deref() {
             Some("npy") => Ok(ScoreInput::Array(arrays::read_npy(&path)?)),
-            Some("npz") => of_npz(typed, arrays::read_npz(&path)?),
+            Some("npz") => of_npz(typed, Npz::open(&path)?),
             Some("safetensors") => match Moments::load(&path) {
                 Ok(moments) => Ok(ScoreInput::Moments(moments)),
                 Err(why) => bail!("{shown} holds no moments that this crate saved: {why}"),
@@ -50,15 +51,20 @@ impl ScoreInput {
     }
 
     pub fn has_images(&self) -> bool {
-        matches!(self, ScoreInput::Folder(_) | ScoreInput::Array(_))
+        matches!(self, ScoreInput::Folder(..) | ScoreInput::Array(_))
     }
 
     /// Mean and covariance, once there are images enough.
     pub fn stats(self, typed: &Path, net: Option<&FeatureNet>, force: bool) -> Result<Stats> {
         let moments = match self {
-            ScoreInput::Gaussian(stats) => return Ok(stats),
+            ScoreInput::Gaussian(stats) => {
+                if let Some(n) = stats.n {
+                    enough(typed, n, stats.mu.size()[0], force)?;
+                }
+                return Ok(stats);
+            }
             ScoreInput::Moments(moments) => moments,
-            ScoreInput::Folder(_) | ScoreInput::Array(_) => {
+            ScoreInput::Folder(..) | ScoreInput::Array(_) => {
                 let net = net.with_context(|| format!("{} needs a classifier", typed.display()))?;
                 let images = self.images(typed, net.config.format)?;
                 enough(typed, images.size()[0] as u64, net.dim(), force)?;
@@ -74,7 +80,7 @@ impl ScoreInput {
     /// `[N, C, H, W]`, u8, of the shape that the classifier reads.
     fn images(&self, typed: &Path, format: Format) -> Result<Tensor> {
         match self {
-            ScoreInput::Folder(path) => Ok(load_pictures(path, format)?),
+            ScoreInput::Folder(path, pictures) => pictures.load_folder(path, format),
             ScoreInput::Array(found) => images(typed, found, format),
             ScoreInput::Moments(_) | ScoreInput::Gaussian(_) => {
                 bail!("{} has no images", typed.display())
@@ -83,25 +89,31 @@ impl ScoreInput {
     }
 }
 
-fn of_npz(typed: &Path, arrays: Vec<(String, Tensor)>) -> Result<ScoreInput> {
-    let names: Vec<String> = arrays.iter().map(|(name, _)| name.clone()).collect();
-    let mut arrays: Vec<Option<(String, Tensor)>> = arrays.into_iter().map(Some).collect();
-    let mut take = |wanted: &str| {
-        let at = names.iter().position(|name| name == wanted)?;
-        arrays[at].take().map(|(_, tensor)| tensor)
-    };
-    if let (Some(mu), Some(sigma)) = (take("mu"), take("sigma")) {
-        return gaussian(typed, mu, sigma);
+/// Mean and covariance if they are there, else images; what lies beside them is not looked at.
+fn of_npz(typed: &Path, mut file: Npz) -> Result<ScoreInput> {
+    let names = file.names();
+    let has = |wanted: &str| names.iter().any(|name| name == wanted);
+    let statistics = has("mu") && has("sigma");
+    let images = names.first().filter(|_| names.len() == 1).map_or("arr_0", String::as_str);
+    let (shown, list) = (typed.display(), names.join(", "));
+    ensure!(
+        statistics || has(images),
+        "{shown}: expected arrays mu and sigma, or images in arr_0, found [{list}]"
+    );
+    let wanted = if statistics { &["mu", "sigma", "n"][..] } else { &[images][..] };
+    let others = names.iter().filter(|name| !wanted.contains(&name.as_str()));
+    let others: Vec<&str> = others.map(String::as_str).collect();
+    if !others.is_empty() {
+        print::err(format_args!("{shown}: passed over what lies beside: {}", others.join(", ")));
     }
-    let only = names.first().filter(|_| names.len() == 1).map_or("arr_0", String::as_str);
-    let found = take(only).with_context(|| {
-        let (shown, names) = (typed.display(), names.join(", "));
-        format!("{shown}: expected arrays mu and sigma, or images in arr_0, found [{names}]")
-    })?;
-    Ok(ScoreInput::Array(found))
+    if !statistics {
+        return Ok(ScoreInput::Array(file.read(images)?));
+    }
+    let n = if has("n") { file.read("n").ok() } else { None };
+    gaussian(typed, file.read("mu")?, file.read("sigma")?, n)
 }
 
-fn gaussian(typed: &Path, mu: Tensor, sigma: Tensor) -> Result<ScoreInput> {
+fn gaussian(typed: &Path, mu: Tensor, sigma: Tensor, n: Option<Tensor>) -> Result<ScoreInput> {
     let (shown, found) = (typed.display(), (mu.size(), sigma.size()));
     let fits = found.0.len() == 1 && found.0[0] > 0 && found.1 == [found.0[0]; 2];
     ensure!(
@@ -118,7 +130,8 @@ fn gaussian(typed: &Path, mu: Tensor, sigma: Tensor) -> Result<ScoreInput> {
         sound,
         "{shown}: mu and sigma are no mean and covariance (not finite, or not symmetric)"
     );
-    Ok(ScoreInput::Gaussian(Stats { mu, sigma, n: None }))
+    let n = n.filter(|n| n.size().is_empty()).map(|n| n.int64_value(&[]));
+    Ok(ScoreInput::Gaussian(Stats { mu, sigma, n: n.and_then(|n| u64::try_from(n).ok()) }))
 }
 
 fn finite(x: &Tensor) -> bool {

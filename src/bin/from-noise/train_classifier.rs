@@ -71,7 +71,8 @@ pub fn run(args: &Args) -> Result<()> {
     config.train.seed = args.seed;
     config.check().map_err(anyhow::Error::msg)?;
     let device = device::pick(args.device)?;
-    let [train, test] = [Split::Train, Split::Test].map(|split| config.data.load(split, format));
+    let [train, test] = [Split::Train, Split::Test]
+        .map(|split| args.data.pictures.load(&config.data, split, format));
     let (train, test) = (train?, test?);
     ensure!(
         train.classes == test.classes,

@@ -1,10 +1,14 @@
 //! The flags that name pictures, and the pictures that a run learned from.
 
 use super::count;
-use crate::data::{Color, Dataset, Format, Source, Split, sample};
+use crate::data::{
+    BadPictures, Color, Dataset, Error, Format, PassedOver, Source, Split, load_pictures, sample,
+};
 use crate::pretrained::ImageConfig;
+use crate::util::print;
 use anyhow::{Result, bail, ensure};
 use std::path::Path;
+use tch::Tensor;
 
 /// The flags that name the pictures to learn.
 #[derive(Debug, Clone, clap::Args)]
@@ -20,6 +24,9 @@ pub struct DataArgs {
     /// Take a folder's pictures in colour
     #[arg(long)]
     pub rgb: bool,
+
+    #[command(flatten)]
+    pub pictures: PictureArgs,
 }
 
 impl DataArgs {
@@ -72,4 +79,48 @@ pub fn images_of_run(dir: &Path, config: &ImageConfig, split: Split, few: bool) 
         }
         source => Ok(source.load(split, config.format)?),
     }
+}
+
+/// The flag of a command that reads a folder of pictures.
+#[derive(Debug, Clone, clap::Args)]
+pub struct PictureArgs {
+    /// Leave out pictures that cannot be used, and name them, instead of stopping
+    #[arg(long)]
+    pub skip_bad: bool,
+}
+
+impl PictureArgs {
+    /// As [`Source::load`].
+    pub fn load(&self, source: &Source, split: Split, format: Format) -> Result<Dataset> {
+        taken(source.load_but(self.bad(), split, format))
+    }
+
+    /// As [`load_pictures`].
+    pub fn load_folder(&self, folder: &Path, format: Format) -> Result<Tensor> {
+        taken(load_pictures(folder, format, self.bad()))
+    }
+
+    fn bad(&self) -> BadPictures {
+        if self.skip_bad { BadPictures::Skip } else { BadPictures::Refuse }
+    }
+}
+
+fn taken<T>(read: crate::data::Result<(T, PassedOver)>) -> Result<T> {
+    match read {
+        Ok((data, passed_over)) => {
+            let text = passed_over.to_string();
+            if !text.is_empty() {
+                print::err(format_args!("passed over {text}"));
+            }
+            Ok(data)
+        }
+        Err(error) if some_can_be_used(&error) => {
+            bail!("{error}\nor leave them out with --skip-bad")
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn some_can_be_used(error: &Error) -> bool {
+    matches!(error, Error::BadPictures { bad, total, .. } if bad.len() < *total)
 }

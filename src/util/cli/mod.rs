@@ -7,7 +7,7 @@ mod latents;
 mod table;
 
 pub use cost::{Cost, peak_memory};
-pub use images::{DataArgs, images_of_run};
+pub use images::{DataArgs, PictureArgs, images_of_run};
 pub use interrupt::{HeldInterrupts, hold_interrupts, interrupted, stop_if_interrupted};
 pub use latents::same_latents;
 pub use table::{ShardArgs, TableArgs, fill_table, image_lines};

@@ -1,0 +1,111 @@
+//! A folder to type commands in, and what they said.
+#![allow(dead_code)] // not every test uses all of it
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tch::Tensor;
+use tempfile::TempDir;
+
+pub struct Desk(TempDir);
+
+impl Desk {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// A command of this crate, as it is typed: `cargo from-noise ...`, `cargo chapter 04 ...`, with
+    /// variables before it. `from-noise` may be left out.
+    pub fn command(&self, line: &str) -> Command {
+        let mut words = line.split_whitespace().peekable();
+        let is_variable = |word: &&str| word.split_once('=').is_some_and(|(name, _)| is_name(name));
+        let variables: Vec<&str> = std::iter::from_fn(|| words.next_if(is_variable)).collect();
+        let mut program = env!("CARGO_BIN_EXE_from-noise");
+        if words.next_if_eq(&"cargo").is_some() && words.next() == Some("chapter") {
+            program = chapter(words.next().unwrap());
+        }
+        let mut command = Command::new(program);
+        // A backtrace is not for users, whatever their shell says.
+        let backtrace = if program.ends_with("from-noise") { "1" } else { "0" };
+        command.args(words).current_dir(self.0.path()).env("RUST_BACKTRACE", backtrace);
+        command.envs(variables.iter().filter_map(|word| word.split_once('=')));
+        command
+    }
+
+    pub fn run(&self, line: &str) -> Output {
+        self.command(line).output().unwrap()
+    }
+
+    #[track_caller]
+    pub fn succeeds(&self, line: &str) -> String {
+        let out = self.run(line);
+        assert!(out.status.success(), "{line}: {}", text(&out.stderr));
+        text(&out.stdout)
+    }
+
+    /// Fails in one sentence with these words, and leaves no file behind.
+    #[track_caller]
+    pub fn fails(&self, line: &str, words: &[&str]) {
+        let before = self.files();
+        let out = self.run(line);
+        let said = text(&out.stderr);
+        assert!(!out.status.success(), "{line} succeeded: {}", text(&out.stdout));
+        for word in words {
+            assert!(said.contains(word), "{line}: {word:?} is not in: {said}");
+        }
+        let calm = !said.contains("panicked") && !said.contains("backtrace");
+        assert!(calm && said.to_lowercase().starts_with("error: "), "{line}: {said}");
+        assert_eq!(self.files(), before, "{line}");
+    }
+
+    pub fn files(&self) -> BTreeSet<PathBuf> {
+        let (mut found, mut folders) = (BTreeSet::new(), vec![self.0.path().to_path_buf()]);
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { folders.push(path) } else { found.extend([path]) }
+            }
+        }
+        found
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_uppercase() || c == '_')
+}
+
+fn chapter(number: &str) -> &'static str {
+    match number {
+        "01" => env!("CARGO_BIN_EXE_ch01-forward"),
+        "02" => env!("CARGO_BIN_EXE_ch02-reverse"),
+        "03" => env!("CARGO_BIN_EXE_ch03-toy"),
+        "04" => env!("CARGO_BIN_EXE_ch04-ddpm"),
+        "05" => env!("CARGO_BIN_EXE_ch05-ddim"),
+        "06" => env!("CARGO_BIN_EXE_ch06-fid-table"),
+        "07" => env!("CARGO_BIN_EXE_ch07-solvers"),
+        _ => panic!("there is no chapter {number}"),
+    }
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Saves grey images, `[N, 1, 28, 28]`, as pictures.
+pub fn save_pictures(images: &Tensor, folder: &Path) {
+    fs::create_dir_all(folder).unwrap();
+    for i in 0..images.size()[0] {
+        let pixels: Vec<u8> = Vec::try_from(images.get(i).flatten(0, -1)).unwrap();
+        let picture = image::GrayImage::from_raw(28, 28, pixels).unwrap();
+        picture.save(folder.join(format!("{i:03}.png"))).unwrap();
+    }
+}
