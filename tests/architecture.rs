@@ -50,6 +50,7 @@ fn uses(src: &Path) -> Vec<(String, String)> {
                 module.clone(),
                 match piece.strip_prefix("util::") {
                     Some(part) => format!("util::{}", name(part)),
+                    None if name(piece) == "say" => "util::print".to_owned(), // its macro
                     None => name(piece),
                 },
             ));

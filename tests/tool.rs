@@ -452,7 +452,7 @@ fn too_few_images_or_others_than_the_classifier_reads_are_refused() {
     refused("text.txt", &["text.txt", ".npz"]);
     refused("weights/mnist-ddpm/ema.safetensors", &["no moments"]);
     fs::create_dir(desk.path("empty")).unwrap();
-    refused("empty", &["empty", "none"]);
+    refused("empty", &["empty: expected png or jpeg", "an empty folder"]);
     let large = image::GrayImage::new(64, 48);
     fs::create_dir(desk.path("large")).unwrap();
     large.save(desk.path("large/a.png")).unwrap();

@@ -102,7 +102,7 @@ fn jpeg_end(bytes: &[u8]) -> Option<usize> {
     let mut at = 2; // behind the start marker
     loop {
         // Coded pixels between two markers: there a byte 0xff is followed by 0 or a restart marker.
-        while !(*bytes.get(at)? == 0xff && !matches!(*bytes.get(at + 1)?, 0 | 0xd0..=0xd7 | 0xff)) {
+        while *bytes.get(at)? != 0xff || matches!(*bytes.get(at + 1)?, 0 | 0xd0..=0xd7 | 0xff) {
             at += 1;
         }
         if bytes[at + 1] == 0xd9 {
