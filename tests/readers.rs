@@ -385,7 +385,10 @@ fn signals_that_end_a_training() {
         let line = format!("cargo chapter 04 --train --smoke --steps 1000000 --out {run}");
         let child = training(&desk, &line, false);
         wait_for(&desk.path(&format!("{run}/grids/00000002.png")));
-        sent.iter().for_each(|signal| send(&child, *signal));
+        for signal in sent {
+            send(&child, *signal);
+            std::thread::sleep(Duration::from_millis(30)); // two at once may arrive as one
+        }
         let out = child.wait_with_output().unwrap();
         check(case, &out);
         assert!(text(&out.stderr).contains("--resume"), "{}", text(&out.stderr));
