@@ -116,8 +116,8 @@ fn a_shape_beyond_64_bits() {
     npz(&desk, "huge.npz", &[("arr_0", huge.clone())]);
     npz(&desk, "beside.npz", &statistics(vec![("huge", huge)]));
     npz(&desk, "stats.npz", &statistics(vec![]));
-    case("cargo from-noise sample weights/mnist-ddpm --noise huge.npy");
-    case("cargo from-noise sample weights/mnist-ddpm --noise empty.npy");
+    case("cargo from-noise sample weights/mnist-unet-v --noise huge.npy");
+    case("cargo from-noise sample weights/mnist-unet-v --noise empty.npy");
     case("cargo from-noise score huge.npy stats.npz");
     case("cargo from-noise score dims.npy stats.npz");
     case("cargo from-noise score huge.npz stats.npz");
@@ -247,8 +247,10 @@ fn folders_as_they_come() {
 fn single_pictures() {
     let desk = Desk::new();
     let case = |line| case(&desk, "single_pictures", line);
-    case("cargo from-noise sample weights/mnist-ddpm --n 3 --steps 2 --out some/ --out some.npy");
-    case("cargo from-noise sample weights/mnist-ddpm --n 3 --steps 2 --out some/");
+    case(
+        "cargo from-noise sample weights/mnist-unet-v --samples 3 --steps 2 --out some/ --out some.npy",
+    );
+    case("cargo from-noise sample weights/mnist-unet-v --samples 3 --steps 2 --out some/");
     case("cargo from-noise score some some.npy --force");
     let array = Tensor::read_npy(desk.path("some.npy")).unwrap();
     for i in 0..3 {
@@ -306,8 +308,8 @@ fn closed_pipe() -> OwnedFd {
 fn a_closed_pipe() {
     let desk = Desk::new();
     let case = |line| case(&desk, "a_closed_pipe", line);
-    case("cargo from-noise info weights/mnist-ddpm | true");
-    case("cargo from-noise sample weights/mnist-ddpm --n 1 --steps 1 | true");
+    case("cargo from-noise info weights/mnist-unet-v | true");
+    case("cargo from-noise sample weights/mnist-unet-v --samples 1 --steps 1 | true");
     assert!(desk.path("samples.png").exists(), "the work is done all the same");
     case("cargo from-noise --help | true");
     case("cargo chapter 01 --smoke --out r1 | true");
@@ -328,7 +330,7 @@ fn a_closed_pipe() {
 #[test]
 fn a_full_disk_behind_standard_output() {
     let desk = Desk::new();
-    let line = "cargo from-noise info weights/mnist-ddpm > /dev/full";
+    let line = "cargo from-noise info weights/mnist-unet-v > /dev/full";
     let full = fs::OpenOptions::new().write(true).open("/dev/full");
     let Ok(full) = full else { return }; // only Linux has one
     let out = desk.command(line.split(" >").next().unwrap()).stdout(full).output().unwrap();
