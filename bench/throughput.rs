@@ -163,7 +163,8 @@ fn main() -> anyhow::Result<()> {
         None => {}
     }
     let mut results = Results::create(&args.out, "cargo xtask bench".into(), &args, 0, device)?;
-    let forward = Pretrained::config(weights(NETWORK))?.network.cost()?.flops as f64 * BATCH as f64 / 1e9;
+    let forward =
+        Pretrained::config(weights(NETWORK))?.network.cost()?.flops as f64 * BATCH as f64 / 1e9;
     let before = matrix_product(device);
     let (a_step, an_evaluation) = (train(args.steps, device)?, sample(device)?);
     let peak = (before + matrix_product(device)) / 2.0;
