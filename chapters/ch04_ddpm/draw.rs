@@ -34,7 +34,7 @@ pub fn draw(
     Sampling { sampler, path, steps, seed: chapter.seed }.check(trained)?;
     let held_out = images_of_run(dir, &trained.config, Split::Test, true);
     if let Err(why) = &held_out {
-        eprintln!("warning: no loss by level in loss.png: {why}"); // not every folder has a test/
+        print::err(format_args!("warning: no loss by level in loss.png: {why}")); // not every folder has a test/
     }
     let held_out = held_out.ok();
     let path = trained.schedule.path(path, steps);

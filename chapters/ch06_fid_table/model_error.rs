@@ -10,6 +10,7 @@ use from_noise::prelude::DenoiserExt;
 use from_noise::sample::ddim;
 use from_noise::schedule::{Level, Path, Schedule};
 use from_noise::util::cli::Chapter;
+use from_noise::util::device::on_cpu;
 use serde::Serialize;
 use std::f64::consts::TAU;
 use tch::Tensor;
@@ -76,7 +77,7 @@ impl<'a> Wrong<'a> {
         seed: u64,
     ) -> Self {
         let mut noise = Seeded::new(seed, 0);
-        let mut normal = |shape: &[i64]| noise.start(shape).to_kind(tch::Kind::Double);
+        let mut normal = |shape: &[i64]| on_cpu(&noise.start(shape));
         Self {
             exact,
             size,
@@ -112,7 +113,7 @@ pub fn table(n: i64, seeds: u64, chapter: &mut Chapter) -> Result<()> {
                         let wrong =
                             Wrong::new(&exact, &schedule, size, frequency, chapter.seed + seed);
                         let mut noise = Seeded::new(chapter.seed + seed, 0);
-                        let start = noise.start(&[n, 2]).to_kind(tch::Kind::Double);
+                        let start = on_cpu(&noise.start(&[n, 2]));
                         let path = schedule.path(Path::Uniform, steps);
                         let x0 =
                             ddim(&wrong.clip(1.0), &path, start, eta, &mut |like| noise.draw(like));
