@@ -106,7 +106,17 @@ fn a_chapter_resumes_where_some_networks_have_not_begun() {
 fn scores_say_all_they_depend_on() {
     let scratch = tempfile::tempdir().unwrap();
     let out = scratch.path().to_str().unwrap();
-    let said = succeeds(&["--score", "600", "--smoke", "--seed", "3", "--out", out]);
+    let said = succeeds(&[
+        "--score",
+        "600",
+        "--weights",
+        "weights/mnist-ddpm",
+        "--smoke",
+        "--seed",
+        "3",
+        "--out",
+        out,
+    ]);
     for word in ["n = 600", "path uniform", "2 evaluations", "seed 3", "real images"] {
         assert!(said.contains(word), "{word:?} is not in: {said}");
     }
@@ -122,7 +132,7 @@ fn scores_say_all_they_depend_on() {
 #[test]
 fn a_plan_counts_what_it_would_cost() {
     let said = succeeds(&["--train", "--dry-run"]);
-    assert!(said.contains("MFLOP a forward pass a sample"), "{said}");
+    assert!(said.contains("MFLOP per sample and forward pass"), "{said}");
     assert!(said.contains("parameters: 197072"), "{said}");
     let megaflop: f64 = said.split(" MFLOP").next().unwrap().trim().parse().unwrap();
     assert!((20.0..=30.0).contains(&megaflop), "{megaflop}");
@@ -137,7 +147,10 @@ fn a_table_is_shared_out_collected_and_kept() {
     let out = |name: &str| scratch.path().join(name).to_str().unwrap().to_owned();
     let run = |folder: &str, more: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ch06-fid-table"));
-        command.args(["--smoke", "--out", folder]).args(more).env_remove("RUST_BACKTRACE");
+        command
+            .args(["--smoke", "--weights", "weights/mnist-ddpm", "--out", folder])
+            .args(more)
+            .env_remove("RUST_BACKTRACE");
         let out = command.output().unwrap();
         assert!(out.status.success(), "{more:?}: {}", text(&out.stderr));
     };

@@ -108,8 +108,7 @@ fn run() -> Result<()> {
         return Ok(());
     };
     let (trained, _net, rows) = args.table.fill(&sweep, args.common.smoke, &mut chapter)?;
-    let (n, seeds) = if args.common.smoke { (20, 2) } else { (4000, 8) };
-    model_error::table(n, seeds, &mut chapter)?;
+    model_error::table(args.common.smoke, &mut chapter)?;
     if !rows.is_empty() {
         let (few, many) = if args.common.smoke { (2, 3) } else { (10, 100) };
         let most = trained.schedule.steps();

@@ -93,7 +93,8 @@ impl<'a> Wrong<'a> {
 }
 
 /// `model-error.csv` and `model-error.png`: steps times eta on the path `uniform`, for each error.
-pub fn table(n: i64, seeds: u64, chapter: &mut Chapter) -> Result<()> {
+pub fn table(smoke: bool, chapter: &mut Chapter) -> Result<()> {
+    let (n, seeds, counts) = if smoke { (20, 2, &[2, 3][..]) } else { (4000, 8, &STEPS[..]) };
     let components = DATA.mixture().expect("the grid is a mixture");
     let exact = Mixture::new(&components.weights, &components.means_tensor(), &components.stds);
     let schedule = Schedule::ddpm(1000);
@@ -107,7 +108,7 @@ pub fn table(n: i64, seeds: u64, chapter: &mut Chapter) -> Result<()> {
             .size(330.0, 300.0);
         for eta in ETAS {
             let mut line = Vec::new();
-            for steps in STEPS {
+            for &steps in counts {
                 let distances: Vec<f64> = (0..seeds)
                     .map(|seed| {
                         let wrong =
