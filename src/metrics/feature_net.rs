@@ -27,10 +27,15 @@ pub trait FeatureExtractor {
     /// The moments of the features of the training images, with which samples are compared.
     fn reference(&self) -> &Moments;
 
+    /// Logits `[B, classes]` of pictures with these features; none if the network does not classify.
+    fn logits(&self, _features: &Tensor) -> Option<Tensor> {
+        None
+    }
+
     /// The classes `[B]` (i64, below [`classes`](Self::classes)) of pictures with these features;
     /// none if the network does not classify.
-    fn classify(&self, _features: &Tensor) -> Option<Tensor> {
-        None
+    fn classify(&self, features: &Tensor) -> Option<Tensor> {
+        self.logits(features).map(|logits| logits.argmax(-1, false))
     }
 
     /// How many classes [`classify`](Self::classify) knows.
@@ -108,9 +113,9 @@ impl FeatureExtractor for FeatureNet {
         &self.reference
     }
 
-    fn classify(&self, features: &Tensor) -> Option<Tensor> {
+    fn logits(&self, features: &Tensor) -> Option<Tensor> {
         let _guard = tch::no_grad_guard();
-        Some(self.net.logits(features).argmax(-1, false))
+        Some(self.net.logits(&features.to_device(self.device)))
     }
 
     fn classes(&self) -> usize {

@@ -4,7 +4,13 @@ mod classes;
 mod energy;
 mod feature_net;
 mod frechet;
+mod inception_score;
 mod jackknife;
+mod kid;
+mod mean_std;
+mod memorization;
+mod neighbors;
+mod precision_recall;
 mod spectrum;
 
 pub use classes::{
@@ -14,5 +20,11 @@ pub use classes::{
 pub use energy::energy_distance;
 pub use feature_net::{FeatureExtractor, FeatureNet};
 pub use frechet::{Moments, enough_images, frechet_distance, frechet_of_gaussians};
+pub use inception_score::inception_score;
 pub use jackknife::{GROUPS, Groups};
+pub use kid::{KidConfig, kid, squared_mmd};
+pub use mean_std::MeanStd;
+pub use memorization::{Memorization, memorization};
+pub use neighbors::{Neighbors, nearest_neighbors};
+pub use precision_recall::{PrecisionRecall, precision_recall};
 pub use spectrum::{Band, radial_spectrum};

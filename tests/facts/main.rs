@@ -5,6 +5,7 @@
 mod conditions;
 mod joints;
 mod levels;
+mod metrics;
 mod objectives;
 mod peers;
 mod samplers;
