@@ -11,7 +11,8 @@ use from_noise::evaluate::{
     CHUNK, Generator, ImageSampler, Sampler, Sampling, ScoreTable, Shard, Sweep,
 };
 use from_noise::metrics::{
-    ClassifierConfig, FeatureExtractor, FeatureNet, Moments, frechet_distance,
+    ClassifierConfig, FeatureExtractor, FeatureNet, KidConfig, Moments, frechet_distance, kid,
+    precision_recall,
 };
 use from_noise::nn::UnetConfig;
 use from_noise::noise::Seeded;
@@ -464,6 +465,99 @@ fn too_few_images_or_others_than_the_classifier_reads_are_refused() {
     desk.fails(&format!("{score} --classifier {RUN}"), &["no classifier", "train-classifier"]);
     desk.fails(&format!("{score} --save stats.txt"), &["stats.txt", ".npz"]);
     desk.fails(&format!("{score} --save text.txt/stats.npz"), &["cannot write"]);
+}
+
+/// The number behind `word` in what was said.
+#[track_caller]
+fn after(said: &str, word: &str) -> f64 {
+    let (_, rest) = said.split_once(word).unwrap_or_else(|| panic!("no {word:?} in: {said}"));
+    let number = rest.trim_start().split([' ', ',', '\n']).next().unwrap();
+    number.parse().unwrap_or_else(|_| panic!("{word:?} is followed by no number in: {said}"))
+}
+
+#[test]
+fn every_metric_is_what_the_library_says_of_the_same_images() {
+    let desk = Desk::new();
+    let images = digits();
+    let a = images.narrow(0, 0, 100);
+    let b = images.narrow(0, 100, 150);
+    save_pictures(&a, &desk.path("a"));
+    save_npz(&desk.path("b.npz"), &[("arr_0", b.shallow_clone())]);
+    let net = FeatureNet::load("weights/mnist-classifier", Device::Cpu).unwrap();
+    let [x, y] = [&a, &b].map(|images| net.features(images));
+    let said = desk.succeeds("score a b.npz --metrics is,pr,kid");
+    assert!(!said.contains("FID"), "not asked for: {said}");
+    let lines: Vec<&str> = said.lines().collect();
+    let starts = ["IS-LeNet of a ", "IS-LeNet of b.npz ", "precision ", "KID-LeNet "];
+    assert!(lines.iter().zip(starts).all(|(line, start)| line.starts_with(start)), "{said}");
+    assert!(lines.len() == 4 && lines.iter().all(|line| line.contains(net.hash())), "{said}");
+
+    let shares = precision_recall(&x, &y, 3);
+    close(after(lines[2], "precision"), shares.precision, 1e-6);
+    close(after(lines[2], "recall"), shares.recall, 1e-6);
+    assert!(lines[2].contains("k = 3, n = 100 and 150, 128 features"), "{said}");
+    let wider = desk.succeeds("score a b.npz --metrics pr --neighbors 5");
+    close(after(&wider, "precision"), precision_recall(&x, &y, 5).precision, 1e-6);
+    let found = kid(&x, &y, KidConfig { size: 50, ..KidConfig::default() });
+    close(after(lines[3], "KID-LeNet"), found.mean, 1e-6 * found.mean.abs() + 1e-6);
+    assert!(lines[3].contains("n = 100 and 150, 100 subsets of 50"), "{said}");
+    // ten digits, seen clearly, ten or fifteen a split
+    for line in &lines[..2] {
+        let (_, numbers) = line.split_once(" of ").unwrap();
+        let (score, spread) = (after(numbers, " "), after(numbers, "+-"));
+        assert!((4.0..10.0).contains(&score) && spread > 0.0, "{line}");
+        assert!(line.contains("10 splits, 10 classes"), "{line}");
+    }
+
+    // A folder that is sorted by class is shuffled first: no split sees one digit alone.
+    let labels = sample::dataset().labels.narrow(0, 0, 100);
+    save_pictures(&a.index_select(0, &labels.argsort(0, false)), &desk.path("sorted"));
+    let said = desk.succeeds("score sorted b.npz --metrics is");
+    assert!(after(&said, "IS-LeNet of sorted") > 4.0, "{said}");
+}
+
+#[test]
+fn features_of_any_network_are_compared() {
+    let desk = Desk::new();
+    let [a, b] = [(1, 40), (2, 30)].map(|(seed, n)| Seeded::new(seed, 0).start(&[n, 8]));
+    a.write_npy(desk.path("a.npy")).unwrap();
+    save_npz(&desk.path("b.npz"), &[("arr_0", b.to_kind(Kind::Double))]);
+    let said = desk.succeeds("score a.npy b.npz --metrics fid,kid,pr");
+    let moments = [&a, &b].map(|x| {
+        let mut moments = Moments::new(8);
+        moments.add(x);
+        moments
+    });
+    close(distance(&said), frechet_distance(&moments[0], &moments[1]), 1e-5);
+    let found = kid(&a, &b, KidConfig { size: 15, ..KidConfig::default() });
+    close(after(&said, "KID"), found.mean, 1e-5);
+    close(after(&said, "recall"), precision_recall(&a, &b, 3).recall, 1e-6);
+    assert_eq!(said.matches("n = 40 and 30").count(), 3, "{said}");
+    assert_eq!(said.matches("feature net not named in these files").count(), 3, "{said}");
+
+    a.narrow(1, 0, 7).contiguous().write_npy(desk.path("seven.npy")).unwrap();
+    let widths = ["seven.npy has 7 features", "b.npz has 8"];
+    desk.fails("score seven.npy b.npz --metrics kid", &widths);
+    desk.fails("score a.npy b.npz --metrics is", &["a.npy has no images", "give the images"]);
+    desk.fails("score a.npy b.npz --metrics pr --neighbors 30", &["b.npz has 30", "at least 31"]);
+    desk.fails("score a.npy b.npz --neighbors 2", &["--neighbors means nothing", "pr"]);
+    desk.fails("score a.npy b.npz --metrics fid,ids", &["ids", "kid"]);
+    desk.fails("score a.npy b.npz --metrics pr --neighbors 0", &["0"]);
+    (a / 0.0).write_npy(desk.path("infinite.npy")).unwrap();
+    desk.fails("score infinite.npy b.npz --metrics pr", &["infinite.npy", "not finite"]);
+    let numbers = Tensor::arange(8, (Kind::Double, Device::Cpu));
+    save_npz(&desk.path("stats.npz"), &[("mu", numbers.copy()), ("sigma", numbers.diag(0))]);
+    desk.succeeds("score b.npz stats.npz");
+    for metric in ["kid", "pr"] {
+        let words = ["stats.npz holds a mean and a covariance alone", "give the images"];
+        desk.fails(&format!("score b.npz stats.npz --metrics fid,{metric}"), &words);
+    }
+    let few = digits().narrow(0, 0, 3);
+    save_npz(&desk.path("three.npz"), &[("arr_0", few)]);
+    for (metric, least) in [("kid", 4), ("pr", 4), ("is", 10)] {
+        let line = format!("score three.npz three.npz --metrics {metric}");
+        desk.fails(&line, &["three.npz has 3 images", &format!("at least {least}")]);
+    }
 }
 
 #[test]

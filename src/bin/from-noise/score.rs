@@ -1,30 +1,37 @@
-//! `from-noise score`: the Frechet distance between two sets of images, or of their statistics.
+//! `from-noise score`: metrics of two sets of images, of their features, or of their statistics.
 
-use super::score_input::{ScoreInput, Stats};
+use super::score_input::{Measured, ScoreInput};
 use super::{arrays, model};
-use anyhow::{Result, anyhow, ensure};
-use from_noise::metrics::{FeatureExtractor, frechet_of_gaussians};
+use anyhow::{Context, Result, anyhow, ensure};
+use from_noise::data::batch_indices;
+use from_noise::metrics::{
+    FeatureExtractor, FeatureNet, KidConfig, frechet_of_gaussians, inception_score, kid,
+    precision_recall,
+};
 use from_noise::say;
-use from_noise::util::cli::PictureArgs;
-use from_noise::util::device;
+use from_noise::util::cli::{self, PictureArgs};
+use from_noise::util::device::{self, on_cpu};
 use from_noise::util::files::write_atomically;
 use std::path::{Path, PathBuf};
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
-/// Frechet distance between A and B.
+/// Metrics of A, compared with B.
 ///
 /// Each is a folder of png or jpeg pictures (or of subfolders of them), a .npy or .npz of u8
-/// images ([N, H, W], [N, H, W, C] or [N, C, H, W]), a .npz with mu and sigma as pytorch-fid writes
-/// it (arrays beside them are passed over), or moments that this crate saved (.safetensors with n,
-/// sum and outer). Images go through the classifier and have the shape that it reads; the one that
-/// comes along reads grey ones of 28 x 28. Two files of mu and sigma need no classifier and may
-/// have any number of features; what network they are from is yours to know.
+/// images ([N, H, W], [N, H, W, C] or [N, C, H, W]), a .npy or .npz of features ([N, D], floats), a
+/// .npz with mu and sigma as pytorch-fid writes it (arrays beside them are passed over), or moments
+/// that this crate saved (.safetensors with n, sum and outer). Images go through the classifier and
+/// have the shape that it reads; the one that comes along reads grey ones of 28 x 28. Two files of
+/// features, or of mu and sigma, need no classifier and may have any number of features; what
+/// network they are from is yours to know. Every metric but fid looks at single images or their
+/// features; is needs the images.
 ///
 /// Examples:
 ///   cargo from-noise score digits.npz weights/mnist-classifier/train-moments.safetensors
 ///   cargo from-noise score digits.npz pictures
 ///   cargo from-noise score few.npz pictures --force
 ///   cargo from-noise score pictures digits.npz --save pictures-stats.npz
+///   cargo from-noise score digits.npz pictures --metrics fid,kid,is,pr
 ///   cargo from-noise score ours.npz theirs.npz
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -35,12 +42,20 @@ pub struct Args {
     /// What it is compared with
     b: PathBuf,
 
+    /// What to compute, in this order
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "fid", value_name = "LIST")]
+    metrics: Vec<Metric>,
+
+    /// For pr: an image's ball reaches to its K-th nearest neighbour [default: 3]
+    #[arg(long, value_name = "K", value_parser = cli::count::<usize>())]
+    neighbors: Option<usize>,
+
     /// Run directory of the classifier whose features are compared [default:
     /// weights/mnist-classifier]
     #[arg(long, value_name = "DIR")]
     classifier: Option<PathBuf>,
 
-    /// Measure although there are fewer images than twice the number of features
+    /// Measure fid although there are fewer images than twice the number of features
     #[arg(long)]
     force: bool,
 
@@ -56,15 +71,36 @@ pub struct Args {
     device: device::Choice,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Metric {
+    /// Frechet distance
+    Fid,
+    /// Kernel Inception Distance, which few images do not bias
+    Kid,
+    /// Inception Score by the classes of the classifier, of A and, if it has images, of B
+    Is,
+    /// Improved precision (are the images of A like some of B?) and recall (those of B like A's?)
+    Pr,
+}
+
+/// Splits of the Inception Score, as published.
+const SPLITS: usize = 10;
+
 pub fn run(args: &Args) -> Result<()> {
     if let Some(path) = &args.save {
         let npz = path.extension().is_some_and(|ending| ending == "npz");
         ensure!(npz, "--save {} does not end in .npz: add it", path.display());
     }
+    let wants_pr = args.metrics.contains(&Metric::Pr);
+    ensure!(
+        wants_pr || args.neighbors.is_none(),
+        "--neighbors means nothing without the metric pr: leave it out, or add pr to --metrics"
+    );
     let read = |typed| ScoreInput::read(typed, &args.pictures);
     let (a, b) = (read(&args.a)?, read(&args.b)?);
+    let (a_images, b_images) = (a.has_images(), b.has_images());
     let usual = Path::new("weights/mnist-classifier");
-    let net = match a.has_images() || b.has_images() {
+    let net = match a_images || b_images {
         true => {
             let dir = args.classifier.as_deref().unwrap_or(usual);
             Some(model::classifier(dir, device::pick(args.device)?)?)
@@ -75,29 +111,42 @@ pub fn run(args: &Args) -> Result<()> {
         net.is_some() || args.classifier.is_none(),
         "--classifier means nothing where neither side has images: leave it out"
     );
-    let a = a.stats(&args.a, net.as_ref(), args.force)?;
-    let b = b.stats(&args.b, net.as_ref(), args.force)?;
-    let (dim, other) = (a.mu.size()[0], b.mu.size()[0]);
+    let sides = Sides {
+        a: a.measure(&args.a, net.as_ref())?,
+        b: b.measure(&args.b, net.as_ref())?,
+        net,
+        args,
+    };
+    let (dim, other) = (sides.a.dim(), sides.b.dim());
     ensure!(
         dim == other,
         "{} has {dim} features and {} has {other}: only features of one network compare",
         args.a.display(),
         args.b.display()
     );
-    let distance = frechet_of_gaussians(&a.mu, &a.sigma, &b.mu, &b.sigma);
-    ensure!(distance.is_finite(), "the distance is no finite number: the statistics are too large");
-    let distance = distance.max(0.0); // rounding may leave -1e-12
-    let name = if net.is_some() { "FID-LeNet" } else { "Frechet distance" };
-    let extractor = match &net {
-        Some(net) => format!("feature net {}", net.hash()),
-        None => "feature net not named in these files".into(),
-    };
-    say!(
-        "{name} {distance:.6} (n = {} and {}, {dim} features, {extractor})",
-        number(&a),
-        number(&b)
-    );
+    let mut lines = Vec::new();
+    for metric in &args.metrics {
+        match metric {
+            Metric::Fid => lines.push(sides.fid()?),
+            Metric::Kid => lines.push(sides.kid()?),
+            Metric::Pr => lines.push(sides.precision_recall()?),
+            Metric::Is => {
+                ensure!(
+                    a_images,
+                    "{} has no images, and an Inception Score needs what the classifier says to \
+                     each: give the images",
+                    args.a.display()
+                );
+                lines.push(sides.inception_score(&args.a, &sides.a)?);
+                if b_images {
+                    lines.push(sides.inception_score(&args.b, &sides.b)?);
+                }
+            }
+        }
+    }
+    lines.iter().for_each(|line| say!("{line}"));
     if let Some(path) = &args.save {
+        let a = sides.a.stats(&args.a, args.force)?;
         let n = a.n.map(|n| Tensor::from(n as i64));
         let n = n.iter().map(|n| ("n", n));
         let arrays: Vec<_> = [("mu", &a.mu), ("sigma", &a.sigma)].into_iter().chain(n).collect();
@@ -107,8 +156,85 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn number(stats: &Stats) -> String {
-    stats.n.map_or("unknown".into(), |n| n.to_string())
+/// Both, measured by one network.
+struct Sides<'a> {
+    a: Measured,
+    b: Measured,
+    net: Option<FeatureNet>,
+    args: &'a Args,
+}
+
+impl Sides<'_> {
+    fn fid(&self) -> Result<String> {
+        let Args { a, b, force, .. } = self.args;
+        let (a, b) = (self.a.stats(a, *force)?, self.b.stats(b, *force)?);
+        let distance = frechet_of_gaussians(&a.mu, &a.sigma, &b.mu, &b.sigma);
+        ensure!(
+            distance.is_finite(),
+            "the distance is no finite number: the statistics are too large"
+        );
+        let distance = distance.max(0.0); // rounding may leave -1e-12
+        let name = if self.net.is_some() { "FID-LeNet" } else { "Frechet distance" };
+        let [a, b] = [a.n, b.n].map(|n| n.map_or("unknown".into(), |n| n.to_string()));
+        Ok(format!("{name} {distance:.6} (n = {a} and {b}, {})", self.features()))
+    }
+
+    fn kid(&self) -> Result<String> {
+        let (a, b) = self.both("KID", 4)?;
+        let (n, m) = (a.size()[0], b.size()[0]);
+        let published = KidConfig::default();
+        // Subsets of all images are one and the same: those of half tell how they scatter.
+        let size = published.size.min(n.min(m) as usize / 2);
+        let found = kid(a, b, KidConfig { size, ..published });
+        let name = if self.net.is_some() { "KID-LeNet" } else { "KID" };
+        let subsets = format!("{} subsets of {size}", published.subsets);
+        Ok(format!("{name} {found} (n = {n} and {m}, {subsets}, {})", self.features()))
+    }
+
+    fn precision_recall(&self) -> Result<String> {
+        let k = self.args.neighbors.unwrap_or(3);
+        let (a, b) = self.both(&format!("pr with k = {k} (--neighbors)"), k + 1)?;
+        let found = precision_recall(a, b, k);
+        let (n, m) = (a.size()[0], b.size()[0]);
+        Ok(format!(
+            "precision {:.6}, recall {:.6} (k = {k}, n = {n} and {m}, {})",
+            found.precision,
+            found.recall,
+            self.features()
+        ))
+    }
+
+    /// Of one side's images.
+    fn inception_score(&self, typed: &Path, side: &Measured) -> Result<String> {
+        let what = format!("an Inception Score in {SPLITS} splits");
+        let features = side.features(typed, &what, SPLITS)?;
+        let (n, shown) = (features.size()[0] as usize, typed.display());
+        let net = self.net.as_ref().context("an Inception Score needs a classifier")?;
+        let logits = net.logits(features).context("this network does not classify")?;
+        let shuffled = batch_indices(0, 0, n, n); // folders are often sorted by class
+        let p = on_cpu(&logits).index_select(0, &shuffled).softmax(-1, None::<Kind>);
+        Ok(format!(
+            "IS-LeNet of {shown} {} (n = {n}, {SPLITS} splits, {} classes, feature net {})",
+            inception_score(&p, SPLITS),
+            net.classes(),
+            net.hash()
+        ))
+    }
+
+    /// The features of both, image by image; `what` needs `least` images.
+    fn both(&self, what: &str, least: usize) -> Result<(&Tensor, &Tensor)> {
+        let Args { a, b, .. } = self.args;
+        Ok((self.a.features(a, what, least)?, self.b.features(b, what, least)?))
+    }
+
+    /// What every number depends on.
+    fn features(&self) -> String {
+        let dim = self.a.dim();
+        match &self.net {
+            Some(net) => format!("{dim} features, feature net {}", net.hash()),
+            None => format!("{dim} features, feature net not named in these files"),
+        }
+    }
 }
 
 /// All of it or nothing, and the folders on the way.

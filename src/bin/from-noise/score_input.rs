@@ -1,4 +1,4 @@
-//! What can be compared: images and statistics, read by what they are.
+//! What can be compared: images, features and statistics, read by what they are.
 
 use super::arrays::{self, Npz};
 use anyhow::{Context, Result, bail, ensure};
@@ -8,10 +8,10 @@ use from_noise::util::cli::{self, PictureArgs};
 use from_noise::util::device::on_cpu;
 use from_noise::util::print;
 use std::path::{Path, PathBuf};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
-const ACCEPTED: &str = "a folder of pictures, a .npy or .npz of images, a .npz with mu and sigma, \
-                        or moments (.safetensors)";
+const ACCEPTED: &str = "a folder of pictures, a .npy or .npz of images or of features, a .npz with \
+                        mu and sigma, or moments (.safetensors)";
 
 /// One of the two that are compared.
 pub enum ScoreInput {
@@ -19,6 +19,17 @@ pub enum ScoreInput {
     Folder(PathBuf, PictureArgs),
     /// Images, as a file holds them.
     Array(Tensor),
+    /// What a network made of images elsewhere, `[N, D]`.
+    Features(Tensor),
+    Moments(Moments),
+    Gaussian(Stats),
+}
+
+/// What is known of one of the two once its images have gone through the network.
+pub enum Measured {
+    /// Of every image, `[N, D]` on the CPU.
+    Features(Tensor),
+    /// Of all images together, and nothing of any single one.
     Moments(Moments),
     Gaussian(Stats),
 }
@@ -40,7 +51,7 @@ impl ScoreInput {
         }
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
         match ending.as_deref() {
-            Some("npy") => Ok(ScoreInput::Array(arrays::read_npy(&path)?)),
+            Some("npy") => Ok(of_array(arrays::read_npy(&path)?)),
             Some("npz") => of_npz(typed, Npz::open(&path)?),
             Some("safetensors") => match Moments::load(&path) {
                 Ok(moments) => Ok(ScoreInput::Moments(moments)),
@@ -54,27 +65,22 @@ impl ScoreInput {
         matches!(self, ScoreInput::Folder(..) | ScoreInput::Array(_))
     }
 
-    /// Mean and covariance, once there are images enough.
-    pub fn stats(self, typed: &Path, net: Option<&FeatureNet>, force: bool) -> Result<Stats> {
-        let moments = match self {
-            ScoreInput::Gaussian(stats) => {
-                if let Some(n) = stats.n {
-                    enough(typed, n, stats.mu.size()[0], force)?;
-                }
-                return Ok(stats);
-            }
-            ScoreInput::Moments(moments) => moments,
+    /// Images by their features, everything else as it is.
+    pub fn measure(self, typed: &Path, net: Option<&FeatureNet>) -> Result<Measured> {
+        let features = match self {
+            ScoreInput::Gaussian(stats) => return Ok(Measured::Gaussian(stats)),
+            ScoreInput::Moments(moments) => return Ok(Measured::Moments(moments)),
+            ScoreInput::Features(features) => features,
             ScoreInput::Folder(..) | ScoreInput::Array(_) => {
                 let net = net.with_context(|| format!("{} needs a classifier", typed.display()))?;
                 let images = self.images(typed, net.config.format)?;
-                enough(typed, images.size()[0] as u64, net.dim(), force)?;
-                Moments::of(net.dim(), &images, |pixels| net.features(pixels))
+                let some = images.split(500, 0);
+                let on_cpu = |pixels| net.features(pixels).to_device(Device::Cpu);
+                Tensor::cat(&some.iter().map(on_cpu).collect::<Vec<_>>(), 0)
             }
         };
-        let (mu, sigma, n) = (moments.mean(), moments.covariance(), moments.n());
-        enough(typed, n, mu.size()[0], force)?;
-        ensure!(finite(&sigma), "{}: these moments are not finite", typed.display());
-        Ok(Stats { mu, sigma, n: Some(n) })
+        ensure!(finite(&features), "{}: these features are not finite", typed.display());
+        Ok(Measured::Features(features))
     }
 
     /// `[N, C, H, W]`, u8, of the shape that the classifier reads.
@@ -82,14 +88,69 @@ impl ScoreInput {
         match self {
             ScoreInput::Folder(path, pictures) => pictures.load_folder(path, format),
             ScoreInput::Array(found) => images(typed, found, format),
-            ScoreInput::Moments(_) | ScoreInput::Gaussian(_) => {
-                bail!("{} has no images", typed.display())
+            _ => bail!("{} has no images", typed.display()),
+        }
+    }
+}
+
+impl Measured {
+    /// Length of a feature vector.
+    pub fn dim(&self) -> i64 {
+        match self {
+            Measured::Features(features) => features.size()[1],
+            Measured::Moments(moments) => moments.mean().size()[0],
+            Measured::Gaussian(stats) => stats.mu.size()[0],
+        }
+    }
+
+    /// The features of the images one by one; `what` needs `least` of them.
+    pub fn features(&self, typed: &Path, what: &str, least: usize) -> Result<&Tensor> {
+        let shown = typed.display();
+        let Measured::Features(features) = self else {
+            bail!(
+                "{shown} holds a mean and a covariance alone, and {what} needs single images: give \
+                 the images or their features"
+            )
+        };
+        let n = features.size()[0];
+        ensure!(
+            n >= least as i64,
+            "{shown} has {n} images, and {what} needs at least {least}: give more"
+        );
+        Ok(features)
+    }
+
+    /// Mean and covariance, once there are images enough.
+    pub fn stats(&self, typed: &Path, force: bool) -> Result<Stats> {
+        let stats = |moments: &Moments| {
+            enough(typed, moments.n(), self.dim(), force)?;
+            let (mu, sigma) = (moments.mean(), moments.covariance());
+            ensure!(finite(&sigma), "{}: these moments are not finite", typed.display());
+            Ok(Stats { mu, sigma, n: Some(moments.n()) })
+        };
+        match self {
+            Measured::Features(features) => {
+                stats(&Moments::of(self.dim(), features, Tensor::shallow_clone))
+            }
+            Measured::Moments(moments) => stats(moments),
+            Measured::Gaussian(Stats { mu, sigma, n }) => {
+                if let Some(n) = n {
+                    enough(typed, *n, self.dim(), force)?;
+                }
+                Ok(Stats { mu: mu.shallow_clone(), sigma: sigma.shallow_clone(), n: *n })
             }
         }
     }
 }
 
-/// Mean and covariance if they are there, else images; what lies beside them is not looked at.
+/// Rows of floats are features, anything else is taken for images.
+fn of_array(found: Tensor) -> ScoreInput {
+    let features = found.is_floating_point() && found.dim() == 2 && found.numel() > 0;
+    if features { ScoreInput::Features(found) } else { ScoreInput::Array(found) }
+}
+
+/// Mean and covariance if they are there, else images or features; what lies beside them is not
+/// looked at.
 fn of_npz(typed: &Path, mut file: Npz) -> Result<ScoreInput> {
     let names = file.names();
     let has = |wanted: &str| names.iter().any(|name| name == wanted);
@@ -98,7 +159,7 @@ fn of_npz(typed: &Path, mut file: Npz) -> Result<ScoreInput> {
     let (shown, list) = (typed.display(), names.join(", "));
     ensure!(
         statistics || has(images),
-        "{shown}: expected arrays mu and sigma, or images in arr_0, found [{list}]"
+        "{shown}: expected arrays mu and sigma, or images or features in arr_0, found [{list}]"
     );
     let wanted = if statistics { &["mu", "sigma", "n"][..] } else { &[images][..] };
     let others = names.iter().filter(|name| !wanted.contains(&name.as_str()));
@@ -107,7 +168,7 @@ fn of_npz(typed: &Path, mut file: Npz) -> Result<ScoreInput> {
         print::err(format_args!("{shown}: passed over what lies beside: {}", others.join(", ")));
     }
     if !statistics {
-        return Ok(ScoreInput::Array(file.read(images)?));
+        return Ok(of_array(file.read(images)?));
     }
     let n = if has("n") { file.read("n").ok() } else { None };
     gaussian(typed, file.read("mu")?, file.read("sigma")?, n)
@@ -144,7 +205,8 @@ fn images(typed: &Path, found: &Tensor, format: Format) -> Result<Tensor> {
     let [c, h, w] = format.shape();
     ensure!(
         found.kind() == Kind::Uint8,
-        "{shown}: expected pixels 0 to 255 as u8, found {:?} of shape {shape:?}",
+        "{shown}: expected pixels 0 to 255 as u8, or features as floats of shape [N, D], found {:?} \
+         of shape {shape:?}",
         found.kind()
     );
     let some = shape.first().is_some_and(|n| *n > 0);
