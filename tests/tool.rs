@@ -23,6 +23,7 @@ use std::fs;
 use std::path::Path;
 use tch::{Device, Kind, Tensor, nn};
 
+/// Smaller than the network that the chapters draw with, and so faster.
 const RUN: &str = "weights/mnist-ddpm";
 
 /// The array `name` of a `.npz`, read by libtorch's own bindings.
@@ -79,7 +80,7 @@ fn small_table(desk: &Desk) -> String {
     let (_, example) = help.split_once("with sweep.toml:").unwrap();
     let (example, _) = example.split_once("Usage:").unwrap();
     let small = [
-        (RUN, "my-run"),
+        ("weights/mnist-unet-v", "my-run"),
         ("[\"trailing\", \"log-snr\"]", "[\"trailing\"]"),
         ("steps = [10, 20]", "steps = [1, 2]"),
         ("[19, 39]", "[3]"),
@@ -253,7 +254,7 @@ fn what_cannot_be_sampled_is_refused_before_anything_is_written() {
     refused("--n 0", &["0"]);
     refused("--out x.jpg", &["x.jpg", ".npz"]);
     refused("--noise nowhere.npy", &["cannot read nowhere.npy"]);
-    desk.fails("sample nowhere", &["nowhere is no run directory", "weights/mnist-ddpm"]);
+    desk.fails("sample nowhere", &["nowhere is no run directory", "weights/mnist-unet-v"]);
     desk.fails("sample weights/mnist-classifier", &["no image model"]);
     fs::create_dir(desk.path("x.png")).unwrap();
     refused("--out x.png", &["is a folder"]);
