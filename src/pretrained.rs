@@ -76,6 +76,7 @@ impl ImageConfig {
         Model::new(net, self.parameterization, self.schedule.build())
     }
 
+    // ANCHOR: dropped
     /// The condition of samples with these labels in training (`[B]`, i64): labels of which some
     /// are dropped, or `None` if the network is unconditional. It draws from libtorch's generator.
     pub fn draw_condition(&self, labels: &Tensor) -> Option<ClassLabels> {
@@ -83,6 +84,7 @@ impl ImageConfig {
         let dropped = Tensor::rand(labels.size(), (Kind::Float, labels.device()));
         Some(ClassLabels::new(labels).null_where(&dropped.lt(self.label_dropout)))
     }
+    // ANCHOR_END: dropped
 
     /// Refuses what describes no image model, or no training of one, in one sentence.
     pub fn check(&self) -> Result<(), String> {

@@ -122,7 +122,7 @@ fn scores_say_all_they_depend_on() {
     }
     let table = std::fs::read_to_string(scratch.path().join("score.csv")).unwrap();
     let head = "sampler,path,steps,nfe,n,fid_lenet,error,fid_real,feature_net,seed,weights,\
-                class_entropy,condition";
+                class_entropy,class_accuracy,condition";
     assert_eq!(table.lines().next(), Some(head));
     let row = table.lines().nth(1).unwrap();
     assert!(row.starts_with("DDIM eta 0,uniform,2,2,600,"), "{row}");

@@ -704,7 +704,8 @@ fn what_is_no_run_gets_a_sentence() {
 /// A run directory of an untrained network of three classes.
 fn labelled_run(desk: &Desk) {
     let network = UnetConfig::tiny();
-    let config = ImageConfig { network, classes: Some(3), ..ImageConfig::mnist() };
+    let classes = Some(3);
+    let config = ImageConfig { network, classes, label_dropout: 0.1, ..ImageConfig::mnist() };
     let saved = json!({"format": 1, "from_noise": "0.1.0", "config": config});
     fs::create_dir_all(desk.path("labelled")).unwrap();
     fs::write(desk.path("labelled/config.json"), saved.to_string()).unwrap();
@@ -733,15 +734,41 @@ fn a_class_conditional_run_draws_and_fills_tables() {
     desk.fails(&format!("sample labelled {steps} --class 3"), &["no class 3", "0 to 2"]);
     desk.fails(&format!("sample {RUN} {steps} --class 1"), &["unconditional"]);
 
+    let guided = |flags: &str| {
+        desk.succeeds(&format!("sample labelled {steps} --class 1 {flags} --out guided.npz"))
+    };
+    guided("--guidance 1");
+    assert_eq!(array(&desk.path("guided.npz"), "arr_0"), ones, "at 1 there is no guidance");
+    let said = guided("--guidance 2 --guidance-rescale 0.5 --guidance-interval 0,10");
+    assert!(said.contains("3 evaluations of the network an image"), "{said}");
+    assert_ne!(array(&desk.path("guided.npz"), "arr_0"), ones);
+    let sidecar: Value = serde_json::from_str(&desk.read("guided.npz.json")).unwrap();
+    let condition = "class 1, guidance 2 rescaled 0.5 in 0 to 10";
+    assert_eq!(sidecar["config"]["condition"], condition);
+    guided("--guidance 2 --negative-class 0");
+    for (flags, words) in [
+        ("--guidance nan", &["number"][..]),
+        ("--negative-class 0", &["--guidance"]),
+        ("--guidance 2 --negative-class 3", &["no class 3"]),
+        ("--guidance 2 --guidance-rescale 2", &["phi"]),
+        ("--guidance 2 --guidance-interval 1", &["two numbers"]),
+        ("--guidance 2 --guidance-interval 5,1", &["smaller first"]),
+    ] {
+        desk.fails(&format!("sample labelled {steps} --class 1 {flags}"), words);
+    }
+    desk.fails(&format!("sample {RUN} {steps} --guidance 2"), &["unconditional"]);
+
     own_run(&desk); // for its folder of test pictures
     let config = desk.read("labelled/config.json").replace("\"mnist\"", "\"./pets\"");
     fs::write(desk.path("labelled/config.json"), config).unwrap();
-    let table = "weights = \"labelled\"\nclass = 2\n[[grid]]\nsamplers = [\"heun\"]\n\
+    let table = "weights = \"labelled\"\nclass = 2\nguidance = [1.0, 3.0]\n[[grid]]\nsamplers = [\"heun\"]\n\
                  paths = [\"trailing\"]\nsteps = [2]\nn = 40\n";
     fs::write(desk.path("sweep.toml"), table).unwrap();
     let said = desk.succeeds("table sweep.toml --out t");
     assert!(said.contains("class 2, seed 0"), "{said}");
-    assert!(desk.read("t/table.csv").lines().nth(1).unwrap().ends_with(",class 2"));
+    let table = desk.read("t/table.csv");
+    assert!(table.lines().nth(1).unwrap().ends_with(",class 2"), "{table}");
+    assert!(table.lines().nth(2).unwrap().ends_with(",\"class 2, guidance 3\""), "{table}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use anyhow::Result;
 use clap::Parser;
 use from_noise::evaluate::{Sampler, Sweep, SweepGrid};
 use from_noise::forward::Variance;
+use from_noise::guide::Guidance;
 use from_noise::schedule::Path;
 use from_noise::util::cli::{self, Common, TableArgs, count};
 use std::process::ExitCode;
@@ -103,11 +104,12 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let args = Args::parse();
     let sweep = sweep(&args);
-    let cost = args.table.cost(&sweep)?;
+    let cost = args.table.cost(&sweep, &[Guidance::NONE])?;
     let Some(mut chapter) = cli::start("ch06-fid-table", &args.common, &sweep, || cost)? else {
         return Ok(());
     };
-    let (trained, _net, rows) = args.table.fill(&sweep, args.common.smoke, &mut chapter)?;
+    let (trained, _net, rows) =
+        args.table.fill(&sweep, &[Guidance::NONE], args.common.smoke, &mut chapter)?;
     model_error::table(args.common.smoke, &mut chapter)?;
     if !rows.is_empty() {
         let (few, many) = if args.common.smoke { (2, 3) } else { (10, 100) };

@@ -7,6 +7,7 @@ mod stopping;
 use anyhow::Result;
 use clap::Parser;
 use from_noise::evaluate::{Sampler, Sweep, SweepGrid};
+use from_noise::guide::Guidance;
 use from_noise::pretrained::Pretrained;
 use from_noise::sample::Churn;
 use from_noise::schedule::Path;
@@ -76,11 +77,12 @@ fn run() -> Result<()> {
     let args = Args::parse();
     let config = Pretrained::config(cli::find(&args.table.weights))?;
     let sweep = sweep(&args, config.schedule.build().steps());
-    let cost = args.table.cost(&sweep)?;
+    let cost = args.table.cost(&sweep, &[Guidance::NONE])?;
     let Some(mut chapter) = cli::start("ch07-solvers", &args.common, &sweep, || cost)? else {
         return Ok(());
     };
-    let (trained, net, rows) = args.table.fill(&sweep, args.common.smoke, &mut chapter)?;
+    let (trained, net, rows) =
+        args.table.fill(&sweep, &[Guidance::NONE], args.common.smoke, &mut chapter)?;
     if !rows.is_empty() {
         let evaluations = if args.common.smoke { [3, 5] } else { [10, 35] };
         let evaluations = evaluations.map(|most| most.min(trained.schedule.steps()));

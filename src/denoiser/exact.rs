@@ -115,6 +115,22 @@ impl Mixture {
         Self::new(&vec![1.0; k], points, &vec![std; k])
     }
 
+    /// The data of these components alone: the class-conditional data, if a class is a group of
+    /// components.
+    ///
+    /// # Panics
+    /// When there is no such component, or none at all.
+    pub fn given(&self, components: &[i64]) -> Self {
+        assert!(!components.is_empty(), "a class has at least one component");
+        let chosen = Tensor::from_slice(components);
+        let log_weights = self.log_weights.index_select(1, &chosen);
+        Self {
+            log_weights: &log_weights - log_weights.logsumexp([1], true),
+            means: self.means.index_select(0, &chosen),
+            variances: self.variances.index_select(1, &chosen),
+        }
+    }
+
     /// `ln p(x_t)`, `[B]`, of the noised data at level `at`.
     pub fn log_density(&self, x_t: &Tensor, at: Level) -> Tensor {
         self.log_joint(&on_cpu(x_t), at).logsumexp([1], false)

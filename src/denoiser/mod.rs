@@ -103,6 +103,38 @@ impl Denoised {
     pub fn map_eps(self, x_t: &Tensor, at: Level, f: impl FnOnce(&Tensor) -> Tensor) -> Self {
         Self::from_eps(x_t, at, f(&self.eps)).with_nu(self.nu)
     }
+
+    /// The velocity `alpha * eps - sigma * x0` of the level scaled to `alpha^2 + sigma^2 = 1`.
+    pub fn v(&self, at: Level) -> Tensor {
+        let unit = at.of_unit_variance();
+        unit.alpha * &self.eps - unit.sigma * &self.x0
+    }
+
+    /// Changes the velocity and derives `x0` and `eps` again.
+    pub fn map_v(self, x_t: &Tensor, at: Level, f: impl FnOnce(&Tensor) -> Tensor) -> Self {
+        let (unit, v) = (at.of_unit_variance(), f(&self.v(at)));
+        Self::from_v(&(x_t / at.std()), unit, v).with_nu(self.nu)
+    }
+
+    // ANCHOR: lerp
+    /// The prediction on the line from this one to another: `self + share (other - self)`, both
+    /// views alike; the learned variance is the other's. The shares sum to 1, so that
+    /// `x_t = alpha * x0 + sigma * eps` stays true.
+    pub fn lerp(&self, other: &Self, share: f64) -> Self {
+        let line = |from: &Tensor, to: &Tensor| from + share * (to - from);
+        let nu = other.nu.as_ref().map(Tensor::shallow_clone);
+        Self { x0: line(&self.x0, &other.x0), eps: line(&self.eps, &other.eps), nu }
+    }
+    // ANCHOR_END: lerp
+
+    /// The predictions about the first and the second half of the batch.
+    pub fn halves(&self) -> [Self; 2] {
+        [0, 1].map(|half| {
+            let half = |x: &Tensor| x.chunk(2, 0).swap_remove(half);
+            let nu = self.nu.as_ref().map(half);
+            Self { x0: half(&self.x0), eps: half(&self.eps), nu }
+        })
+    }
 }
 
 fn same_shape(name: &str, view: &Tensor, x_t: &Tensor) {

@@ -1,7 +1,7 @@
 //! A network plus what its numbers mean: that is a model, and given a condition it is a denoiser.
 
 use super::{Denoised, Denoiser};
-use crate::conditioning::Conditioning;
+use crate::conditioning::{Condition, Conditioning};
 use crate::network::Network;
 use crate::schedule::{Level, Schedule, per_sample};
 use serde::{Deserialize, Serialize};
@@ -220,6 +220,14 @@ impl<N: Network> Model<N> {
 pub struct Given<N: Network> {
     model: Model<N>,
     conditioning: Conditioning,
+}
+
+impl<N: Network> Given<N> {
+    /// The model for a batch whose first half has this condition, and whose second half the other's.
+    pub fn cat(&self, other: &Self) -> Self {
+        let conditioning = self.conditioning.cat(&other.conditioning);
+        Self { model: self.model.clone(), conditioning }
+    }
 }
 
 impl<N: Network> Denoiser for Given<N> {

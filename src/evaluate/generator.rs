@@ -17,8 +17,20 @@ pub trait Generator {
     /// What the images depend on.
     fn recipe(&self) -> Recipe;
 
+    /// The classes that the images `first..first + n` are asked to be of, `[n]` (i64); none if they
+    /// are not conditioned on classes.
+    fn classes(&self, _first: u64, _n: u64) -> Option<Tensor> {
+        None
+    }
+
+    /// How often [`draw`](Self::draw) calls `look`. A guided prediction is looked at once, and takes
+    /// two evaluations of the network.
+    fn looks(&self) -> usize {
+        self.recipe().nfe
+    }
+
     /// The images `first, first + 1, ...`: `[n, C, H, W]`, in `[-1, 1]`. `look` is shown every
-    /// evaluation of the network.
+    /// prediction.
     fn draw(&self, first: u64, n: u64, look: &mut dyn FnMut(&Snapshot)) -> Tensor;
 }
 // ANCHOR_END: generator

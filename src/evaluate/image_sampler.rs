@@ -2,12 +2,15 @@
 
 use super::generator::{Generator, Recipe};
 use super::sampling::{Sampling, SamplingError};
-use crate::denoiser::Denoiser;
-use crate::guide::{DenoiserExt, Snapshot};
+use crate::conditioning::Condition;
+use crate::denoiser::{Denoised, Denoiser};
+use crate::guide::{ClassifierFree, DenoiserExt, Guidance, OnePass, Snapshot};
 use crate::nn::ClassLabels;
 use crate::noise::Seeded;
 use crate::pretrained::Pretrained;
-use tch::Tensor;
+use crate::schedule::Level;
+use std::cell::RefCell;
+use tch::{Device, Kind, Tensor};
 
 /// Which class an image is drawn of, by its number, from a class-conditional model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,6 +29,9 @@ pub struct ImageSampler {
     trained: Pretrained,
     sampling: Sampling,
     classes: Classes,
+    guidance: Guidance,
+    /// Instead of the null label.
+    negative: Option<i64>,
     clip: bool,
     start: Option<Tensor>,
 }
@@ -38,8 +44,15 @@ impl ImageSampler {
     /// A sampling that the model cannot give.
     pub fn new(trained: &Pretrained, sampling: Sampling) -> Result<Self, SamplingError> {
         sampling.check(trained)?;
-        let trained = trained.clone();
-        Ok(Self { trained, sampling, classes: Classes::InTurn, clip: true, start: None })
+        Ok(Self {
+            trained: trained.clone(),
+            sampling,
+            classes: Classes::InTurn,
+            guidance: Guidance::NONE,
+            negative: None,
+            clip: true,
+            start: None,
+        })
     }
 
     /// Draws one class, or all classes in turn.
@@ -47,12 +60,42 @@ impl ImageSampler {
     /// # Errors
     /// A class that the model does not have; a choice of classes of an unconditional model.
     pub fn of(self, classes: Classes) -> Result<Self, SamplingError> {
-        match (classes, self.trained.config.classes) {
-            (Classes::Only(_), None) => Err(SamplingError::Unconditional),
-            (Classes::Only(class), Some(known)) if !(0..known).contains(&class) => {
+        if let Classes::Only(class) = classes {
+            self.check_class(class)?;
+        }
+        Ok(Self { classes, ..self })
+    }
+
+    /// Guides without a classifier: away from what the model says without a label, or given the
+    /// class `negative`. The guided prediction is clipped.
+    ///
+    /// # Errors
+    /// An unconditional model; one that was never trained without labels, unless there is a
+    /// negative class.
+    pub fn guided(self, guidance: Guidance, negative: Option<i64>) -> Result<Self, SamplingError> {
+        guidance.check().map_err(SamplingError::Guidance)?;
+        if let Some(class) = negative {
+            self.check_class(class)?;
+        }
+        let config = &self.trained.config;
+        match config.classes {
+            _ if guidance.is_none() => {}
+            None => return Err(SamplingError::Unguidable),
+            Some(_) if negative.is_none() && config.label_dropout == 0.0 => {
+                return Err(SamplingError::NoNull);
+            }
+            Some(_) => {}
+        }
+        Ok(Self { guidance, negative, ..self })
+    }
+
+    fn check_class(&self, class: i64) -> Result<(), SamplingError> {
+        match self.trained.config.classes {
+            None => Err(SamplingError::Unconditional),
+            Some(known) if !(0..known).contains(&class) => {
                 Err(SamplingError::NoSuchClass { class, known })
             }
-            _ => Ok(Self { classes, ..self }),
+            Some(_) => Ok(()),
         }
     }
 
@@ -71,10 +114,50 @@ impl ImageSampler {
     fn labels(&self, first: u64, n: u64) -> Option<ClassLabels> {
         match self.classes {
             Classes::InTurn => self.trained.config.classes_in_turn(first, n),
-            Classes::Only(class) => {
-                Some(ClassLabels::new(&Tensor::from(class).expand([n as i64], true)))
-            }
+            Classes::Only(class) => Some(all_of(class, n)),
         }
+    }
+
+    /// The model with its condition, guided.
+    fn model(&self, first: u64, n: u64) -> Box<dyn Denoiser> {
+        let (model, labels) = (&self.trained.model, self.labels(first, n));
+        if self.guidance.is_none() {
+            return Box::new(model.given(labels));
+        }
+        let everywhere = Tensor::ones([n as i64], (Kind::Bool, Device::Cpu));
+        let away = match self.negative {
+            Some(class) => Some(all_of(class, n)),
+            None => labels.null_where(&everywhere),
+        };
+        let pair = OnePass::new(model.given(labels), model.given(away));
+        Box::new(ClassifierFree::new(pair, self.guidance))
+    }
+
+    /// Evaluations of the network per image: one or two at each level that the sampler visits.
+    fn evaluations(&self) -> usize {
+        if self.guidance.is_none() {
+            return self.looks();
+        }
+        let visited = Visited::default();
+        let one = Tensor::zeros([1, 1], (Kind::Float, Device::Cpu));
+        let _ = self.sampling.run(&visited, &self.trained.schedule, one, &mut |x| x.zeros_like());
+        visited.0.take().into_iter().map(|at| self.guidance.evaluations(at)).sum()
+    }
+}
+
+/// `n` labels of one class.
+fn all_of(class: i64, n: u64) -> ClassLabels {
+    ClassLabels::new(&Tensor::from(class).expand([n as i64], true))
+}
+
+/// Remembers the levels at which a sampler evaluates.
+#[derive(Debug, Default)]
+struct Visited(RefCell<Vec<Level>>);
+
+impl Denoiser for Visited {
+    fn denoise(&self, x_t: &Tensor, at: Level) -> Denoised {
+        self.0.borrow_mut().push(at);
+        Denoised::from_x0(x_t, at, x_t.zeros_like()).with_nu(Some(x_t.zeros_like()))
     }
 }
 
@@ -83,16 +166,25 @@ impl Generator for ImageSampler {
         self.trained.config.format.shape()
     }
 
+    fn classes(&self, first: u64, n: u64) -> Option<Tensor> {
+        self.labels(first, n).map(|labels| labels.labels().shallow_clone())
+    }
+
+    fn looks(&self) -> usize {
+        self.sampling.evaluations(&self.trained.schedule)
+    }
+
     #[allow(non_snake_case)]
     fn draw(&self, first: u64, n: u64, look: &mut dyn FnMut(&Snapshot)) -> Tensor {
-        let Pretrained { config, schedule, model, device, .. } = &self.trained;
+        let Pretrained { config, schedule, device, .. } = &self.trained;
         let mut noise = Seeded::new(self.sampling.seed, first);
         let seeded = noise.start(&config.shape(n as i64)); // drawn whether it is used or not
         let given = self.start.as_ref().map(|x| x.narrow(0, first as i64, n as i64));
         let x_T = given.unwrap_or(seeded).to_device(*device);
-        let model = model.given(self.labels(first, n));
-        let model: Box<dyn Denoiser> =
-            if self.clip { Box::new(model.clip(1.0)) } else { Box::new(model) };
+        let mut model = self.model(first, n);
+        if self.clip {
+            model = Box::new(model.clip(1.0));
+        }
         self.sampling.run(&model.with_callback(look), schedule, x_T, &mut |x| noise.draw(x))
     }
 
@@ -103,13 +195,17 @@ impl Generator for ImageSampler {
             (Some(_), Classes::InTurn) => vec!["classes in turn".into()],
             (Some(_), Classes::Only(class)) => vec![format!("class {class}")],
         };
+        if !self.guidance.is_none() {
+            condition.push(self.guidance.to_string());
+            condition.extend(self.negative.map(|class| format!("away from class {class}")));
+        }
         condition.extend((!self.clip).then(|| "not clipped".to_owned()));
         condition.extend(self.start.as_ref().map(|_| "from given noise".to_owned()));
         Recipe {
             sampler: sampler.to_string(),
             path: path.to_string(),
             steps,
-            nfe: self.sampling.evaluations(&self.trained.schedule),
+            nfe: self.evaluations(),
             seed,
             weights: self.trained.weights(),
             hash: self.trained.hash.clone(),

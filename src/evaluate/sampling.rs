@@ -116,6 +116,16 @@ pub enum SamplingError {
     Unconditional,
     #[error("there is no class {class}: this model knows the classes 0 to {}", known - 1)]
     NoSuchClass { class: i64, known: i64 },
+    #[error("{0}")]
+    Guidance(String),
+    #[error("this model is unconditional: there is no condition to be guided by")]
+    Unguidable,
+    #[error(
+        "this model was trained with every label (label_dropout is 0), so it does not know what to \
+         predict without one: train with \"label_dropout\": 0.1 in its config.json, or name a \
+         negative class"
+    )]
+    NoNull,
     #[error("EDM's churn takes numbers from 0 up, not {0:?}")]
     Churn(Churn),
 }

@@ -8,7 +8,7 @@ use crate::metrics::{FeatureExtractor, Groups, class_histogram, frechet_distance
 use crate::schedule::Path;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// Images drawn at a time. Fixed: libtorch's kernels may differ in the last bits between batch
 /// sizes, and a score must not depend on how it was split.
@@ -38,6 +38,10 @@ pub struct Score {
     /// Entropy of the classes found in the samples, in nats: ln 10 = 2.303 if all of ten are as
     /// frequent; 0 if the network does not classify.
     pub class_entropy: f64,
+    /// The share of the samples in which the network finds the class that was asked for; none if it
+    /// does not classify, or no class was asked for.
+    #[serde(default)]
+    pub class_accuracy: Option<f64>,
     /// What the images were conditioned on and how they were guided; empty if they were not.
     #[serde(default)]
     pub condition: String,
@@ -128,12 +132,22 @@ impl FeatureStats {
         (distance(&self.groups.total()), self.groups.standard_error(distance))
     }
 
-    /// The score of all that was added, which `recipe` drew. `fid_real` is the distance of as many
-    /// test images: see `distance_of_real` of [`FeatureExtractor`].
-    pub fn score(&self, recipe: Recipe, net: &dyn FeatureExtractor, fid_real: f64) -> Score {
+    /// The score of all that was added, the first images of `generator`. `fid_real` is the distance
+    /// of as many test images: see `distance_of_real` of [`FeatureExtractor`].
+    pub fn score(
+        &self,
+        generator: &dyn Generator,
+        net: &dyn FeatureExtractor,
+        fid_real: f64,
+    ) -> Score {
         let (fid_lenet, error) = self.distance(net);
-        let entropy = |labels: &[Tensor]| class_histogram(&Tensor::cat(labels, 0), net.classes());
-        let Recipe { sampler, path, steps, nfe, seed, weights, hash: _, condition } = recipe;
+        let found = (!self.labels.is_empty()).then(|| Tensor::cat(&self.labels, 0)); // [n]
+        let asked = generator.classes(0, self.n);
+        let right = |(found, asked): (&Tensor, Tensor)| {
+            found.eq_tensor(&asked).sum(Kind::Int64).int64_value(&[]) as f64 / self.n as f64
+        };
+        let Recipe { sampler, path, steps, nfe, seed, weights, hash: _, condition } =
+            generator.recipe();
         Score {
             sampler,
             path,
@@ -146,10 +160,10 @@ impl FeatureStats {
             feature_net: net.hash().to_owned(),
             seed,
             weights,
-            class_entropy: match self.labels.is_empty() {
-                true => 0.0,
-                false => entropy(&self.labels).entropy,
-            },
+            class_entropy: found
+                .as_ref()
+                .map_or(0.0, |found| class_histogram(found, net.classes()).entropy),
+            class_accuracy: found.as_ref().zip(asked).map(right),
             condition,
         }
     }
@@ -157,7 +171,7 @@ impl FeatureStats {
 
 // ANCHOR: score
 /// Draws `n` images, [`CHUNK`] at a time, and measures them; `each` is handed the pixels (u8) of
-/// every chunk, and their classes if the network classifies; `look` every evaluation.
+/// every chunk, and their classes if the network classifies; `look` every prediction.
 pub fn score(
     generator: &dyn Generator,
     net: &dyn FeatureExtractor,
@@ -173,6 +187,6 @@ pub fn score(
         let labels = stats.add(net, &net.features(&pixels));
         each(&pixels, labels.as_ref());
     }
-    stats.score(generator.recipe(), net, fid_real)
+    stats.score(generator, net, fid_real)
 }
 // ANCHOR_END: score

@@ -177,19 +177,19 @@ impl<'a> ScoreTable<'a> {
         mine.filter(|part| wanted.contains(&part.file)).collect()
     }
 
-    /// Evaluations of a batch that `todo` costs this process: those yet to be made, and those made
+    /// Predictions about a batch that `todo` costs this process: those yet to be made, and those made
     /// already.
     pub fn cost(&self, todo: &[&TableEntry], shard: Shard) -> (u64, u64) {
         let parts = self.share(todo, shard);
         let (done, left): (Vec<_>, Vec<_>) = parts.iter().partition(|part| part.file.exists());
         let cost = |parts: &[&FeatureChunk]| {
-            parts.iter().map(|part| part.line.recipe.nfe as u64).sum::<u64>()
+            parts.iter().map(|part| part.line.generator.looks() as u64).sum::<u64>()
         };
         (cost(&left), cost(&done))
     }
 
     /// Draws what of `todo` falls to `shard` and is not there yet, showing `look` every
-    /// evaluation; stops between two parts when `stop` says so.
+    /// prediction; stops between two parts when `stop` says so.
     pub fn draw(
         &self,
         todo: &[&TableEntry],
@@ -233,7 +233,7 @@ impl<'a> ScoreTable<'a> {
         for part in &parts {
             let _labels = stats.add(self.net, &features(part)?);
         }
-        Ok(Some(stats.score(line.recipe.clone(), self.net, self.fid_real(line.n))))
+        Ok(Some(stats.score(&*line.generator, self.net, self.fid_real(line.n))))
     }
 
     /// The distance of `n` real test images.

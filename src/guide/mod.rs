@@ -4,10 +4,12 @@
 //! order of application, innermost first.
 
 mod callback;
+mod classifier_free;
 mod clip;
 mod record;
 
 pub use callback::WithCallback;
+pub use classifier_free::{ClassifierFree, Guidance, OnePass, Pair};
 pub use clip::Clip;
 pub use record::{Record, Snapshot};
 
@@ -18,6 +20,16 @@ pub trait DenoiserExt: Denoiser + Sized {
     /// Bounds the predicted clean sample to `[-bound, bound]`.
     fn clip(self, bound: f64) -> Clip<Self> {
         Clip::new(self, bound)
+    }
+
+    /// Pushes the prediction away from that of `uncond`, the same without the condition or with a
+    /// negative one: two evaluations. [`OnePass`] makes them one.
+    fn classifier_free<U: Denoiser>(
+        self,
+        uncond: U,
+        guidance: Guidance,
+    ) -> ClassifierFree<(Self, U)> {
+        ClassifierFree::new((self, uncond), guidance)
     }
 
     /// Remembers every evaluation.

@@ -25,6 +25,11 @@ impl ClassLabels {
         assert!(fits, "class labels are [B] in Int64, not {shape:?} in {kind:?}");
         Self { labels: labels.shallow_clone() }
     }
+
+    /// `[B]`, i64; [`ClassLabels::NULL`] where there is none.
+    pub fn labels(&self) -> &Tensor {
+        &self.labels
+    }
 }
 
 impl Condition for ClassLabels {

@@ -43,6 +43,16 @@ impl Level {
         2.0 * (self.alpha / self.sigma).ln()
     }
 
+    /// The standard deviation of `x_t` for data of unit variance: 1 if variance preserving.
+    pub fn std(&self) -> f64 {
+        self.alpha.hypot(self.sigma)
+    }
+
+    /// The level of `x_t / std`: the variance preserving one with this SNR.
+    pub fn of_unit_variance(&self) -> Self {
+        Self { alpha: self.alpha / self.std(), sigma: self.sigma / self.std() }
+    }
+
     /// Whether there is no noise to remove.
     pub fn is_clean(&self) -> bool {
         self.sigma == 0.0

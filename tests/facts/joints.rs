@@ -3,10 +3,10 @@
 use crate::support::{close, max_diff, normal};
 use from_noise::data::{Dataset, from_u8, sample, to_u8};
 use from_noise::evaluate::{
-    Classes, Generator, ImageSampler, Recipe, Sampler, Sampling, Score, ScoreTable, Shard, Sweep,
-    SweepGrid, TableEntry, score,
+    Classes, Generator, ImageSampler, Recipe, Sampler, Sampling, SamplingError, Score, ScoreTable,
+    Shard, Sweep, SweepGrid, TableEntry, score,
 };
-use from_noise::guide::Snapshot;
+use from_noise::guide::{Guidance, Snapshot};
 use from_noise::metrics::{FeatureExtractor, Moments};
 use from_noise::nn::UnetConfig;
 use from_noise::pretrained::{ImageConfig, Pretrained};
@@ -87,6 +87,91 @@ fn class_conditional_images_do_not_depend_on_their_batch() {
     assert!(heard > 0.1, "the class is not heard: {heard}");
     let said = ImageSampler::new(&trained, SAMPLING).unwrap().of(Classes::Only(3)).unwrap_err();
     assert!(said.to_string().contains("no class 3") && said.to_string().contains("0 to 2"));
+}
+
+#[test]
+fn f12_guided_images_say_what_they_are_and_what_they_cost() {
+    let mut trained = labelled();
+    let images = |trained: &Pretrained, guidance, negative| {
+        ImageSampler::new(trained, SAMPLING)?.guided(guidance, negative)
+    };
+    let said = |found: Result<ImageSampler, SamplingError>| found.unwrap_err().to_string();
+    let three = Guidance::scale(3.0);
+    assert!(said(images(&trained, three, None)).contains("label_dropout"));
+    assert!(said(images(&trained, three, Some(3))).contains("no class 3"));
+    trained.config.label_dropout = 0.1;
+    let plain = ImageSampler::new(&trained, SAMPLING).unwrap();
+    let none = images(&trained, Guidance::NONE, None).unwrap();
+    assert_eq!(none.recipe(), plain.recipe());
+    assert_eq!(none.draw(0, 3, &mut |_| {}), plain.draw(0, 3, &mut |_| {}));
+    let guided = images(&trained, three, None).unwrap();
+    let recipe = guided.recipe();
+    assert_eq!((recipe.condition.as_str(), recipe.nfe), ("classes in turn, guidance 3", 4));
+    let mut looks = 0;
+    let (six, last) = (guided.draw(0, 6, &mut |_| looks += 1), guided.draw(4, 2, &mut |_| {}));
+    assert_eq!((looks, guided.looks()), (2, 2), "a guided prediction is looked at once");
+    assert!(max_diff(&six.narrow(0, 4, 2), &last) < 1e-2);
+    assert!(max_diff(&six.narrow(0, 0, 3), &plain.draw(0, 3, &mut |_| {})) > 0.1);
+    let away = images(&trained, three, Some(2)).unwrap();
+    assert!(away.recipe().condition.ends_with("guidance 3, away from class 2"));
+    assert!(max_diff(&away.draw(0, 6, &mut |_| {}), &six) > 0.1);
+    // of DDIM's two levels, t = 1000 and t = 500, one is guided
+    let some = Guidance { interval: Some([0.0, 10.0]), ..three };
+    let some = images(&trained, some, None).unwrap().recipe();
+    assert_eq!((some.condition.as_str(), some.nfe), ("classes in turn, guidance 3 in 0 to 10", 3));
+    let wrong = Guidance { rescale: 2.0, ..three };
+    assert!(said(images(&trained, wrong, None)).contains("phi"));
+    trained.config.classes = None;
+    assert!(said(images(&trained, three, None)).contains("unconditional"));
+}
+
+/// Sees every image as one of the class 1.
+#[derive(Debug)]
+struct Ones(Quarters);
+
+impl FeatureExtractor for Ones {
+    fn hash(&self) -> &str {
+        "ones"
+    }
+
+    fn shape(&self) -> [i64; 3] {
+        self.0.shape()
+    }
+
+    fn dim(&self) -> i64 {
+        4
+    }
+
+    fn features(&self, pixels: &Tensor) -> Tensor {
+        quarters(pixels)
+    }
+
+    fn reference(&self) -> &Moments {
+        self.0.reference()
+    }
+
+    fn classify(&self, features: &Tensor) -> Option<Tensor> {
+        Some(Tensor::ones([features.size()[0]], (Kind::Int64, Device::Cpu)))
+    }
+
+    fn classes(&self) -> usize {
+        3
+    }
+}
+
+#[test]
+fn a_score_says_how_often_the_class_asked_for_was_found() {
+    let trained = labelled();
+    let net = Ones(Quarters::of(&sample::dataset().images));
+    let accuracy =
+        |images: &dyn Generator| score(images, &net, 40, 0.0, |_, _| {}, |_| {}).class_accuracy;
+    let images = |classes| ImageSampler::new(&trained, SAMPLING).unwrap().of(classes).unwrap();
+    assert_eq!(accuracy(&images(Classes::InTurn)), Some(13.0 / 40.0), "1, 4, ..., 37");
+    assert_eq!(accuracy(&images(Classes::Only(1))), Some(1.0));
+    assert_eq!(accuracy(&images(Classes::Only(0))), Some(0.0));
+    assert_eq!(accuracy(&Digits), None, "no class was asked for");
+    let blind = score(&images(Classes::InTurn), &net.0, 40, 0.0, |_, _| {}, |_| {});
+    assert_eq!(blind.class_accuracy, None, "this network does not classify");
 }
 
 #[test]

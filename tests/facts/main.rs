@@ -3,6 +3,7 @@
 //! The names (A1, B3, ...) number the facts; the book quotes them.
 
 mod conditions;
+mod guidance;
 mod joints;
 mod levels;
 mod metrics;

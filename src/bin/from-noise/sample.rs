@@ -5,7 +5,7 @@ use anyhow::{Result, bail, ensure};
 use from_noise::data::to_u8;
 use from_noise::evaluate::{CHUNK, Classes, Generator, ImageSampler, Sampler, Sampling};
 use from_noise::forward::Variance;
-use from_noise::guide::Snapshot;
+use from_noise::guide::{Guidance, Snapshot};
 use from_noise::plot::{Figure, Gif, Grid};
 use from_noise::pretrained::Pretrained;
 use from_noise::sample::Churn;
@@ -48,6 +48,7 @@ const PATHS: [(Path, &str); 6] = [
 ///   cargo from-noise sample weights/mnist-unet-v --sampler edm --s-churn 5 --path karras --steps 18
 ///   cargo from-noise sample weights/mnist-unet-v --noise x_T.npy --out digits.npy
 ///   cargo from-noise sample weights/mnist-unet-v --samples 256 --steps 10 --out single-digits/
+///   cargo from-noise sample weights/mnist-unet-class --class 7 --guidance 3
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
@@ -98,6 +99,24 @@ pub struct Args {
     /// Class of all images, of a class-conditional model [default: all classes in turn]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(i64).range(0..))]
     class: Option<i64>,
+
+    /// Scale of classifier-free guidance: 0 draws any class, 1 the class and nothing else, more
+    /// exaggerates it at the price of variety [default: 1]
+    #[arg(long, value_name = "SCALE", allow_negative_numbers = true)]
+    guidance: Option<f64>,
+
+    /// Scale the guided prediction back to the spread of the unguided one, 0 to 1: Lin et al.'s phi
+    /// [default: 0]
+    #[arg(long, value_name = "PHI", requires = "guidance")]
+    guidance_rescale: Option<f64>,
+
+    /// Guide only where sigma / alpha lies between these two [default: everywhere]
+    #[arg(long, value_name = "LOW,HIGH", value_delimiter = ',', requires = "guidance")]
+    guidance_interval: Vec<f64>,
+
+    /// Guide away from this class, instead of away from any class
+    #[arg(long, value_name = "K", requires = "guidance", value_parser = clap::value_parser!(i64).range(0..))]
+    negative_class: Option<i64>,
 
     /// Seed of all noise: the same seed gives the same images
     #[arg(long, default_value_t = 0)]
@@ -158,20 +177,20 @@ struct Drawing {
 struct Drawn {
     /// `[N, C, H, W]`, u8, on the CPU.
     pixels: Tensor,
-    /// Every evaluation of the first images.
+    /// Every prediction about the first images.
     seen: Vec<Snapshot>,
-    /// Evaluations of the network an image.
-    evaluations: u64,
 }
 
 pub fn run(args: &Args) -> Result<()> {
     let sampler = sampler(args)?;
+    let guidance = guidance(args)?;
     let endings = args.out.iter().map(|name| ending(name)).collect::<Result<Vec<_>>>()?;
     let device = device::pick(args.device)?;
     let trained = model::load(&args.weights, device)?;
     let sampling = Sampling { sampler, path: args.path, steps: args.steps, seed: args.seed };
     let classes = args.class.map_or(Classes::InTurn, Classes::Only);
-    let mut images = ImageSampler::new(&trained, sampling)?.of(classes)?;
+    let images = ImageSampler::new(&trained, sampling)?.of(classes)?;
+    let mut images = images.guided(guidance, args.negative_class)?;
     let mut n = args.samples.unwrap_or(64);
     if let Some(path) = &args.noise {
         let start = start(path, args.samples, &trained)?;
@@ -205,7 +224,7 @@ pub fn run(args: &Args) -> Result<()> {
     say!(
         "{n} images by {sampler} with {}, {} evaluations of the network an image",
         drawing.weights,
-        drawn.evaluations
+        recipe.nfe
     );
     results.finish();
     Ok(())
@@ -239,6 +258,20 @@ fn sampler(args: &Args) -> Result<Sampler> {
             })
         }
         other => serde_json::from_value(other.into())?, // by the names that tables use
+    })
+}
+
+/// The guidance that was asked for.
+fn guidance(args: &Args) -> Result<Guidance> {
+    let interval = match args.guidance_interval[..] {
+        [] => None,
+        [low, high] => Some([low, high]),
+        _ => bail!("--guidance-interval takes two numbers, such as 0.3,5"),
+    };
+    Ok(Guidance {
+        scale: args.guidance.unwrap_or(1.0),
+        rescale: args.guidance_rescale.unwrap_or(0.0),
+        interval,
     })
 }
 
@@ -307,11 +340,10 @@ fn all_finite(x: &Tensor) -> bool {
 /// Draws in chunks of the size that scores use, and keeps what the movie shows.
 fn draw(images: &dyn Generator, schedule: &Schedule, n: u64, film: bool) -> Result<Drawn> {
     let chunks = n.div_ceil(CHUNK);
-    let mut progress = Progress::new("drawing", chunks * images.recipe().nfe as u64);
-    let (mut pixels, mut seen, mut made) = (Vec::new(), Vec::new(), 0);
+    let mut progress = Progress::new("drawing", chunks * images.looks() as u64);
+    let (mut pixels, mut seen) = (Vec::new(), Vec::new());
     for first in (0..n).step_by(CHUNK as usize) {
         let mut look = |now: &Snapshot| {
-            made += 1;
             progress.tick(format_args!("t = {:.0}", schedule.t_of(now.at)));
             if film && first == 0 {
                 seen.push(few(now));
@@ -325,7 +357,7 @@ fn draw(images: &dyn Generator, schedule: &Schedule, n: u64, film: bool) -> Resu
         pixels.push(to_u8(&x0).to_device(Device::Cpu));
     }
     progress.finish("");
-    Ok(Drawn { pixels: Tensor::cat(&pixels, 0), seen, evaluations: made / chunks })
+    Ok(Drawn { pixels: Tensor::cat(&pixels, 0), seen })
 }
 
 /// The first images of an evaluation, on the CPU.

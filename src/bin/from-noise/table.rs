@@ -4,6 +4,7 @@ use super::{command_line, model};
 use anyhow::{Result, anyhow};
 use from_noise::data::Split;
 use from_noise::evaluate::{Classes, Score, ScoreTable, Sweep, SweepGrid, check_shape};
+use from_noise::guide::Guidance;
 use from_noise::say;
 use from_noise::util::cli::{self, ShardArgs};
 use from_noise::util::device;
@@ -27,6 +28,7 @@ use std::path::{Path, PathBuf};
 ///   classifier = "weights/mnist-classifier"    # whose features are compared; this is the default
 ///   seed = 0
 ///   # class = 3                                # of a class-conditional model, one class alone
+///   # guidance = [1.0, 2.0]                    # and every line with each of these scales
 ///
 ///   [[grid]]                                # every sampler with every path and steps
 ///   samplers = [{ ddim = 0.0 }, { ddpm = "large" }, "heun", "dpm-solver++2m"]
@@ -70,11 +72,18 @@ struct TableSpec {
     /// Of a class-conditional model: all images of one class, instead of all classes in turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     class: Option<i64>,
+    /// Scales of classifier-free guidance: every line is drawn with each.
+    #[serde(default = "unguided")]
+    guidance: Vec<f64>,
     grid: Vec<SweepGrid>,
 }
 
 fn usual_classifier() -> PathBuf {
     "weights/mnist-classifier".into()
+}
+
+fn unguided() -> Vec<f64> {
+    vec![Guidance::NONE.scale]
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -84,7 +93,8 @@ pub fn run(args: &Args) -> Result<()> {
     let trained = model::load(&asked.weights, device)?;
     let sweep = Sweep { seed: asked.seed, grid: asked.grid.clone() };
     let classes = asked.class.map_or(Classes::InTurn, Classes::Only);
-    let lines = cli::image_lines(&sweep, &trained, classes)?;
+    let guidances: Vec<Guidance> = asked.guidance.iter().copied().map(Guidance::scale).collect();
+    let lines = cli::image_lines(&sweep, &trained, classes, &guidances)?;
     check_shape(trained.config.format.shape(), &net)?; // before the test images are needed
     let dir = cli::find(&asked.weights);
     let test = cli::images_of_run(&dir, &trained.config, Split::Test, false)?;

@@ -6,6 +6,7 @@ use crate::data::Split;
 use crate::evaluate::{
     CHUNK, Classes, ImageSampler, SamplingError, Score, ScoreTable, Shard, Sweep, TableEntry,
 };
+use crate::guide::Guidance;
 use crate::metrics::FeatureNet;
 use crate::pretrained::Pretrained;
 use crate::util::print;
@@ -49,22 +50,26 @@ pub struct TableArgs {
 }
 
 impl TableArgs {
-    /// What all of `sweep` would cost.
-    pub fn cost(&self, sweep: &Sweep) -> anyhow::Result<Cost> {
+    /// What all of `sweep` would cost, with each of these guidances.
+    pub fn cost(&self, sweep: &Sweep, guidances: &[Guidance]) -> anyhow::Result<Cost> {
         let config = Pretrained::config(find(&self.weights))?;
         let net = config.network.cost()?;
         let schedule = config.schedule.build();
         for (sampling, _) in sweep.samplings() {
             schedule.check_path(sampling.path, sampling.steps)?;
         }
-        Ok(Cost::sampling(net, sweep.evaluations(&schedule), CHUNK))
+        let level = schedule.level(schedule.steps());
+        let evaluations: usize = guidances.iter().map(|guidance| guidance.evaluations(level)).sum();
+        Ok(Cost::sampling(net, sweep.evaluations(&schedule) * evaluations as u64, CHUNK))
     }
 
-    /// Fills the table of `sweep` in the chapter's results: the model that drew, the network that
-    /// measured, and the lines that are complete. A share has no table to show, so no lines.
+    /// Fills the table of `sweep`, with each of these guidances, in the chapter's results: the model
+    /// that drew, the network that measured, and the lines that are complete. A share has no table
+    /// to show, so no lines.
     pub fn fill(
         &self,
         sweep: &Sweep,
+        guidances: &[Guidance],
         smoke: bool,
         chapter: &mut Chapter,
     ) -> anyhow::Result<(Pretrained, FeatureNet, Vec<Score>)> {
@@ -73,7 +78,7 @@ impl TableArgs {
         let dir = find(&self.weights);
         let test = images_of_run(&dir, &trained.config, Split::Test, smoke)?;
         let dir = chapter.results.dir().to_path_buf();
-        let lines = image_lines(sweep, &trained, Classes::InTurn)?;
+        let lines = image_lines(sweep, &trained, Classes::InTurn, guidances)?;
         let table = ScoreTable::new(lines, &net, &test, dir)?;
         let mut rows = fill_table(&table, &self.shards, &mut chapter.results)?;
         drop(table); // it borrows the network
@@ -84,13 +89,20 @@ impl TableArgs {
     }
 }
 
-/// The lines of a sweep, drawn by `trained`; says on standard error which paths are unsound.
+/// The lines of a sweep, drawn by `trained` with each of these guidances; says on standard error
+/// which paths are unsound.
 pub fn image_lines(
     sweep: &Sweep,
     trained: &Pretrained,
     classes: Classes,
+    guidances: &[Guidance],
 ) -> Result<Vec<TableEntry>, SamplingError> {
-    let lines = sweep.lines(|sampling| ImageSampler::new(trained, sampling)?.of(classes))?;
+    let mut lines = Vec::new();
+    for &guidance in guidances {
+        lines.extend(sweep.lines(|sampling| {
+            ImageSampler::new(trained, sampling)?.of(classes)?.guided(guidance, None)
+        })?);
+    }
     let mut said: Vec<String> = Vec::new();
     for (sampling, _) in sweep.samplings() {
         said.extend(sampling.warning(&trained.schedule).filter(|warning| !said.contains(warning)));
