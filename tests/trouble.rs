@@ -15,7 +15,7 @@ use std::process::{Command, Output};
 use tch::{Device, Kind, Tensor, nn};
 use tempfile::TempDir;
 
-const BINARIES: [(&str, &str); 7] = [
+const BINARIES: [(&str, &str); 8] = [
     ("01", env!("CARGO_BIN_EXE_ch01-forward")),
     ("02", env!("CARGO_BIN_EXE_ch02-reverse")),
     ("03", env!("CARGO_BIN_EXE_ch03-toy")),
@@ -23,6 +23,7 @@ const BINARIES: [(&str, &str); 7] = [
     ("05", env!("CARGO_BIN_EXE_ch05-ddim")),
     ("06", env!("CARGO_BIN_EXE_ch06-fid-table")),
     ("07", env!("CARGO_BIN_EXE_ch07-solvers")),
+    ("10", env!("CARGO_BIN_EXE_ch10-classifier-free")),
 ];
 
 /// A folder to type commands in.
