@@ -1,6 +1,7 @@
 //! Chapters as they are typed: one's own pictures, interruptions, resumed runs, wrong words.
 
 use from_noise::util::results::row_seconds;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -58,7 +59,16 @@ fn one_s_own_pictures_are_learned_interrupted_resumed_and_drawn() {
     let (folder, out) = (folder.to_str().unwrap(), out.to_str().unwrap());
     let train = ["--train", "--data", folder, "--rgb", "--size", "16", "--out", out, "--smoke"];
     let forever = [&train[..], &["--steps", "1000000"]].concat();
-    let child = chapter(&forever).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = chapter(&forever);
+    // SAFETY: signal only sets an action. A script's background jobs start with SIGINT ignored, and
+    // must be stopped by it all the same.
+    unsafe {
+        child.pre_exec(|| {
+            libc::signal(libc::SIGINT, libc::SIG_IGN);
+            Ok(())
+        })
+    };
+    let child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let started = Instant::now();
     while !Path::new(out).join("grids/00000004.png").exists() {
         assert!(started.elapsed() < Duration::from_secs(120), "no grid of samples appeared");

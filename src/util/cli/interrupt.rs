@@ -22,12 +22,14 @@ static LISTENING: Mutex<bool> = Mutex::new(false);
 #[derive(Debug)]
 pub struct HeldInterrupts(());
 
-/// Holds interrupts for a loop that saves. A signal that was ignored from the start, as SIGHUP is
-/// under `nohup`, stays ignored.
+/// Holds interrupts for a loop that saves. SIGHUP stays ignored where it was from the start, as
+/// under `nohup`. The others are taken even then: a script's background jobs ignore SIGINT, and a
+/// training there should save when it is sent one.
 pub fn hold_interrupts() -> io::Result<HeldInterrupts> {
     let mut listening = LISTENING.lock().unwrap_or_else(PoisonError::into_inner);
     if !*listening {
-        let signals = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal));
+        let signals = [SIGINT, SIGTERM, SIGHUP].into_iter();
+        let signals = signals.filter(|signal| *signal != SIGHUP || !is_ignored(SIGHUP));
         let mut signals = Signals::new(signals)?;
         std::thread::Builder::new()
             .name("signals".into())
