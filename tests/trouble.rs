@@ -1,6 +1,9 @@
 //! What users ran into, typed as they typed it: the exit code, one sentence, nothing half-written.
 //! `results/trouble/commands.csv` lists the cases.
 
+mod desk;
+
+use desk::{Desk, text};
 use from_noise::checkpoint::save_weights;
 use from_noise::data::{Color, Format, Source};
 use from_noise::metrics::ClassifierConfig;
@@ -8,60 +11,15 @@ use from_noise::nn::UnetConfig;
 use from_noise::pretrained::ImageConfig;
 use from_noise::schedule::ScheduleConfig;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
 use tch::{Device, Kind, Tensor, nn};
-use tempfile::TempDir;
-
-const BINARIES: [(&str, &str); 8] = [
-    ("01", env!("CARGO_BIN_EXE_ch01-forward")),
-    ("02", env!("CARGO_BIN_EXE_ch02-reverse")),
-    ("03", env!("CARGO_BIN_EXE_ch03-toy")),
-    ("04", env!("CARGO_BIN_EXE_ch04-ddpm")),
-    ("05", env!("CARGO_BIN_EXE_ch05-ddim")),
-    ("06", env!("CARGO_BIN_EXE_ch06-fid-table")),
-    ("07", env!("CARGO_BIN_EXE_ch07-solvers")),
-    ("10", env!("CARGO_BIN_EXE_ch10-classifier-free")),
-];
-
-/// A folder to type commands in.
-struct Desk(TempDir);
 
 impl Desk {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
-    }
-
-    /// Types a line into a shell: `cargo chapter NN ...` or `cargo from-noise ...`.
-    fn types(&self, line: &str) -> Output {
-        let words = shlex::split(line).unwrap();
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let (program, arguments) = match words[..] {
-            ["cargo", "chapter", number, ref rest @ ..] => {
-                (BINARIES.iter().find(|(name, _)| *name == number).unwrap().1, rest)
-            }
-            ["cargo", "from-noise", ref rest @ ..] => (env!("CARGO_BIN_EXE_from-noise"), rest),
-            _ => panic!("{line}"),
-        };
-        let mut command = Command::new(program);
-        command.args(arguments).current_dir(self.0.path()).env("RUST_BACKTRACE", "1");
-        command.output().unwrap()
-    }
-
     /// What it says on standard output and on standard error.
     #[track_caller]
     fn works(&self, line: &str) -> (String, String) {
-        let out = self.types(line);
+        let out = self.run(line);
         let said = text(&out.stderr);
         assert!(out.status.success() && !said.contains("panicked"), "{line}: {said}");
         (text(&out.stdout), said)
@@ -71,7 +29,7 @@ impl Desk {
     #[track_caller]
     fn refuses(&self, line: &str, words: &[&str]) {
         let before = self.files();
-        let out = self.types(line);
+        let out = self.run(line);
         let said = text(&out.stderr);
         assert!(!out.status.success(), "{line} succeeded: {}", text(&out.stdout));
         let calm = !said.contains("panicked") && !said.contains("backtrace");
@@ -83,21 +41,6 @@ impl Desk {
         assert_eq!(self.files(), before, "{line}");
     }
 
-    /// Every file and its length.
-    fn files(&self) -> BTreeMap<PathBuf, u64> {
-        let (mut found, mut folders) = (BTreeMap::new(), vec![self.0.path().to_path_buf()]);
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                match path.is_dir() {
-                    true => folders.push(path),
-                    false => drop(found.insert(path.clone(), path.metadata().unwrap().len())),
-                }
-            }
-        }
-        found
-    }
-
     /// A config.json alone.
     fn config(&self, dir: &str, config: &impl serde::Serialize) {
         let saved = json!({"format": 1, "from_noise": "0.1.0", "config": config});
@@ -106,7 +49,7 @@ impl Desk {
     }
 
     /// A run of an untrained network, its weights saved as `kind`.
-    fn run(&self, dir: &str, config: &ImageConfig, kind: Kind) {
+    fn save_run(&self, dir: &str, config: &ImageConfig, kind: Kind) {
         self.config(dir, config);
         tch::manual_seed(3);
         let mut vs = nn::VarStore::new(Device::Cpu);
@@ -129,10 +72,6 @@ impl Desk {
             }
         }
     }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// A network of some thousand parameters for digits.
@@ -189,6 +128,8 @@ fn a_count_of_none_is_refused_before_anything_is_drawn() {
         desk.refuses(line, &[flag]);
     }
     desk.refuses("cargo chapter 04 --score 1", &["128 features from 1 images", "--score 256"]);
+    let few = ["128 features from 1 images", "--from-levels 256"];
+    desk.refuses("cargo chapter 04 --from-levels 1", &few);
     let zero = "weights = \"weights/mnist-ddpm\"\n[[grid]]\nsamplers = [\"heun\"]\n\
                 paths = [\"trailing\"]\nevaluations = [9, 0]\nn = 40\n";
     fs::write(desk.path("zero.toml"), zero).unwrap();
@@ -198,8 +139,14 @@ fn a_count_of_none_is_refused_before_anything_is_drawn() {
 #[test]
 fn one_of_everything_works_and_so_does_a_billion() {
     let desk = Desk::new();
-    desk.run("run", &tiny(), Kind::Float);
+    desk.save_run("run", &tiny(), Kind::Float);
     desk.works("cargo chapter 03 --smoke --steps 1 --seed 18446744073709551615 --out 3");
+    desk.works("cargo chapter 06 --weights run --smoke --seed 18446744073709551615 --out 6s");
+    desk.works("cargo chapter 04 --weights run --from-levels 256 --smoke --out 4l");
+    let schedule = ScheduleConfig::Linear { steps: 10, first: 0.01, last: 0.9 };
+    desk.save_run("short", &ImageConfig { schedule, ..tiny() }, Kind::Float);
+    let said = ["short knows 10 noise levels", "up to 1000"];
+    desk.refuses("cargo chapter 04 --weights short --from-levels 300 --smoke --out 4s", &said);
     desk.works("cargo chapter 04 --weights run --samples 1 --every 1 --smoke --out 4");
     desk.works("cargo chapter 05 --weights run --images 1 --smoke --out 5");
     desk.works("cargo from-noise sample run --samples 1 --steps 1 --out one.npz");
@@ -220,7 +167,7 @@ fn one_of_everything_works_and_so_does_a_billion() {
 #[test]
 fn a_path_that_starts_too_low_names_a_sound_one() {
     let desk = Desk::new();
-    desk.run("run", &tiny(), Kind::Float);
+    desk.save_run("run", &tiny(), Kind::Float);
     for path in ["uniform", "quadratic", "linspace"] {
         let line = format!("cargo from-noise sample run --path {path} --steps 1");
         desk.refuses(&line, &["returns its input: take trailing"]);
@@ -264,7 +211,7 @@ fn a_config_written_by_hand_is_checked() {
     .into_iter()
     .enumerate()
     {
-        desk.run("run", &tiny(), Kind::Float);
+        desk.save_run("run", &tiny(), Kind::Float);
         desk.config("run", &edited(&tiny(), field, value));
         let lines = [
             "cargo from-noise sample run",
@@ -298,7 +245,7 @@ fn a_config_written_by_hand_is_checked() {
 fn a_schedule_of_ten_steps_is_as_good_as_one_of_a_thousand() {
     let desk = Desk::new();
     desk.pictures("pets");
-    desk.run("run", &own("./pets", Color::Gray), Kind::Float);
+    desk.save_run("run", &own("./pets", Color::Gray), Kind::Float);
     desk.works("cargo chapter 04 --weights run --samples 2 --out 4");
     desk.works("cargo chapter 04 --train --config run --smoke --steps 2 --out trained");
     assert!(desk.path("trained/grids/00000002.png").exists());
@@ -306,7 +253,7 @@ fn a_schedule_of_ten_steps_is_as_good_as_one_of_a_thousand() {
     assert!(desk.read("5/inversion.csv").starts_with("steps,images,exact,latent_std\n10,"));
     // No signal is left at T: the prediction of the noise tells nothing of the image there.
     let schedule = ScheduleConfig::Linear { steps: 10, first: 0.01, last: 1.0 };
-    desk.run("dark", &ImageConfig { schedule, ..own("./pets", Color::Gray) }, Kind::Float);
+    desk.save_run("dark", &ImageConfig { schedule, ..own("./pets", Color::Gray) }, Kind::Float);
     desk.refuses("cargo chapter 04 --weights dark", &["alpha_bar_T = 0"]);
     desk.refuses("cargo chapter 05 --weights dark", &["alpha_bar_T = 0"]);
 }
@@ -352,7 +299,7 @@ fn a_flag_that_would_mean_nothing_is_refused_by_name() {
 #[test]
 fn a_command_in_a_sidecar_or_a_message_can_be_pasted_back() {
     let desk = Desk::new();
-    desk.run("my run", &tiny(), Kind::Float);
+    desk.save_run("my run", &tiny(), Kind::Float);
     let line = "cargo from-noise sample 'my run' --n 2 --steps 1 --out \"it's.png\"";
     desk.works(line);
     desk.works("cargo chapter 04 --weights 'my run' --smoke --out 'my $HOME'");
@@ -378,7 +325,7 @@ fn a_command_in_a_sidecar_or_a_message_can_be_pasted_back() {
 fn chapters_draw_with_given_weights_and_their_own_pictures() {
     let desk = Desk::new();
     desk.pictures("pets");
-    desk.run("colour", &own("./pets", Color::Rgb), Kind::Float);
+    desk.save_run("colour", &own("./pets", Color::Rgb), Kind::Float);
     for line in [
         "cargo chapter 04 --weights colour --samples 3 --out 4",
         "cargo chapter 05 --weights colour --images 3 --out 5",
@@ -389,7 +336,7 @@ fn chapters_draw_with_given_weights_and_their_own_pictures() {
     assert_eq!(sidecar["n"], 3);
 
     let labelled = ImageConfig { classes: Some(2), ..own("./pets", Color::Gray) };
-    desk.run("labelled", &labelled, Kind::Float);
+    desk.save_run("labelled", &labelled, Kind::Float);
     desk.works("cargo chapter 04 --weights labelled --samples 3 --out 4l");
     desk.refuses(
         "cargo chapter 05 --weights labelled",
@@ -405,7 +352,7 @@ fn chapters_draw_with_given_weights_and_their_own_pictures() {
 fn a_grey_folder_is_learned_and_scored() {
     let desk = Desk::new();
     desk.pictures("pets");
-    desk.run("grey", &own("./pets", Color::Gray), Kind::Float);
+    desk.save_run("grey", &own("./pets", Color::Gray), Kind::Float);
     let train = "cargo from-noise train-classifier --data ./pets --size 16 --out net --steps";
     let (said, _) = desk.works(&format!("{train} 2"));
     assert!(said.contains("of 16 test images"), "{said}");
@@ -430,7 +377,7 @@ fn a_grey_folder_is_learned_and_scored() {
             fs::copy(from, folder.join("0.png")).unwrap();
         }
     }
-    desk.run("other", &own("./three", Color::Gray), Kind::Float);
+    desk.save_run("other", &own("./three", Color::Gray), Kind::Float);
     let line = "cargo chapter 04 --weights other --classifier net --score 256";
     desk.refuses(line, &["the classifier knows 2 classes", "has 3"]);
 }
@@ -471,7 +418,7 @@ fn a_run_whose_pictures_moved_goes_on() {
     desk.works(&format!("{} 2", train("./pets")));
     desk.works("cargo from-noise train-classifier --data ./pets --size 16 --out net --steps 2");
     fs::rename(desk.path("pets"), desk.path("moved")).unwrap();
-    let here = fs::canonicalize(desk.0.path()).unwrap();
+    let here = fs::canonicalize(desk.path("")).unwrap();
     let words = ["the pictures of", "run", "not at ./pets", here.to_str().unwrap(), "\"data\""];
     let table = "weights = \"run\"\nclassifier = \"net\"\n[[grid]]\nsamplers = [\"heun\"]\n\
                  paths = [\"trailing\"]\nsteps = [1]\nn = 40\n";
@@ -525,7 +472,7 @@ fn tables_that_a_spreadsheet_saved_are_read_or_refused() {
 fn weights_of_other_floats_are_converted_and_that_is_said_once() {
     let desk = Desk::new();
     let config = tiny();
-    desk.run("run", &config, Kind::Float);
+    desk.save_run("run", &config, Kind::Float);
     let draw = |run: &str| {
         let line = format!("cargo from-noise sample {run} --n 2 --steps 2 --out {run}.npz");
         let (_, said) = desk.works(&line);
@@ -537,7 +484,7 @@ fn weights_of_other_floats_are_converted_and_that_is_said_once() {
     for (name, kind, most) in
         [("half", Kind::Half, 20.0), ("brain", Kind::BFloat16, 60.0), ("double", Kind::Double, 0.0)]
     {
-        desk.run(name, &config, kind);
+        desk.save_run(name, &config, kind);
         let (found, said) = draw(name);
         assert_eq!(said, 1, "{name}");
         let apart = (found - &images).abs().mean(Kind::Float).double_value(&[]);

@@ -2,11 +2,11 @@
 
 use super::Args;
 use anyhow::{Result, ensure};
-use from_noise::data::{Split, from_u8, sample, to_u8};
-use from_noise::evaluate::{CHUNK, FeatureStats};
+use from_noise::data::{Split, from_u8, to_u8};
+use from_noise::evaluate::{CHUNK, FeatureStats, in_short};
 use from_noise::forward::q_sample;
 use from_noise::guide::DenoiserExt;
-use from_noise::metrics::{FeatureExtractor, enough_images};
+use from_noise::metrics::FeatureExtractor;
 use from_noise::nn::ClassLabels;
 use from_noise::noise::Seeded;
 use from_noise::plot::{Curves, Figure};
@@ -48,7 +48,6 @@ pub fn evaluations() -> u64 {
 /// to a level, and drawn down again by DDIM (eta = 0): only what a network gets wrong below that
 /// level shows. Beside it stands how the distance of samples fell while the networks were trained.
 pub fn levels(weights: &[PathBuf], n: u64, args: &Args, chapter: &mut Chapter) -> Result<()> {
-    let smoke = args.common.smoke;
     let mut progress =
         Progress::new("denoising", weights.len() as u64 * n.div_ceil(CHUNK) * evaluations());
     let mut rows = Vec::new();
@@ -58,26 +57,26 @@ pub fn levels(weights: &[PathBuf], n: u64, args: &Args, chapter: &mut Chapter) -
         let trained = Pretrained::load(cli::find(dir), chapter.device)?;
         let config = &trained.config;
         let net = args.feature_net(config, chapter.device)?;
-        let enough = enough_images(net.dim());
+        args.enough(n, &net, "--from-levels")?;
+        let (top, last) = (STARTS[STARTS.len() - 1], trained.schedule.steps());
         ensure!(
-            smoke || n >= enough,
-            "a covariance of {} features from {n} images is mostly bias: take --from-levels {enough} or more",
-            net.dim(),
+            last >= top,
+            "{} knows {last} noise levels; --from-levels starts from up to {top}",
+            dir.display()
         );
-        let test = match smoke {
-            true => sample::dataset(), // a smoke run downloads nothing
-            false => config.data.load(Split::Test, config.format)?,
-        };
+        let test = cli::images_of_run(&cli::find(dir), config, Split::Test, args.common.smoke)?;
         let test = test.first(n as usize);
+        let n = test.len() as u64; // there may be fewer
         let distance = |start: Option<usize>, tick: &mut dyn FnMut()| {
             let mut stats = FeatureStats::new(net.dim());
             for first in (0..test.len()).step_by(CHUNK as usize) {
                 let some = (test.len() - first).min(CHUNK as usize) as i64;
                 let mut pixels = test.images.narrow(0, first as i64, some);
-                let labels = test.labels.narrow(0, first as i64, some).to_device(chapter.device);
-                let classes = config.classes.map(|_| ClassLabels::new(&labels));
-                let model = trained.model.given(classes).clip(1.0);
                 if let Some(start) = start {
+                    let labels = test.labels.narrow(0, first as i64, some);
+                    let labels = labels.to_device(chapter.device);
+                    let classes = config.classes.map(|_| ClassLabels::new(&labels));
+                    let model = trained.model.given(classes).clip(1.0);
                     let x0 = from_u8(&pixels).to_device(chapter.device);
                     let eps = Seeded::new(chapter.seed, first as u64).draw(&x0);
                     let levels =
@@ -98,10 +97,7 @@ pub fn levels(weights: &[PathBuf], n: u64, args: &Args, chapter: &mut Chapter) -
         let line: Vec<(f64, f64)> =
             STARTS.iter().zip(&scores).map(|(t, (fid, _))| (*t as f64, *fid)).collect();
         let [from_100, from_200, from_400, from_600, from_800, from_1000] =
-            scores.map(|(fid, error)| match error {
-                Some(error) => format!("{fid:.1} ± {error:.1}"),
-                None => format!("{fid:.1}"),
-            });
+            scores.map(|(fid, error)| in_short(fid, error));
         rows.push(Row {
             weights: name.clone(),
             parameters: config.network.cost()?.params,

@@ -4,7 +4,7 @@ use super::Args;
 use anyhow::{Result, ensure};
 use from_noise::data::{Dataset, Split};
 use from_noise::evaluate::{CHUNK, ImageSampler, Sampling, score};
-use from_noise::metrics::{FeatureExtractor, classification_accuracy_score, enough_images};
+use from_noise::metrics::{FeatureExtractor, classification_accuracy_score};
 use from_noise::pretrained::Pretrained;
 use from_noise::say;
 use from_noise::util::cli::{Chapter, images_of_run};
@@ -31,12 +31,7 @@ pub fn measure(
     chapter: &mut Chapter,
 ) -> Result<()> {
     let net = args.feature_net(&trained.config, chapter.device)?;
-    let enough = enough_images(net.dim());
-    ensure!(
-        n >= enough,
-        "a covariance of {} features from {n} images is mostly bias: take --score {enough} or more",
-        net.dim()
-    );
+    args.enough(n, &net, "--score")?;
     let smoke = args.common.smoke;
     let data = |split| images_of_run(dir, &trained.config, split, smoke);
     let (train, test) = (data(Split::Train)?, data(Split::Test)?);

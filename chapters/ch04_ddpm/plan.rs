@@ -4,7 +4,7 @@ use super::Args;
 use anyhow::{Result, ensure};
 use from_noise::data::Source;
 use from_noise::evaluate::{Sampler, Sampling, check_shape};
-use from_noise::metrics::FeatureNet;
+use from_noise::metrics::{FeatureExtractor, FeatureNet, enough_images};
 use from_noise::nn::UnetConfig;
 use from_noise::pretrained::{ImageConfig, Pretrained};
 use from_noise::schedule::Path;
@@ -32,6 +32,16 @@ impl Args {
         let net = FeatureNet::load(dir, device)?;
         check_shape(config.format.shape(), &net)?;
         Ok(net)
+    }
+
+    /// Refuses to measure so few images that a distance is mostly bias; `flag` asks for them.
+    pub fn enough(&self, n: u64, net: &FeatureNet, flag: &str) -> Result<()> {
+        let (dim, enough) = (net.dim(), enough_images(net.dim()));
+        ensure!(
+            n >= enough,
+            "a covariance of {dim} features from {n} images is mostly bias: take {flag} {enough} or more"
+        );
+        Ok(())
     }
 
     /// Refuses a flag that would mean nothing here.

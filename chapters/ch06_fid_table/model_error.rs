@@ -110,15 +110,15 @@ pub fn table(smoke: bool, chapter: &mut Chapter) -> Result<()> {
             let mut line = Vec::new();
             for &steps in counts {
                 let distances: Vec<f64> = (0..seeds)
-                    .map(|seed| {
-                        let wrong =
-                            Wrong::new(&exact, &schedule, size, frequency, chapter.seed + seed);
-                        let mut noise = Seeded::new(chapter.seed + seed, 0);
+                    .map(|i| {
+                        let seed = chapter.seed.wrapping_add(i);
+                        let wrong = Wrong::new(&exact, &schedule, size, frequency, seed);
+                        let mut noise = Seeded::new(seed, 0);
                         let start = on_cpu(&noise.start(&[n, 2]));
                         let path = schedule.path(Path::Uniform, steps);
                         let x0 =
                             ddim(&wrong.clip(1.0), &path, start, eta, &mut |like| noise.draw(like));
-                        energy_distance(&x0, &DATA.sample(n as usize, chapter.seed + seed))
+                        energy_distance(&x0, &DATA.sample(n as usize, seed))
                     })
                     .collect();
                 let mean = distances.iter().sum::<f64>() / seeds as f64;

@@ -11,6 +11,6 @@ mod sweep;
 pub use generator::{Generator, Recipe};
 pub use image_sampler::{Classes, ImageSampler};
 pub use sampling::{Sampler, Sampling, SamplingError};
-pub use score::{CHUNK, FeatureStats, Score, ShapeError, check_shape, score};
+pub use score::{CHUNK, FeatureStats, Score, ShapeError, check_shape, in_short, score};
 pub use score_table::{ScoreTable, Shard, SweepError, TableEntry};
 pub use sweep::{Sweep, SweepGrid};

@@ -55,9 +55,14 @@ impl Score {
 
     /// The distance and its error, to a digit behind the point, for a table's cell.
     pub fn in_short(&self) -> String {
-        let error = self.error.map_or(String::new(), |error| format!(" ± {error:.1}"));
-        format!("{:.1}{error}", self.fid_lenet)
+        in_short(self.fid_lenet, self.error)
     }
+}
+
+/// A distance and its error, if it has one, to a digit behind the point.
+pub fn in_short(distance: f64, error: Option<f64>) -> String {
+    let error = error.map_or(String::new(), |error| format!(" ± {error:.1}"));
+    format!("{distance:.1}{error}")
 }
 
 impl fmt::Display for Score {

@@ -1,7 +1,7 @@
 //! A folder to type commands in, and what they said.
 #![allow(dead_code)] // not every test uses all of it
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -20,23 +20,23 @@ impl Desk {
     }
 
     pub fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap()
+        fs::read_to_string(self.path(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
     }
 
-    /// A command of this crate, as it is typed: `cargo from-noise ...`, `cargo chapter 04 ...`, with
-    /// variables before it. `from-noise` may be left out.
+    /// A command of this crate, as it is typed into a shell: `cargo from-noise ...`, `cargo chapter
+    /// 04 ...`, with variables before it. `from-noise` may be left out.
     pub fn command(&self, line: &str) -> Command {
-        let mut words = line.split_whitespace().peekable();
-        let is_variable = |word: &&str| word.split_once('=').is_some_and(|(name, _)| is_name(name));
-        let variables: Vec<&str> = std::iter::from_fn(|| words.next_if(is_variable)).collect();
+        let mut words = shlex::split(line).unwrap().into_iter().peekable();
+        let is_variable =
+            |word: &String| word.split_once('=').is_some_and(|(name, _)| is_name(name));
+        let variables: Vec<String> = std::iter::from_fn(|| words.next_if(is_variable)).collect();
         let mut program = env!("CARGO_BIN_EXE_from-noise");
-        if words.next_if_eq(&"cargo").is_some() && words.next() == Some("chapter") {
-            program = chapter(words.next().unwrap());
+        if words.next_if_eq("cargo").is_some() && words.next().as_deref() == Some("chapter") {
+            program = chapter(&words.next().unwrap());
         }
         let mut command = Command::new(program);
         // A backtrace is not for users, whatever their shell says.
-        let backtrace = if program.ends_with("from-noise") { "1" } else { "0" };
-        command.args(words).current_dir(self.0.path()).env("RUST_BACKTRACE", backtrace);
+        command.args(words).current_dir(self.0.path()).env("RUST_BACKTRACE", "1");
         command.envs(variables.iter().filter_map(|word| word.split_once('=')));
         command
     }
@@ -67,12 +67,16 @@ impl Desk {
         assert_eq!(self.files(), before, "{line}");
     }
 
-    pub fn files(&self) -> BTreeSet<PathBuf> {
-        let (mut found, mut folders) = (BTreeSet::new(), vec![self.0.path().to_path_buf()]);
+    /// Every file and its length.
+    pub fn files(&self) -> BTreeMap<PathBuf, u64> {
+        let (mut found, mut folders) = (BTreeMap::new(), vec![self.0.path().to_path_buf()]);
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
-                if path.is_dir() { folders.push(path) } else { found.extend([path]) }
+                match path.is_dir() {
+                    true => folders.push(path),
+                    false => drop(found.insert(path.clone(), path.metadata().unwrap().len())),
+                }
             }
         }
         found
