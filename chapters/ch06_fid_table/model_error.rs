@@ -3,7 +3,7 @@
 use anyhow::Result;
 use from_noise::data::Toy;
 use from_noise::denoiser::{Denoised, Denoiser, Mixture};
-use from_noise::metrics::energy_distance;
+use from_noise::metrics::{MeanStd, energy_distance};
 use from_noise::noise::Seeded;
 use from_noise::plot::{Curves, Figure};
 use from_noise::prelude::DenoiserExt;
@@ -121,9 +121,8 @@ pub fn table(smoke: bool, chapter: &mut Chapter) -> Result<()> {
                         energy_distance(&x0, &DATA.sample(n as usize, seed))
                     })
                     .collect();
-                let mean = distances.iter().sum::<f64>() / seeds as f64;
-                let square = distances.iter().map(|d| (d - mean).powi(2)).sum::<f64>();
-                let error = (square / (seeds * (seeds - 1)) as f64).sqrt();
+                let MeanStd { mean, std } = MeanStd::of(&distances);
+                let error = std / (seeds as f64 - 1.0).sqrt(); // of the mean; std divides by n
                 line.push((steps as f64, mean));
                 rows.push(Row { denoiser, size, frequency, steps, eta, distance: mean, error });
             }
