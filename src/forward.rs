@@ -115,8 +115,8 @@ impl<C: Coefficient> Posterior<C> {
     }
 
     /// The reverse step's standard deviation, shaped to multiply noise: like a coefficient for the
-    /// fixed variances, like `nu` for the learned one. `nu` is clamped to `[0, 1]` here, where it
-    /// is used.
+    /// fixed variances, like `nu` for the learned one. A `nu` outside of `[0, 1]` is taken as it is:
+    /// a bound would leave it no gradient to come back by.
     ///
     /// # Panics
     /// When `variance` is [`Variance::Learned`] and there is no `nu`.
@@ -128,7 +128,7 @@ impl<C: Coefficient> Posterior<C> {
             Variance::Learned => {
                 let nu = nu.expect("Variance::Learned needs a network with Head::MeanAndNu");
                 let (small, large) = (small.log(), large.log());
-                let log_var: Tensor = nu.clamp(0.0, 1.0) * (large - &small) + small;
+                let log_var: Tensor = nu * (large - &small) + small;
                 (log_var * 0.5).exp()
             }
         }

@@ -63,7 +63,7 @@ pub mod prelude {
     pub use crate::evaluate::{Generator, ImageSampler, Sampler, Sampling, score};
     pub use crate::forward::{Variance, posterior, q_sample};
     pub use crate::guide::DenoiserExt;
-    pub use crate::loss::{Weighting, l_edm, l_simple, l_v, l_x0};
+    pub use crate::loss::{Weighting, l_hybrid, l_simple, l_target};
     pub use crate::metrics::{FeatureExtractor, FeatureNet};
     pub use crate::nn::{ClassLabels, Mlp, MlpConfig};
     pub use crate::noise::{Seeded, gaussian};

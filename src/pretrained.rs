@@ -4,7 +4,7 @@ use crate::checkpoint::{CheckpointError, fingerprint, load_weights, read_config}
 use crate::conditioning::Condition;
 use crate::data::{Format, Source};
 use crate::denoiser::{Head, Model, Parameterization, Target, TimeInput};
-use crate::loss::Weighting;
+use crate::loss::{Objective, ScheduleSampler, Weighting};
 use crate::nn::unet::TimeConditioning;
 use crate::nn::{ClassEmbedding, ClassLabels, Conditioned, Unet, UnetConfig};
 use crate::schedule::{Schedule, ScheduleConfig};
@@ -40,7 +40,12 @@ pub struct ImageConfig {
     #[serde(default, skip_serializing_if = "is_default")]
     pub label_dropout: f64,
     #[serde(default, skip_serializing_if = "is_default")]
+    pub objective: Objective,
+    /// The weight of each level in the objective `simple`.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub weighting: Weighting,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub schedule_sampler: ScheduleSampler,
     pub batch: usize,
     pub train: TrainConfig,
 }
@@ -61,7 +66,9 @@ impl ImageConfig {
             parameterization: Parameterization::default(),
             classes: None,
             label_dropout: 0.0,
+            objective: Objective::Simple,
             weighting: Weighting::Flat,
+            schedule_sampler: ScheduleSampler::Uniform,
             batch: 64,
             train: TrainConfig { lr: 1e-3, warmup: 500, ema_decay: 0.9995, ..Default::default() },
         }
@@ -86,12 +93,28 @@ impl ImageConfig {
     }
     // ANCHOR_END: dropped
 
+    /// The loss of each sample at its own `t` in `1..=T` (`[B]`, with gradient), as the run asks
+    /// for it.
+    pub fn loss(
+        &self,
+        model: &ImageModel,
+        schedule: &Schedule,
+        t: &[usize],
+        x0: &Tensor,
+        cond: &Option<ClassLabels>,
+        eps: &Tensor,
+    ) -> Tensor {
+        let loss = self.objective.loss(model, schedule, t, x0, cond, eps);
+        self.weighting.of(&schedule.levels(t), self.parameterization.target, &loss) * loss
+    }
+
     /// Refuses what describes no image model, or no training of one, in one sentence.
     pub fn check(&self) -> Result<(), String> {
         self.schedule.check()?;
         self.network.check().map_err(|error| error.to_string())?;
         self.train.check().map_err(|error| error.to_string())?;
         self.check_shape()?;
+        self.check_objective()?;
         if !(1..=MOST).contains(&self.batch) {
             return Err(format!("batch is {}: it is 1 to {MOST}", self.batch));
         }
@@ -127,6 +150,27 @@ impl ImageConfig {
                 self.network.time
             )),
             _ => Ok(()),
+        }
+    }
+
+    /// Whether the network can be trained on the objective.
+    fn check_objective(&self) -> Result<(), String> {
+        let objective = self.objective;
+        if objective == Objective::Simple {
+            return Ok(());
+        }
+        if self.parameterization.head == Head::Mean {
+            return Err(format!(
+                "objective {objective:?} trains the variance, too, which this network does not \
+                 predict: write \"head\": \"mean-and-nu\" and twice the out_channels"
+            ));
+        }
+        match self.weighting {
+            Weighting::Flat => Ok(()),
+            weighting => Err(format!(
+                "weighting is {weighting:?}: only the objective Simple takes one, {objective:?} has \
+                 its own"
+            )),
         }
     }
 

@@ -3,8 +3,8 @@
 use super::{Config, Net};
 use anyhow::Result;
 use from_noise::checkpoint::Run;
-use from_noise::denoiser::{Model, Target};
-use from_noise::loss::{l_simple, l_x0};
+use from_noise::denoiser::Model;
+use from_noise::loss::l_target;
 use from_noise::nn::Mlp;
 use from_noise::train::Trainer;
 use from_noise::util::cli::{self, Chapter};
@@ -38,11 +38,7 @@ pub fn learn(
             let x0 = x0.to_device(chapter.device);
             let levels = schedule.levels(&schedule.draw_t(config.batch));
             let eps = x0.randn_like();
-            let loss = match config.parameterization.target {
-                Target::X0 => l_x0(model, &levels, &x0, &(), &eps),
-                _ => l_simple(model, &levels, &x0, &(), &eps),
-            };
-            loss.mean(Kind::Float)
+            l_target(model, &levels, &x0, &(), &eps).mean(Kind::Float) // L_simple if it predicts eps
         })?;
         run.log(trainer.step, &[("loss", loss)])?;
         // ANCHOR_END: train

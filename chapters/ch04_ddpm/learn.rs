@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 use from_noise::checkpoint::{Run, load_weights};
 use from_noise::data::{Source, Split, batch_indices, sample};
 use from_noise::evaluate::{Generator, ImageSampler, Sampler, Sampling, score};
-use from_noise::loss::l_target;
+use from_noise::loss::TimeSampler;
 use from_noise::metrics::FeatureNet;
 use from_noise::plot::{Figure, Grid};
 use from_noise::pretrained::{ImageConfig, ImageModel, Pretrained};
@@ -44,6 +44,8 @@ pub fn learn(config: &ImageConfig, steps: u64, args: &Args, chapter: &Chapter) -
         load_weights(&trainer.vs, &start)?;
         load_weights(&trainer.ema.vs, &start)?;
     }
+    let mut times = TimeSampler::new(config.schedule_sampler, &schedule);
+    trainer.memory = times.memory();
     let dir = chapter.results.dir();
     let mut run = open(dir, config, args.resume, &mut trainer)?;
     if trainer.step < steps {
@@ -61,12 +63,11 @@ pub fn learn(config: &ImageConfig, steps: u64, args: &Args, chapter: &Chapter) -
             let chosen = batch_indices(config.train.seed, batch, config.batch, data.len());
             let (x0, _) = data.batch(&chosen, chapter.device);
             let x0 = if config.flip { mirror_half(&x0) } else { x0 };
-            let levels = schedule.levels(&schedule.draw_t(config.batch as i64));
+            let t = times.draw(config.batch as i64);
             let eps = x0.randn_like();
             let cond = config.draw_condition(&labels.index_select(0, &chosen));
-            let loss = l_target(model, &levels, &x0, &cond, &eps); // L_simple if it predicts eps
-            (config.weighting.of(&levels, model.parameterization.target, &loss) * loss)
-                .mean(Kind::Float)
+            let loss = config.loss(model, &schedule, &t, &x0, &cond, &eps); // [B]
+            times.weighted(&t, loss).mean(Kind::Float)
         })?;
         // ANCHOR_END: train
         if trainer.step.is_multiple_of(10) {

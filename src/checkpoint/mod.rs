@@ -4,7 +4,7 @@
 //! config.json             what was asked: the chapter's config, crate version, format version
 //! model.safetensors       the weights
 //! ema.safetensors         their moving average: load this one to sample
-//! optimizer.safetensors   Adam's moments, `m.<name>` and `v.<name>`
+//! optimizer.safetensors   Adam's moments, `m.<name>` and `v.<name>`, and what the loss remembers
 //! log.csv                 step, loss, ...: bit-identical in two runs of one config
 //! scores.csv              step, and how good its samples are, if anybody asks (`--score-every`)
 //! timing.csv              step, seconds since the save before: different in every run

@@ -183,10 +183,12 @@ fn files<M>(trainer: &Trainer<M>) -> [(&'static str, Named); 3] {
         .iter()
         .zip(&adam.v.parts)
         .map(|(name, v)| (format!("v.{name}"), v.shallow_clone()));
+    let memory = trainer.memory.iter();
+    let memory = memory.map(|(name, x)| (format!("memory.{name}"), x.shallow_clone()));
     [
         (MODEL, weights::named(&trainer.vs)),
         (EMA, weights::named(&trainer.ema.vs)),
-        (OPTIMIZER, m.chain(v).collect()),
+        (OPTIMIZER, m.chain(v).chain(memory).collect()),
     ]
 }
 

@@ -76,7 +76,7 @@ impl Denoised {
     }
 
     /// The learned variance as a fraction between `beta_tilde` (0) and `beta` (1), in the log
-    /// (Improved DDPM eq. 15); whatever the network says: only its use clamps.
+    /// (Improved DDPM eq. 15). Nothing keeps the network inside of 0 and 1.
     pub fn nu(&self) -> Option<&Tensor> {
         self.nu.as_ref()
     }

@@ -39,65 +39,7 @@ pub fn l_simple<N: Network>(
 // ANCHOR_END: l_simple
 
 // ANCHOR: other_losses
-/// The squared error of the predicted clean sample.
-pub fn l_x0<N: Network>(
-    model: &Model<N>,
-    levels: &[Level],
-    x0: &Tensor,
-    cond: &N::Cond,
-    eps: &Tensor,
-) -> Tensor {
-    assert_eq!(
-        model.parameterization.target,
-        Target::X0,
-        "l_x0 trains the prediction of clean samples"
-    );
-    let x_t = q_sample(x0, eps, Level::of_batch(levels, x0));
-    squared_error(&predict(model, &x_t, levels, cond), x0)
-}
-
-/// The squared error of the predicted velocity `v = alpha eps - sigma x0` (Salimans & Ho 2022,
-/// section 4 and appendix D).
-pub fn l_v<N: Network>(
-    model: &Model<N>,
-    levels: &[Level],
-    x0: &Tensor,
-    cond: &N::Cond,
-    eps: &Tensor,
-) -> Tensor {
-    assert_eq!(
-        model.parameterization.target,
-        Target::V,
-        "l_v trains the prediction of the velocity"
-    );
-    let at = Level::of_batch(levels, x0);
-    let v = &at.alpha * eps - &at.sigma * x0;
-    let x_t = q_sample(x0, eps, at);
-    squared_error(&predict(model, &x_t, levels, cond), &v)
-}
-
-/// EDM's loss (Karras et al. 2022, eq. 8): the squared error of `F`, which is the denoiser's with
-/// the paper's weight `1 / out^2`.
-pub fn l_edm<N: Network>(
-    model: &Model<N>,
-    levels: &[Level],
-    x0: &Tensor,
-    cond: &N::Cond,
-    eps: &Tensor,
-) -> Tensor {
-    let Target::Edm { sigma_data } = model.parameterization.target else {
-        panic!("l_edm trains Target::Edm, not {:?}", model.parameterization.target)
-    };
-    let c_in = |at| Preconditioning::at(at, sigma_data).input;
-    let on_x0 = per_sample(levels, x0, |at| at.sigma * c_in(at) / sigma_data);
-    let on_eps = per_sample(levels, x0, |at| at.alpha * c_in(at) * sigma_data);
-    let x_t = q_sample(x0, eps, Level::of_batch(levels, x0));
-    let f = on_x0 * x0 - on_eps * eps; // (x0 - skip x_t) / out, without its cancellation
-    squared_error(&predict(model, &x_t, levels, cond), &f)
-}
-// ANCHOR_END: other_losses
-
-/// The loss of what the model predicts: [`l_simple`], [`l_x0`], [`l_v`] or [`l_edm`].
+/// The squared error of what the model predicts: [`l_simple`] where that is the noise.
 pub fn l_target<N: Network>(
     model: &Model<N>,
     levels: &[Level],
@@ -105,14 +47,30 @@ pub fn l_target<N: Network>(
     cond: &N::Cond,
     eps: &Tensor,
 ) -> Tensor {
-    let loss = match model.parameterization.target {
-        Target::Eps => l_simple,
-        Target::X0 => l_x0,
-        Target::V => l_v,
-        Target::Edm { .. } => l_edm,
-    };
-    loss(model, levels, x0, cond, eps)
+    let x_t = q_sample(x0, eps, Level::of_batch(levels, x0));
+    let truth = truth(model.parameterization.target, levels, x0, eps);
+    squared_error(&predict(model, &x_t, levels, cond), &truth)
 }
+
+/// What the network should have said.
+pub(super) fn truth(target: Target, levels: &[Level], x0: &Tensor, eps: &Tensor) -> Tensor {
+    match target {
+        Target::Eps => eps.shallow_clone(),
+        Target::X0 => x0.shallow_clone(),
+        Target::V => {
+            let at = Level::of_batch(levels, x0);
+            at.alpha * eps - at.sigma * x0
+        }
+        // (x0 - skip x_t) / out, without its cancellation
+        Target::Edm { sigma_data } => {
+            let c_in = |at| Preconditioning::at(at, sigma_data).input;
+            let on_x0 = per_sample(levels, x0, |at| at.sigma * c_in(at) / sigma_data);
+            let on_eps = per_sample(levels, x0, |at| at.alpha * c_in(at) * sigma_data);
+            on_x0 * x0 - on_eps * eps
+        }
+    }
+}
+// ANCHOR_END: other_losses
 
 /// What the network says of `x_t`, in training.
 fn predict<N: Network>(model: &Model<N>, x_t: &Tensor, levels: &[Level], cond: &N::Cond) -> Tensor {
@@ -121,7 +79,7 @@ fn predict<N: Network>(model: &Model<N>, x_t: &Tensor, levels: &[Level], cond: &
 }
 
 /// Averaged over all but the batch: `[B, ...] -> [B]`.
-fn squared_error(output: &Tensor, target: &Tensor) -> Tensor {
+pub(super) fn squared_error(output: &Tensor, target: &Tensor) -> Tensor {
     super::per_image(&(output - target).square())
 }
 

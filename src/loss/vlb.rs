@@ -112,6 +112,39 @@ pub fn nll_term<C: Coefficient>(
 }
 // ANCHOR_END: l_0
 
+// ANCHOR: vlb_term
+/// One term of the bound for each sample, that of its own `t`: `L_{t-1}`, and `L_0` where `t = 1`;
+/// `[B]`, in nats per dimension. `T` times its mean over uniform `t` is `L_vlb` without `L_T`.
+///
+/// # Panics
+/// When `x0` are no 8-bit images scaled to `[-1, 1]`, or the schedule has fewer than two steps.
+pub fn vlb_term(
+    schedule: &Schedule,
+    t: &[usize],
+    prediction: &Denoised,
+    x0: &Tensor,
+    x_t: &Tensor,
+    variance: Variance,
+) -> Tensor {
+    let steps: Vec<Posterior> = t.iter().map(|&t| reverse_step(schedule, t)).collect();
+    let q = Posterior::of_batch(&steps, &wide(x0));
+    let l_t = kl_term(&q, prediction, x0, x_t, variance);
+    let l_0 = nll_term(&q, prediction, x0, x_t, variance, Decoder::Discretised);
+    let first: Vec<bool> = t.iter().map(|&t| t == 1).collect();
+    l_0.where_self(&Tensor::from_slice(&first).to_device(x0.device()), &l_t)
+}
+
+/// The posterior of the step from `t` down to `t - 1`. The last step's has no variance; by custom
+/// (Improved DDPM's code) it takes that of the step before.
+fn reverse_step(schedule: &Schedule, t: usize) -> Posterior {
+    let step = |t| posterior(schedule.level(t), schedule.level(t - 1));
+    match t {
+        1 => Posterior { var_small: step(2).var_small, ..step(1) },
+        _ => step(t),
+    }
+}
+// ANCHOR_END: vlb_term
+
 // ANCHOR: discretised
 /// `log p` of an 8-bit value scaled to `[-1, 1]` under `N(mean, std^2)`: the mass of its bin of
 /// width 2/255, the two outer bins reaching to infinity (DDPM eq. 13). At least `ln 1e-12`.
@@ -180,7 +213,7 @@ pub fn l_vlb(
     assert!(schedule.steps() >= 2, "the bound needs at least two steps");
     let _guard = tch::no_grad_guard();
     let level = |t| schedule.level(t);
-    let var_small = posterior(level(2), level(1)).var_small;
+    let var_small = reverse_step(schedule, 1).var_small;
     Vlb {
         l_0: l_0(model, level(1), var_small, x0, &eps(1), variance, decoder),
         l_t: (2..=schedule.steps())

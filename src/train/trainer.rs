@@ -22,6 +22,9 @@ pub struct Trainer<M> {
     pub names: Vec<String>,
     /// The trained parameters: the model's own tensors.
     pub params: Flat,
+    /// What the loss remembers from step to step, by name: saved with the moments, and resumed. The
+    /// loss holds the same tensors and changes them in place.
+    pub memory: Vec<(String, Tensor)>,
     grad_norm: f64,
 }
 
@@ -36,7 +39,18 @@ impl<M> Trainer<M> {
         let (names, tensors): (Vec<_>, Vec<_>) = super::trained(&vs).unzip();
         let params = Flat::of(&tensors);
         let adam = Adam::new(&params);
-        Self { model, ema, step: 0, config, vs, adam, names, params, grad_norm: 0.0 }
+        Self {
+            model,
+            ema,
+            step: 0,
+            config,
+            vs,
+            adam,
+            names,
+            params,
+            memory: Vec::new(),
+            grad_norm: 0.0,
+        }
     }
 
     /// One optimizer step on any loss; returns the loss, averaged over `config.accumulate` calls.

@@ -6,7 +6,7 @@ use from_noise::denoiser::{Denoised, Denoiser, Head, Model, Parameterization, Ta
 use from_noise::evaluate::{Sampler, Sampling, SamplingError};
 use from_noise::forward::{Posterior, Variance, posterior, q_sample};
 use from_noise::guide::{DenoiserExt, Snapshot};
-use from_noise::loss::{Decoder, draw_lognormal, kl_term, l_0, l_edm, l_simple, l_t, nll_term};
+use from_noise::loss::{Decoder, draw_lognormal, kl_term, l_0, l_simple, l_t, l_target, nll_term};
 use from_noise::network::Network;
 use from_noise::nn::{Mlp, MlpConfig, Unet, UnetConfig};
 use from_noise::noise::Seeded;
@@ -196,7 +196,7 @@ fn j1_a_network_learns_from_lognormal_levels() {
     for step in 0..400 {
         let loss = trainer.step(|model, _| {
             let (x0, levels) = (data(256, step), draw_lognormal(256, -1.2, 1.2));
-            l_edm(model, &levels, &x0, &(), &x0.randn_like()).mean(Kind::Float)
+            l_target(model, &levels, &x0, &(), &x0.randn_like()).mean(Kind::Float)
         });
         assert!(loss.unwrap().is_finite());
     }

@@ -7,7 +7,7 @@ use from_noise::denoiser::{
 };
 use from_noise::forward::{Variance, posterior, q_sample};
 use from_noise::loss::{
-    Decoder, Weighting, discretised_log_likelihood, kl, l_edm, l_simple, l_t, l_v, l_vlb, l_x0,
+    Decoder, Weighting, discretised_log_likelihood, kl, l_simple, l_t, l_target, l_vlb,
 };
 use from_noise::network::Network;
 use from_noise::noise::quadrature;
@@ -242,8 +242,12 @@ fn b8_the_loss_is_the_error_at_the_level_drawn() {
     let (x0, eps) = (normal(&[6, 2], 1), normal(&[6, 2], 2));
     let t = [1, 1000, 3, 500, 77, 999];
     let levels = schedule.levels(&t);
-    let losses: [(Target, Loss); 3] =
-        [(Target::Eps, l_simple), (Target::X0, l_x0), (Target::V, l_v)];
+    let losses: [(Target, Loss); 4] = [
+        (Target::Eps, l_simple),
+        (Target::Eps, l_target),
+        (Target::X0, l_target),
+        (Target::V, l_target),
+    ];
     for (target, loss) in losses {
         let model = echo(target);
         let loss = loss(&model, &levels, &x0, &(), &eps);
@@ -267,7 +271,7 @@ fn j1_the_loss_of_edm_is_the_error_of_its_denoiser() {
     let (x0, eps) = (0.5 * normal(&[6, 2], 1), normal(&[6, 2], 2));
     for t in [10, 300, 900] {
         let at = linear().level(t);
-        let loss = l_edm(&model, &[at; 6], &x0, &(), &eps).mean(Kind::Double);
+        let loss = l_target(&model, &[at; 6], &x0, &(), &eps).mean(Kind::Double);
         let prediction = model.given(()).denoise(&q_sample(&x0, &eps, at), at);
         let error = (prediction.x0() - &x0).square().mean(Kind::Double).double_value(&[]);
         let out = Preconditioning::at(at, 0.5).out;
