@@ -17,6 +17,29 @@ pub enum Modulation {
     ScaleShift,
 }
 
+/// Whether a block changes the side of its feature maps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resize {
+    Keep,
+    /// Halves it by the mean of 2 x 2 pixels.
+    Halve,
+    /// Doubles it by repeating pixels.
+    Double,
+}
+
+impl Resize {
+    fn of(self, x: Tensor) -> Tensor {
+        match self {
+            Resize::Keep => x,
+            Resize::Halve => x.avg_pool2d([2, 2], [2, 2], [0, 0], false, true, None),
+            Resize::Double => {
+                let (_, _, h, w) = x.size4().expect("blocks take images of shape [B, C, H, W]");
+                x.upsample_nearest2d([2 * h, 2 * w], None, None)
+            }
+        }
+    }
+}
+
 /// What all the blocks of one network share.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ResBlockConfig {
@@ -35,10 +58,12 @@ pub struct ResBlockConfig {
 ///
 /// `x + conv2(silu(norm2(conv1(silu(norm1(x))) <- time)))`, with a 1 x 1 convolution on the
 /// shortcut where the number of channels changes. The second convolution starts at zero, so an
-/// untrained block is its shortcut.
+/// untrained block is its shortcut. A block that resizes does so on both branches, before `conv1`
+/// (BigGAN's, Brock et al. 2018).
 #[derive(Debug)]
 pub struct ResBlock {
     modulation: Modulation,
+    resize: Resize,
     dropout: f64,
     norm1: nn::GroupNorm,
     conv1: nn::Conv2D,
@@ -49,12 +74,24 @@ pub struct ResBlock {
 }
 
 impl ResBlock {
+    /// A block that keeps the side.
     pub fn new(vs: &nn::Path, inputs: i64, outputs: i64, config: &ResBlockConfig) -> Self {
+        Self::resizing(vs, Resize::Keep, inputs, outputs, config)
+    }
+
+    pub fn resizing(
+        vs: &nn::Path,
+        resize: Resize,
+        inputs: i64,
+        outputs: i64,
+        config: &ResBlockConfig,
+    ) -> Self {
         let norm = |path, channels| group_norm(path, config.groups, channels, config.norm_eps);
         let project =
             |factor| linear(vs / "time_emb_proj", config.emb_dim, factor * outputs, Start::Scaled);
         Self {
             modulation: config.modulation,
+            resize,
             dropout: config.dropout,
             norm1: norm(vs / "norm1", inputs),
             conv1: conv(vs / "conv1", inputs, outputs, 3, Start::Scaled),
@@ -74,13 +111,15 @@ impl ResBlock {
     /// `emb` is `silu` of the time embedding: one row per sample, or one for the whole batch.
     ///
     /// # Shapes
-    /// `x: [B, inputs, H, W]`, `emb: [B or 1, emb_dim]` -> `[B, outputs, H, W]`.
+    /// `x: [B, inputs, H, W]`, `emb: [B or 1, emb_dim]` -> `[B, outputs, H, W]`, or with half or
+    /// twice the side.
     ///
     /// # Panics
     /// If the block is modulated and `emb` is `None`.
     pub fn forward(&self, x: &Tensor, emb: Option<&Tensor>, train: bool) -> Tensor {
-        let h = x.apply(&self.norm1).silu().apply(&self.conv1);
+        let h = self.resize.of(x.apply(&self.norm1).silu()).apply(&self.conv1);
         let h = self.modulate(h, emb).silu().dropout(self.dropout, train).apply(&self.conv2);
+        let x = self.resize.of(x.shallow_clone());
         match &self.conv_shortcut {
             Some(conv) => x.apply(conv) + h,
             None => x + h,

@@ -5,8 +5,9 @@ Weights are f32, as in published checkpoints; everything computed from them is f
 
 import torch
 from diffusers import UNet2DConditionModel, UNet2DModel
+from diffusers.models.attention_processor import Attention
 from diffusers.models.embeddings import get_timestep_embedding
-from diffusers.models.upsampling import Upsample2D
+from diffusers.models.resnet import ResnetBlock2D
 
 from common import double_precision, write_json, write_tensors
 
@@ -60,9 +61,9 @@ TOKENS = dict(
 
 # keys and values of the tokens beside those of the pixels
 GLIDE = TOKENS | dict(
-    down_block_types=("DownBlock2D", "SimpleCrossAttnDownBlock2D"),
+    down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
     mid_block_type="UNetMidBlock2DSimpleCrossAttn",
-    up_block_types=("SimpleCrossAttnUpBlock2D", "UpBlock2D"),
+    up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
     attention_head_dim=4,
     resnet_time_scale_shift="scale_shift",
 )
@@ -99,9 +100,9 @@ SHARED_GRADIENTS = [
 GLIDE_GRADIENTS = SHARED_GRADIENTS + [
     "down_blocks.1.attentions.0.to_k.weight",
     "down_blocks.1.attentions.0.add_k_proj.weight",
-    "mid_block.attentions.0.group_norm.weight",
+    "down_blocks.0.downsamplers.0.conv1.weight",
+    "up_blocks.0.upsamplers.0.norm1.weight",
     "mid_block.attentions.0.add_v_proj.weight",
-    "up_blocks.0.attentions.1.add_k_proj.bias",
     "up_blocks.0.attentions.1.to_out.0.weight",
 ]
 
@@ -115,22 +116,18 @@ LDM_GRADIENTS = SHARED_GRADIENTS + [
 ]
 
 
-class Doubling(Upsample2D):
-    """diffusers' own doubling convolution in a place where the time is handed over, too."""
-
-    def forward(self, hidden_states, temb):
-        return super().forward(hidden_states)
-
-
 def build(config):
     if "cross_attention_dim" not in config:
-        return UNet2DModel(**config)
-    net = UNet2DConditionModel(**config)
-    if "SimpleCrossAttn" in config["mid_block_type"]:
-        # these blocks double by a residual block, which our network does not have
-        channels = config["block_out_channels"][1]
-        net.up_blocks[0].upsamplers[0] = Doubling(channels, use_conv=True)
-    return net
+        net = UNet2DModel(**config)
+        if config == ADAGN:
+            # every sum of a block and its shortcut over the root of 2, as score_sde's skip_rescale
+            for block in net.modules():
+                if isinstance(block, ResnetBlock2D):
+                    block.output_scale_factor = 2**0.5
+                if isinstance(block, Attention):
+                    block.rescale_output_factor = 2**0.5
+        return net
+    return UNet2DConditionModel(**config)
 
 
 def random_net(config, seed):

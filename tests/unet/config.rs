@@ -1,7 +1,7 @@
 //! Names, sizes and costs, and what is refused before anything is built.
 
 use super::fresh;
-use from_noise::nn::unet::{TimeConditioning, TokenAttention, TokenForm, UnetConfig};
+use from_noise::nn::unet::{Resampling, TimeConditioning, TokenAttention, TokenForm, UnetConfig};
 use std::collections::BTreeSet;
 
 #[test]
@@ -35,6 +35,10 @@ fn the_cost_counts_every_parameter() {
         times.iter().map(|&time| UnetConfig { time, ..tiny.clone() }).collect();
     configs.push(UnetConfig::mnist());
     configs.push(UnetConfig { channels: vec![8, 24, 16], space_to_depth: 1, ..tiny.clone() });
+    let resampling = Resampling::ResBlock;
+    for time in [TimeConditioning::Add, TimeConditioning::ScaleShift] {
+        configs.push(UnetConfig { time, resampling, skip_rescale: true, ..tiny.clone() });
+    }
     for form in [TokenForm::Concatenated, TokenForm::CrossAttention] {
         let tokens = tokens(form, 10);
         configs.push(UnetConfig { tokens, attention: vec![0], layers: 2, ..tiny.clone() });

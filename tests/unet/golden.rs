@@ -4,7 +4,7 @@ use super::{F64, max_diff};
 use from_noise::conditioning::{Conditioning, Tokens};
 use from_noise::network::Network;
 use from_noise::nn::unet::{
-    Dialect, TimeConditioning, TokenAttention, TokenForm, Unet, UnetConfig,
+    Dialect, Resampling, TimeConditioning, TokenAttention, TokenForm, Unet, UnetConfig,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tch::{Device, Kind, Tensor, nn};
@@ -25,7 +25,7 @@ pub fn ddpm() -> UnetConfig {
         time: TimeConditioning::Add,
         dropout: 0.0,
         dialect: Dialect::DDPM,
-        tokens: None,
+        ..UnetConfig::tiny()
     }
 }
 
@@ -39,18 +39,30 @@ pub fn adagn() -> UnetConfig {
         head_dim: Some(4),
         time: TimeConditioning::ScaleShift,
         dialect: Dialect::OPENAI,
+        skip_rescale: true,
         ..ddpm()
     }
 }
 
 pub fn glide() -> UnetConfig {
     let tokens = Some(TokenAttention { form: TokenForm::Concatenated, dim: 6 });
-    UnetConfig { image_size: 8, layers: 1, in_channels: 3, out_channels: 3, tokens, ..adagn() }
+    let resampling = Resampling::ResBlock;
+    UnetConfig {
+        image_size: 8,
+        layers: 1,
+        in_channels: 3,
+        out_channels: 3,
+        resampling,
+        skip_rescale: false,
+        tokens,
+        ..adagn()
+    }
 }
 
 pub fn ldm() -> UnetConfig {
     let tokens = Some(TokenAttention { form: TokenForm::CrossAttention, dim: 6 });
-    UnetConfig { time: TimeConditioning::Add, tokens, ..glide() }
+    let (time, resampling) = (TimeConditioning::Add, Resampling::Conv);
+    UnetConfig { time, resampling, tokens, ..glide() }
 }
 
 /// What the network of the file is conditioned on.

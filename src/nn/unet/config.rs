@@ -23,6 +23,18 @@ pub enum TimeConditioning {
     Ignored,
 }
 
+/// How a level hands over to the next one, of half or twice the side.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resampling {
+    /// By a convolution: DDPM.
+    #[default]
+    Conv,
+    /// By a residual block that resizes, told the time as all blocks are: BigGAN's, which ADM takes
+    /// over (Dhariwal & Nichol 2021, section 3; `resblock_updown` in their code).
+    ResBlock,
+}
+
 /// The details in which published U-Nets differ and which no weights survive changing.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -97,9 +109,20 @@ pub struct UnetConfig {
     pub time: TimeConditioning,
     pub dropout: f64,
     pub dialect: Dialect,
+    #[serde(skip_serializing_if = "is_default")]
+    pub resampling: Resampling,
+    /// Whether the sum of a block, residual or attention, and its shortcut is divided by the root
+    /// of 2, so that its variance does not grow (Song et al. 2021; tried by Dhariwal & Nichol 2021,
+    /// section 3).
+    #[serde(skip_serializing_if = "is_default")]
+    pub skip_rescale: bool,
     /// Attention to tokens, in every attention layer; none if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens: Option<TokenAttention>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Default for UnetConfig {
@@ -138,6 +161,8 @@ impl UnetConfig {
             time: TimeConditioning::Add,
             dropout: 0.0,
             dialect: Dialect::DDPM,
+            resampling: Resampling::Conv,
+            skip_rescale: false,
             tokens: None,
         }
     }
@@ -157,6 +182,8 @@ impl UnetConfig {
             time: TimeConditioning::Add,
             dropout: 0.1,
             dialect: Dialect::DDPM,
+            resampling: Resampling::Conv,
+            skip_rescale: false,
             tokens: None,
         }
     }

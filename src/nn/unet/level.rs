@@ -2,16 +2,19 @@
 
 use tch::{Tensor, nn};
 
-use super::config::UnetConfig;
+use super::config::{Resampling, UnetConfig};
 use super::plan::Stage;
 use super::tokens::Attention;
 use crate::conditioning::Tokens;
-use crate::nn::resblock::ResBlock;
+use crate::nn::resample::{Downsample, Upsample};
+use crate::nn::resblock::{ResBlock, Resize};
+use std::f64::consts::FRAC_1_SQRT_2;
 
 #[derive(Debug)]
 pub(super) struct Level {
     resnets: Vec<ResBlock>,
     attentions: Vec<Attention>,
+    skip_rescale: bool,
 }
 
 impl Level {
@@ -22,7 +25,11 @@ impl Level {
         });
         let attentions = (0..stage.attentions)
             .map(|i| Attention::new(&(vs / "attentions" / i), stage.channels(), config));
-        Self { resnets: resnets.collect(), attentions: attentions.collect() }
+        Self {
+            resnets: resnets.collect(),
+            attentions: attentions.collect(),
+            skip_rescale: config.skip_rescale,
+        }
     }
 
     /// Number of residual blocks.
@@ -39,10 +46,48 @@ impl Level {
         tokens: Option<&Tokens>,
         train: bool,
     ) -> Tensor {
-        let h = self.resnets[i].forward(h, emb, train);
+        let rescale = |sum: Tensor| if self.skip_rescale { sum * FRAC_1_SQRT_2 } else { sum };
+        let h = rescale(self.resnets[i].forward(h, emb, train));
         match self.attentions.get(i) {
-            Some(attention) => attention.forward(&h, tokens),
+            Some(attention) => rescale(attention.forward(&h, tokens)),
             None => h,
+        }
+    }
+}
+
+/// What leads from one level to the next.
+#[derive(Debug)]
+pub(super) enum Resample {
+    Down(Downsample),
+    Up(Upsample),
+    Block(ResBlock, bool),
+}
+
+impl Resample {
+    /// `resize` says which way.
+    pub fn new(vs: &nn::Path, resize: Resize, channels: i64, config: &UnetConfig) -> Self {
+        match (config.resampling, resize) {
+            (Resampling::Conv, Resize::Double) => Self::Up(Upsample::new(vs, channels)),
+            (Resampling::Conv, _) => {
+                Self::Down(Downsample::new(vs, channels, config.dialect.padding))
+            }
+            (Resampling::ResBlock, _) => {
+                let block = ResBlock::resizing(vs, resize, channels, channels, &config.block());
+                Self::Block(block, config.skip_rescale)
+            }
+        }
+    }
+
+    /// # Shapes
+    /// `h: [B, C, H, W]` -> `[B, C, H/2, W/2]` or `[B, C, 2H, 2W]`.
+    pub fn forward(&self, h: &Tensor, emb: Option<&Tensor>, train: bool) -> Tensor {
+        match self {
+            Self::Down(conv) => conv.forward(h),
+            Self::Up(conv) => conv.forward(h),
+            Self::Block(block, skip_rescale) => {
+                let sum = block.forward(h, emb, train);
+                if *skip_rescale { sum * FRAC_1_SQRT_2 } else { sum }
+            }
         }
     }
 }

@@ -10,18 +10,17 @@ mod plan;
 mod tokens;
 
 pub use config::{
-    Dialect, TimeConditioning, TokenAttention, TokenForm, UnetConfig, UnetConfigError,
+    Dialect, Resampling, TimeConditioning, TokenAttention, TokenForm, UnetConfig, UnetConfigError,
 };
 
 use tch::{Kind, Tensor, nn};
 
 use super::layers::{Start, conv, group_norm};
-use super::resample::{Downsample, Upsample};
-use super::resblock::Modulation;
+use super::resblock::{Modulation, Resize};
 use crate::conditioning::Conditioning;
 use crate::network::Network;
 use entry::TimeEmbedding;
-use level::Level;
+use level::{Level, Resample};
 use plan::Plan;
 
 /// Ho et al. 2020 (DDPM), appendix B: a U-Net (Ronneberger et al. 2015) of residual blocks, told
@@ -33,9 +32,9 @@ pub struct Unet {
     config: UnetConfig,
     time_embedding: Option<TimeEmbedding>,
     conv_in: nn::Conv2D,
-    down: Vec<(Level, Option<Downsample>)>,
+    down: Vec<(Level, Option<Resample>)>,
     mid: Level,
-    up: Vec<(Level, Option<Upsample>)>,
+    up: Vec<(Level, Option<Resample>)>,
     conv_norm_out: nn::GroupNorm,
     conv_out: nn::Conv2D,
 }
@@ -53,13 +52,13 @@ impl Unet {
         let down = plan.down.iter().enumerate().map(|(i, stage)| {
             let vs = vs / "down_blocks" / i;
             let name = &vs / "downsamplers" / 0;
-            let downsample = || Downsample::new(&name, stage.channels(), dialect.padding);
+            let downsample = || Resample::new(&name, Resize::Halve, stage.channels(), config);
             (Level::new(&vs, stage, config), stage.resamples.then(downsample))
         });
         let up = plan.up.iter().enumerate().map(|(i, stage)| {
             let vs = vs / "up_blocks" / i;
             let name = &vs / "upsamplers" / 0;
-            let upsample = || Upsample::new(&name, stage.channels());
+            let upsample = || Resample::new(&name, Resize::Double, stage.channels(), config);
             (Level::new(&vs, stage, config), stage.resamples.then(upsample))
         });
         Self {
@@ -110,7 +109,7 @@ impl Network for Unet {
                 skips.push(h.shallow_clone());
             }
             if let Some(downsample) = downsample {
-                h = downsample.forward(&h); // half the side
+                h = downsample.forward(&h, emb, train); // half the side
                 skips.push(h.shallow_clone());
             }
         }
@@ -123,7 +122,7 @@ impl Network for Unet {
                 h = level.block(i, &Tensor::cat(&[h, skip], 1), emb, tokens, train); // channels join
             }
             if let Some(upsample) = upsample {
-                h = upsample.forward(&h); // twice the side
+                h = upsample.forward(&h, emb, train); // twice the side
             }
         }
         let out = h.apply(&self.conv_norm_out).silu().apply(&self.conv_out);

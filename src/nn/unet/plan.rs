@@ -1,6 +1,6 @@
 //! The shape of a U-Net: which block has how many channels, worked out once.
 
-use super::config::{TimeConditioning, UnetConfig, UnetConfigError};
+use super::config::{Resampling, TimeConditioning, UnetConfig, UnetConfigError};
 use super::tokens::Attention;
 use crate::nn::cost::Cost;
 use crate::nn::resblock::{Modulation, ResBlock};
@@ -104,7 +104,12 @@ impl Plan {
         }
         let mut resample = |stage: &Stage, side: i64| {
             let channels = if stage.resamples { stage.channels() } else { return };
-            cost.conv(channels, channels, 3, side.pow(2));
+            match config.resampling {
+                Resampling::Conv => cost.conv(channels, channels, 3, side.pow(2)),
+                Resampling::ResBlock => {
+                    ResBlock::add_cost(&mut cost, channels, channels, side.pow(2), &config.block());
+                }
+            }
         };
         self.down.iter().for_each(|stage| resample(stage, stage.side / 2));
         self.up.iter().for_each(|stage| resample(stage, stage.side * 2));
