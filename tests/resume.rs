@@ -1,6 +1,8 @@
 //! train 20 = train 10 + kill -9 + resume 10, bit for bit, whenever the kill comes.
 
 use from_noise::checkpoint::{CheckpointError, Run, load_weights, read_config, save_weights};
+use from_noise::loss::{ScheduleSampler, TimeSampler};
+use from_noise::schedule::Schedule;
 use from_noise::train::{TrainConfig, Trainer};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -64,6 +66,38 @@ fn train(
         said(trainer.step);
         let _ = Tensor::randn([3], (Kind::Float, Device::Cpu)); // as sampling in between would
     }
+}
+
+/// Importance sampling draws by the losses it remembers, so a resumed run must remember them.
+#[test]
+fn what_the_loss_remembers_is_resumed() {
+    let _turn = turn();
+    let schedule = Schedule::ddpm(4);
+    let run = |dir: &Path, resume: bool, steps: u64| {
+        tch::set_num_threads(1);
+        let mut trainer = Trainer::new(Device::Cpu, config(), mlp);
+        let mut times = TimeSampler::new(ScheduleSampler::LossSecondMoment, &schedule);
+        trainer.memory = times.memory();
+        let mut run = Run::create_or_resume(dir, &config(), resume, &mut trainer).unwrap();
+        while trainer.step < steps {
+            let loss = trainer.step(|net, _| {
+                let t = times.draw(16);
+                let shift = Tensor::from_slice(&t.iter().map(|t| *t as f32).collect::<Vec<_>>());
+                let x = Tensor::randn([16, 2], (Kind::Float, Device::Cpu)) * shift.unsqueeze(1);
+                let loss = (net.forward(&x) - x.sin()).square().mean_dim(1, false, None); // [16]
+                times.weighted(&t, loss).mean(Kind::Float)
+            });
+            run.log(trainer.step, &[("loss", loss.unwrap())]).unwrap();
+        }
+        run.save(&trainer).unwrap();
+        let p = times.probabilities();
+        assert!(p.max().double_value(&[]) > 0.3, "still uniform: {p}");
+    };
+    let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    run(whole.path(), false, 20);
+    run(parts.path(), false, 12);
+    run(parts.path(), true, 20);
+    assert_same_run(whole.path(), parts.path());
 }
 
 // ---- killed processes

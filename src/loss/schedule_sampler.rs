@@ -91,6 +91,17 @@ impl TimeSampler {
         }
     }
 
+    /// The probabilities of `t = 1, ..., T` now: `[T]`.
+    pub fn probabilities(&self) -> Tensor {
+        match self {
+            Self::Uniform(schedule) => {
+                let steps = schedule.steps();
+                Tensor::full([steps as i64], 1.0 / steps as f64, tch::kind::DOUBLE_CPU)
+            }
+            Self::LossSecondMoment(moments) => moments.probabilities(),
+        }
+    }
+
     /// A `t` for each sample.
     pub fn draw(&self, batch: i64) -> Vec<usize> {
         match self {

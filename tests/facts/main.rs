@@ -5,6 +5,7 @@
 mod conditions;
 mod guidance;
 mod joints;
+mod learned_variance;
 mod levels;
 mod metrics;
 mod objectives;
