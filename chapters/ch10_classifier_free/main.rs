@@ -6,7 +6,7 @@ mod scores;
 
 use anyhow::Result;
 use clap::Parser;
-use from_noise::evaluate::{Sampler, Sampling, Sweep, SweepGrid};
+use from_noise::evaluate::{Sampler, Sampling, ScoreTable, Sweep, SweepGrid, TableEntry};
 use from_noise::guide::Guidance;
 use from_noise::schedule::Path;
 use from_noise::util::cli::{self, Common, TableArgs};
@@ -71,7 +71,9 @@ fn run() -> Result<()> {
         return Ok(());
     };
     let smoke = args.common.smoke;
-    let (trained, _net, rows) = args.table.fill(sweep, guidances, smoke, &mut chapter)?;
+    let quality = |table: &ScoreTable, line: &TableEntry| Ok(table.quality(line)?);
+    let (trained, _net, rows) =
+        args.table.fill_each(sweep, guidances, smoke, &mut chapter, quality)?;
     if !rows.is_empty() {
         let (sampling, _): (Sampling, u64) = sweep.samplings()[0];
         scores::show(&rows, guidances, &trained, sampling, &mut chapter)?;

@@ -1,7 +1,7 @@
 //! The table of scales, and its curves.
 
 use anyhow::Result;
-use from_noise::evaluate::{Generator, ImageSampler, Sampling, Score};
+use from_noise::evaluate::{Generator, ImageSampler, Quality, Sampling, Score};
 use from_noise::guide::Guidance;
 use from_noise::plot::{Curves, Figure};
 use from_noise::pretrained::Pretrained;
@@ -21,12 +21,15 @@ struct Row {
     accuracy: Option<f64>,
     /// Of the classes found, in nats.
     entropy: f64,
+    inception_score: Option<f64>,
+    precision: Option<f64>,
+    recall: Option<f64>,
     fid_real: f64,
 }
 
 /// `guidance.csv` and `guidance.png`: the scores by the scale of guidance.
 pub fn show(
-    scores: &[Score],
+    scores: &[(Score, Option<Quality>)],
     guidances: &[Guidance],
     trained: &Pretrained,
     sampling: Sampling,
@@ -35,8 +38,8 @@ pub fn show(
     let mut rows = Vec::new();
     for &guidance in guidances {
         let recipe = ImageSampler::new(trained, sampling)?.guided(guidance, None)?.recipe();
-        let mine = scores.iter().find(|score| score.condition == recipe.condition);
-        rows.extend(mine.map(|score| Row {
+        let mine = scores.iter().find(|(score, _)| score.condition == recipe.condition);
+        rows.extend(mine.map(|(score, quality)| Row {
             scale: guidance.scale,
             nfe: score.nfe,
             n: score.n,
@@ -44,10 +47,13 @@ pub fn show(
             error: score.error,
             accuracy: score.class_accuracy,
             entropy: score.class_entropy,
+            inception_score: quality.and_then(|quality| quality.inception_score),
+            precision: quality.map(|quality| quality.precision),
+            recall: quality.map(|quality| quality.recall),
             fid_real: score.fid_real,
         }));
     }
-    let (n, real) = (scores[0].n, scores[0].fid_real);
+    let (n, real) = (scores[0].0.n, scores[0].0.fid_real);
     chapter.results.samples(n);
     chapter.results.table("guidance.csv", &rows)?;
 
@@ -72,6 +78,13 @@ pub fn show(
         .line("right", &accuracy)
         .points("right", &accuracy)
         .without_legend();
-    let panels = [fid, accuracy].map(|panel| panel.size(380.0, 300.0).draw());
+    let (precision, recall) = (points(&|row| row.precision), points(&|row| row.recall));
+    let shares = Curves::new("Quality and variety", "scale γ", "share")
+        .line("precision", &precision)
+        .points("precision", &precision)
+        .line("recall", &recall)
+        .points("recall", &recall);
+    let panels = [fid, accuracy, shares];
+    let panels = panels.map(|panel| panel.size(330.0, 290.0).draw());
     Ok(chapter.results.figure("guidance.png", &Figure::row(&panels))?)
 }

@@ -3,6 +3,7 @@
 
 mod generator;
 mod image_sampler;
+mod quality;
 mod sampling;
 mod score;
 mod score_table;
@@ -10,6 +11,7 @@ mod sweep;
 
 pub use generator::{Generator, Recipe};
 pub use image_sampler::{Classes, ImageSampler};
+pub use quality::Quality;
 pub use sampling::{Sampler, Sampling, SamplingError};
 pub use score::{CHUNK, FeatureStats, Score, ShapeError, check_shape, in_short, score};
 pub use score_table::{ScoreTable, Shard, SweepError, TableEntry};

@@ -6,6 +6,7 @@
 //! computed from its parts in order, so it does not depend on who drew them.
 
 use super::generator::{Generator, Recipe};
+use super::quality::Quality;
 use super::score::{CHUNK, FeatureStats, Score, ShapeError, check_shape};
 use crate::checkpoint::{CheckpointError, load_tensors, save_tensors};
 use crate::data::{Dataset, to_u8};
@@ -234,6 +235,16 @@ impl<'a> ScoreTable<'a> {
             let _labels = stats.add(self.net, &features(part)?);
         }
         Ok(Some(stats.score(&*line.generator, self.net, self.fid_real(line.n))))
+    }
+
+    /// What the distance of a line mixes; `None` before its parts are all there.
+    pub fn quality(&self, line: &TableEntry) -> Result<Option<Quality>, SweepError> {
+        let parts = self.parts_of(line);
+        if !parts.iter().all(|part| part.file.exists()) {
+            return Ok(None);
+        }
+        let features = parts.iter().map(features).collect::<Result<Vec<_>, _>>()?;
+        Ok(Some(Quality::of(self.net, &Tensor::cat(&features, 0), self.test)))
     }
 
     /// The distance of `n` real test images.

@@ -5,7 +5,7 @@ use from_noise::checkpoint::load_tensors;
 use from_noise::data::{Dataset, sample};
 use from_noise::denoiser::Gaussian;
 use from_noise::evaluate::{
-    ImageSampler, Sampler, Score, ScoreTable, Shard, Sweep, SweepGrid, TableEntry, score,
+    ImageSampler, Quality, Sampler, Score, ScoreTable, Shard, Sweep, SweepGrid, TableEntry, score,
 };
 use from_noise::forward::Variance;
 use from_noise::guide::Snapshot;
@@ -229,6 +229,14 @@ fn c9_a_table_is_the_same_however_it_was_shared_out_and_resumed() {
     let TableEntry { generator, n, .. } = lines[0];
     let fid_real = alone[0].fid_real;
     assert_eq!(alone[0], score(&**generator, &parts.net, *n, fid_real, |_, _| {}, |_| {}));
+    // quality and variety are those of the same images
+    let mut features = Vec::new();
+    let keep = |pixels: &Tensor, _: Option<&Tensor>| features.push(parts.net.features(pixels));
+    score(&**generator, &parts.net, *n, fid_real, keep, |_| {});
+    let quality = Quality::of(&parts.net, &Tensor::cat(&features, 0), &parts.test);
+    assert_eq!(table.quality(lines[0]).unwrap(), Some(quality));
+    // after two steps all images look alike
+    assert!(quality.inception_score.unwrap() < 2.0 && quality.recall < 0.1, "{quality:?}");
     // beside it stands what as many real images score
     let [few, all] = [100, *n].map(|n| parts.net.distance_of_real(&parts.test, n, 0));
     assert!(fid_real == all && few > all, "{fid_real} {few} {all}");

@@ -73,6 +73,20 @@ impl TableArgs {
         smoke: bool,
         chapter: &mut Chapter,
     ) -> anyhow::Result<(Pretrained, FeatureNet, Vec<Score>)> {
+        let (trained, net, rows) =
+            self.fill_each(sweep, guidances, smoke, chapter, |_, _| Ok(()))?;
+        Ok((trained, net, rows.into_iter().map(|(row, ())| row).collect()))
+    }
+
+    /// As [`fill`](Self::fill), with what `more` finds out about each complete line.
+    pub fn fill_each<T>(
+        &self,
+        sweep: &Sweep,
+        guidances: &[Guidance],
+        smoke: bool,
+        chapter: &mut Chapter,
+        more: impl Fn(&ScoreTable, &TableEntry) -> anyhow::Result<T>,
+    ) -> anyhow::Result<(Pretrained, FeatureNet, Vec<(Score, T)>)> {
         let trained = Pretrained::load(find(&self.weights), chapter.device)?;
         let net = FeatureNet::load(find(&self.classifier), chapter.device)?;
         let dir = find(&self.weights);
@@ -80,12 +94,18 @@ impl TableArgs {
         let dir = chapter.results.dir().to_path_buf();
         let lines = image_lines(sweep, &trained, Classes::InTurn, guidances)?;
         let table = ScoreTable::new(lines, &net, &test, dir)?;
-        let mut rows = fill_table(&table, &self.shards, &mut chapter.results)?;
-        drop(table); // it borrows the network
-        if self.shards.shard.is_some() {
-            rows.clear();
+        let rows = fill_table(&table, &self.shards, &mut chapter.results)?;
+        let mut found = Vec::new();
+        if self.shards.shard.is_none() {
+            for row in rows {
+                let line = table.lines().iter().find(|line| table.made(&row, line));
+                let line = line.expect("each row is of a line");
+                let more = more(&table, line)?;
+                found.push((row, more));
+            }
         }
-        Ok((trained, net, rows))
+        drop(table); // it borrows the network
+        Ok((trained, net, found))
     }
 }
 
