@@ -7,6 +7,7 @@ use crate::denoiser::{Head, Model, Parameterization, Target, TimeInput};
 use crate::loss::{Objective, ScheduleSampler, Weighting};
 use crate::nn::unet::TimeConditioning;
 use crate::nn::{ClassEmbedding, ClassLabels, Conditioned, Unet, UnetConfig};
+use crate::noise::mix;
 use crate::schedule::{Schedule, ScheduleConfig};
 use crate::train::TrainConfig;
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,10 @@ pub struct ImageConfig {
     /// network learns both (Ho & Salimans 2021, Algorithm 1).
     #[serde(default, skip_serializing_if = "is_default")]
     pub label_dropout: f64,
+    /// The share of the training images whose label is known, chosen by their place in the data.
+    /// The others are trained on with the null label.
+    #[serde(default = "all", skip_serializing_if = "is_all")]
+    pub labelled: f64,
     #[serde(default, skip_serializing_if = "is_default")]
     pub objective: Objective,
     /// The weight of each level in the objective `simple`.
@@ -48,6 +53,14 @@ pub struct ImageConfig {
     pub schedule_sampler: ScheduleSampler,
     pub batch: usize,
     pub train: TrainConfig,
+}
+
+fn all() -> f64 {
+    1.0
+}
+
+fn is_all(share: &f64) -> bool {
+    *share == all()
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -66,6 +79,7 @@ impl ImageConfig {
             parameterization: Parameterization::default(),
             classes: None,
             label_dropout: 0.0,
+            labelled: 1.0,
             objective: Objective::Simple,
             weighting: Weighting::Flat,
             schedule_sampler: ScheduleSampler::Uniform,
@@ -84,14 +98,24 @@ impl ImageConfig {
     }
 
     // ANCHOR: dropped
-    /// The condition of samples with these labels in training (`[B]`, i64): labels of which some
-    /// are dropped, or `None` if the network is unconditional. It draws from libtorch's generator.
-    pub fn draw_condition(&self, labels: &Tensor) -> Option<ClassLabels> {
+    /// The condition of samples in training, by their places in the data and their labels (`[B]`,
+    /// i64): labels of which some are dropped and some were never known, or `None` if the network
+    /// is unconditional. It draws from libtorch's generator.
+    pub fn draw_condition(&self, places: &Tensor, labels: &Tensor) -> Option<ClassLabels> {
         self.classes?;
         let dropped = Tensor::rand(labels.size(), (Kind::Float, labels.device()));
-        Some(ClassLabels::new(labels).null_where(&dropped.lt(self.label_dropout)))
+        let null = dropped.lt(self.label_dropout).logical_or(&self.unlabelled(places));
+        Some(ClassLabels::new(labels).null_where(&null))
     }
     // ANCHOR_END: dropped
+
+    /// Which places in the data have no known label: `[B]`, always the same.
+    fn unlabelled(&self, places: &Tensor) -> Tensor {
+        let places = Vec::<i64>::try_from(places).expect("a vector of places");
+        let known = |place: i64| mix(0, place as u64, 0) as f64 / 2f64.powi(64) < self.labelled;
+        let unknown: Vec<bool> = places.into_iter().map(|place| !known(place)).collect();
+        Tensor::from_slice(&unknown)
+    }
 
     /// The loss of each sample at its own `t` in `1..=T` (`[B]`, with gradient), as the run asks
     /// for it.
@@ -140,6 +164,11 @@ impl ImageConfig {
         if !(0.0..=1.0).contains(&dropout) || (dropout > 0.0 && self.classes.is_none()) {
             let must = "it is a probability, and 0 for a network without classes";
             return Err(format!("label_dropout is {dropout}: {must}"));
+        }
+        let labelled = self.labelled;
+        if !(0.0..=1.0).contains(&labelled) || (labelled < 1.0 && self.classes.is_none()) {
+            let must = "it is a share, and 1 for a network without classes";
+            return Err(format!("labelled is {labelled}: {must}"));
         }
         match self.classes {
             Some(classes) if classes < 1 => {
@@ -271,20 +300,30 @@ mod tests {
     fn labels_are_dropped_as_often_as_asked_and_only_where_there_are_some() {
         let labels = Tensor::zeros([4000], (Kind::Int64, Device::Cpu));
         let plain = ImageConfig::mnist();
-        assert!(plain.draw_condition(&labels).is_none());
+        let places = Tensor::arange(4000, (Kind::Int64, Device::Cpu));
+        assert!(plain.draw_condition(&places, &labels).is_none());
         let wrong = ImageConfig { label_dropout: 0.1, ..plain.clone() };
         assert!(wrong.check().unwrap_err().contains("label_dropout"));
-        for share in [0.0, 0.1, 1.0] {
-            let config = ImageConfig { classes: Some(10), label_dropout: share, ..plain.clone() };
+        let null_rows = |config: &ImageConfig| {
             config.check().unwrap();
-            let cond = config.draw_condition(&labels).unwrap();
+            let cond = config.draw_condition(&places, &labels).unwrap();
             let vs = nn::VarStore::new(Device::Cpu);
             let embedding = ClassEmbedding::new(&vs.root(), 10, 4);
             let rows = embedding.encode(&cond, true).emb.unwrap(); // [4000, 4]
             let null = vs.variables()["weight"].select(0, 10);
-            let is_null = rows.eq_tensor(&null).all_dim(1, false).to_kind(Kind::Float);
-            let dropped = is_null.mean(None).double_value(&[]);
+            rows.eq_tensor(&null).all_dim(1, false)
+        };
+        let share_of = |rows: &Tensor| rows.to_kind(Kind::Float).mean(None).double_value(&[]);
+        for share in [0.0, 0.1, 1.0] {
+            let config = ImageConfig { classes: Some(10), label_dropout: share, ..plain.clone() };
+            let dropped = share_of(&null_rows(&config));
             assert!((dropped - share).abs() < 0.02, "{dropped} of {share}");
         }
+        // a label that is not known is never heard, and one that is known always
+        let config = ImageConfig { classes: Some(10), labelled: 0.1, ..plain.clone() };
+        let unknown = null_rows(&config);
+        assert_eq!(unknown, null_rows(&config));
+        assert!((share_of(&unknown) - 0.9).abs() < 0.02);
+        assert!(ImageConfig { labelled: 0.1, ..plain }.check().unwrap_err().contains("labelled"));
     }
 }

@@ -65,7 +65,7 @@ pub fn learn(config: &ImageConfig, steps: u64, args: &Args, chapter: &Chapter) -
             let x0 = if config.flip { mirror_half(&x0) } else { x0 };
             let t = times.draw(config.batch as i64);
             let eps = x0.randn_like();
-            let cond = config.draw_condition(&labels.index_select(0, &chosen));
+            let cond = config.draw_condition(&chosen, &labels.index_select(0, &chosen));
             let loss = config.loss(model, &schedule, &t, &x0, &cond, &eps); // [B]
             times.weighted(&t, loss).mean(Kind::Float)
         })?;
