@@ -99,6 +99,17 @@ impl Denoised {
         Self::from_x0(x_t, at, f(&self.x0)).with_nu(self.nu)
     }
 
+    /// Takes this clean sample where `mask` (bool) is true, and derives `eps` there; elsewhere both
+    /// stay as they are, to the last bit.
+    pub fn with_x0_where(self, x_t: &Tensor, at: Level, mask: &Tensor, x0: &Tensor) -> Self {
+        if at.is_clean() {
+            return self;
+        }
+        let known = Self::from_x0(x_t, at, x0.expand_as(x_t));
+        let pick = |theirs: &Tensor, ours: &Tensor| theirs.where_self(mask, ours);
+        Self { x0: pick(&known.x0, &self.x0), eps: pick(&known.eps, &self.eps), nu: self.nu }
+    }
+
     /// Changes the noise and derives `x0` again.
     pub fn map_eps(self, x_t: &Tensor, at: Level, f: impl FnOnce(&Tensor) -> Tensor) -> Self {
         Self::from_eps(x_t, at, f(&self.eps)).with_nu(self.nu)

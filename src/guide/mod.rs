@@ -6,14 +6,17 @@
 mod callback;
 mod classifier_free;
 mod clip;
+mod project;
 mod record;
 
 pub use callback::WithCallback;
 pub use classifier_free::{ClassifierFree, Guidance, OnePass, Pair};
 pub use clip::Clip;
+pub use project::Project;
 pub use record::{Record, Snapshot};
 
 use crate::denoiser::Denoiser;
+use tch::Tensor;
 
 /// The chaining methods, for every denoiser.
 pub trait DenoiserExt: Denoiser + Sized {
@@ -30,6 +33,11 @@ pub trait DenoiserExt: Denoiser + Sized {
         guidance: Guidance,
     ) -> ClassifierFree<(Self, U)> {
         ClassifierFree::new((self, uncond), guidance)
+    }
+
+    /// Puts what is known of the clean sample into every prediction, where `mask` is true.
+    fn project(self, known: Tensor, mask: Tensor) -> Project<Self> {
+        Project::new(self, known, mask)
     }
 
     /// Remembers every evaluation.

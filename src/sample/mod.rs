@@ -13,6 +13,7 @@ mod ddpm;
 mod dpm_solver;
 mod heun;
 mod interpolate;
+mod repaint;
 mod unipc;
 
 pub use ddim::{ddim, ddim_invert, ddim_step};
@@ -20,4 +21,5 @@ pub use ddpm::ddpm;
 pub use dpm_solver::{Prediction, dpm_solver, dpm_solver_2, dpm_solver_3, dpm_solver_sde};
 pub use heun::{Churn, edm, heun};
 pub use interpolate::slerp;
+pub use repaint::{Resampling, repaint};
 pub use unipc::unipc;

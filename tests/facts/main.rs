@@ -4,6 +4,7 @@
 
 mod conditions;
 mod guidance;
+mod inpainting;
 mod joints;
 mod learned_variance;
 mod levels;

@@ -1,0 +1,140 @@
+//! Inpainting with a network that was not trained for it: projection, RePaint, image to image.
+
+use crate::support::{F64, close, max_diff, normal};
+use from_noise::denoiser::{Denoised, Denoiser};
+use from_noise::forward::{Variance, q_sample};
+use from_noise::guide::DenoiserExt;
+use from_noise::noise::Seeded;
+use from_noise::sample::{Resampling, ddim, ddpm, repaint};
+use from_noise::schedule::{Level, Path, Schedule};
+use tch::{Kind, Tensor};
+
+/// Two coordinates of unit variance and this correlation: `x1` given `x0` is
+/// `N(rho x0, 1 - rho^2)`.
+const RHO: f64 = 0.9;
+
+struct Correlated;
+
+impl Denoiser for Correlated {
+    fn denoise(&self, x_t: &Tensor, at: Level) -> Denoised {
+        let sigma = Tensor::from_slice2(&[[1.0, RHO], [RHO, 1.0]]);
+        let total = at.alpha.powi(2) * &sigma + at.sigma.powi(2) * Tensor::eye(2, F64);
+        // E[x0 | x_t] = alpha Sigma (alpha^2 Sigma + sigma^2 I)^-1 x_t
+        Denoised::from_x0(x_t, at, x_t.matmul(&(at.alpha * sigma.matmul(&total.inverse())).tr()))
+    }
+}
+
+fn path(steps: usize) -> Vec<Level> {
+    Schedule::ddpm(1000).path(Path::Trailing, steps)
+}
+
+fn start(n: i64) -> Tensor {
+    normal(&[n, 2], 5)
+}
+
+/// The first coordinate is known to be 1.
+fn observed() -> (Tensor, Tensor) {
+    (Tensor::from_slice2(&[[1.0, 0.0]]), Tensor::from_slice2(&[[true, false]]))
+}
+
+#[test]
+fn h3_what_is_known_is_kept_to_the_last_bit_and_nothing_else_is_touched() {
+    let (x, path) = (start(64), path(20));
+    let (known, all) = (normal(&[64, 2], 6), Tensor::ones([64, 2], (Kind::Bool, F64.1)));
+    let none = all.logical_not();
+    let plain = ddim(&Correlated, &path, x.shallow_clone(), 0.0, &mut |_| unreachable!());
+    let projected = |mask: &Tensor| {
+        let model = Correlated.project(known.shallow_clone(), mask.shallow_clone());
+        ddim(&model, &path, x.shallow_clone(), 0.0, &mut |_| unreachable!())
+    };
+    assert_eq!(projected(&all), known);
+    assert_eq!(projected(&none), plain);
+
+    let noise = || {
+        let mut seeded = Seeded::new(4, 0);
+        move |x: &Tensor| seeded.draw(x)
+    };
+    let draw = |mask: &Tensor, times: usize| {
+        let resampling = Resampling { jump: 2, times };
+        let (x, both) = (x.shallow_clone(), (&known, mask));
+        repaint(&Correlated, &path, x, both, resampling, Variance::Small, &mut noise())
+    };
+    assert_eq!(draw(&all, 3), known);
+    // with nothing known and no way back it is ancestral sampling that draws twice the noise
+    let mut every_other = noise();
+    let mut skip = |x: &Tensor| {
+        let z = every_other(x);
+        let _ = every_other(x);
+        z
+    };
+    let plain = ddpm(&Correlated, &path, x.shallow_clone(), Variance::Small, &mut skip);
+    assert_eq!(draw(&none, 1), plain);
+    let half = Tensor::from_slice2(&[[true, false]]);
+    let (kept, free) = (draw(&half, 2), draw(&none, 2));
+    assert_eq!(kept.select(1, 0), known.select(1, 0));
+    assert!(max_diff(&kept.select(1, 1), &free.select(1, 1)) > 0.1, "the rest hears of it");
+}
+
+#[test]
+fn h4_repaint_goes_back_as_often_as_published() {
+    // Lugmayr et al. 2022: T = 250, j = 10, r = 10
+    let visits = Resampling::PAPER.visits(250);
+    assert_eq!(visits.len() - 1, 4570);
+    assert_eq!(Resampling::PAPER.evaluations(250), 2410);
+    assert_eq!((visits[0], visits[4570]), (0, 250));
+    assert!(visits.windows(2).all(|step| step[0].abs_diff(step[1]) == 1));
+    // the first way back starts 230 levels above the least noisy one and leads up ten levels
+    assert_eq!(visits[18..31], [18, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 10]);
+    let straight: Vec<usize> = (0..=250).collect();
+    assert_eq!(Resampling::NONE.visits(250), straight);
+}
+
+#[test]
+fn h6_resampling_removes_the_bias_of_projection() {
+    let n = 4000;
+    let ((known, mask), path) = (observed(), path(50));
+    let moments = |x: &Tensor| {
+        let x = x.select(1, 1);
+        (x.mean(Kind::Double).double_value(&[]), x.std(true).double_value(&[]))
+    };
+    let truth = (RHO, (1.0 - RHO * RHO).sqrt());
+    let error = |(mean, std): (f64, f64)| (mean - truth.0).abs() + (std - truth.1).abs();
+    let errors = [1, 3, 10].map(|times| {
+        let mut seeded = Seeded::new(8, 0);
+        let resampling = Resampling { jump: 5, times };
+        let (x, both) = (start(n), (&known, &mask));
+        let noise = &mut |x: &Tensor| seeded.draw(x);
+        let x0 = repaint(&Correlated, &path, x, both, resampling, Variance::Small, noise);
+        error(moments(&x0))
+    });
+    println!("RePaint, r = 1, 3, 10: {errors:.3?}");
+    assert!(errors[0] > 0.1, "replacement alone is biased: {errors:?}");
+    assert!(errors[0] > 1.5 * errors[1] && errors[1] > errors[2], "{errors:?}");
+    assert!(errors[2] < errors[0] / 4.0, "{errors:?}");
+    let model = Correlated.project(known, mask);
+    let x0 = ddim(&model, &path, start(n), 0.0, &mut |_| unreachable!());
+    println!("projection: {:.3}", error(moments(&x0)));
+    assert!(error(moments(&x0)) > 0.1, "projection is biased, too");
+}
+
+#[test]
+fn h10_strength_leads_from_the_image_to_a_sample() {
+    // SDEdit: noise the image up to a level, and draw it down from there
+    let (n, schedule) = (20_000, Schedule::ddpm(1000));
+    let image = Tensor::from_slice2(&[[2.0, -2.0]]).expand([n, 2], true); // nothing like the data
+    let from = |t: usize| {
+        let path = schedule.path(Path::Trailing, 100);
+        let path: Vec<Level> =
+            path.into_iter().filter(|at| schedule.t_of(*at) <= t as f64).collect();
+        let x = q_sample(&image, &normal(&[n, 2], 9), path[0]);
+        ddim(&Correlated, &path, x, 0.0, &mut |_| unreachable!())
+    };
+    assert_eq!(from(0), image, "without noise the image stays");
+    let correlation = |x: &Tensor| {
+        let product = x.select(1, 0) * x.select(1, 1);
+        product.mean(Kind::Double).double_value(&[])
+    };
+    let found = [0, 200, 500, 1000].map(|t| correlation(&from(t)));
+    assert!(found.windows(2).all(|pair| pair[0] < pair[1]), "{found:?}");
+    close(found[3], RHO, 0.1);
+}
