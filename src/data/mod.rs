@@ -22,6 +22,7 @@ pub use error::{BadPicture, Error, Result};
 pub use format::{Color, Format, Split};
 pub use image_folder::{BadPictures, PassedOver, load_pictures};
 pub use indices::batch_indices;
+pub use picture::load_picture;
 pub use source::{Source, data_dir};
 pub use toy2d::Toy;
 

@@ -7,6 +7,8 @@ use std::path::Path;
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
+use tch::Tensor;
+
 use super::{Color, Format};
 
 /// The longest side of a picture, checked before it is decoded, and again before it is scaled.
@@ -19,6 +21,18 @@ pub const LARGEST_FILE: u64 = 64 << 20;
 pub(super) enum Fit {
     Crop,
     Exact,
+}
+
+/// One picture of exactly the format's side, `[C, H, W]` in u8.
+///
+/// # Errors
+/// In one sentence, what is wrong with the file.
+pub fn load_picture(path: &Path, format: Format) -> Result<Tensor, String> {
+    let shape = format.shape();
+    let mut pixels = vec![0; shape.iter().product::<i64>() as usize];
+    decode(path, format, Fit::Exact, &mut pixels)
+        .map_err(|why| format!("{}: {why}", path.display()))?;
+    Ok(Tensor::from_slice(&pixels).view(shape))
 }
 
 /// Reads one file into `to`, `[C, H, W]`, or says why not.

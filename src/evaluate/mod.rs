@@ -3,6 +3,7 @@
 
 mod generator;
 mod image_sampler;
+mod inpainter;
 mod quality;
 mod sampling;
 mod score;
@@ -11,6 +12,7 @@ mod sweep;
 
 pub use generator::{Generator, Recipe};
 pub use image_sampler::{Classes, ImageSampler};
+pub use inpainter::{Inpainter, Inpainting, Known};
 pub use quality::Quality;
 pub use sampling::{Sampler, Sampling, SamplingError};
 pub use score::{CHUNK, FeatureStats, Score, ShapeError, check_shape, in_short, score};

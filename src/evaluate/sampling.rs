@@ -126,6 +126,8 @@ pub enum SamplingError {
          negative class"
     )]
     NoNull,
+    #[error("{0}")]
+    Inpainting(String),
     #[error("EDM's churn takes numbers from 0 up, not {0:?}")]
     Churn(Churn),
 }

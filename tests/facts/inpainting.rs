@@ -1,10 +1,13 @@
 //! Inpainting with a network that was not trained for it: projection, RePaint, image to image.
 
 use crate::support::{F64, close, max_diff, normal};
+use from_noise::data::{from_u8, sample};
 use from_noise::denoiser::{Denoised, Denoiser};
+use from_noise::evaluate::{Generator, Inpainter, Inpainting, Known, Sampler, Sampling};
 use from_noise::forward::{Variance, q_sample};
 use from_noise::guide::DenoiserExt;
 use from_noise::noise::Seeded;
+use from_noise::pretrained::Pretrained;
 use from_noise::sample::{Resampling, ddim, ddpm, repaint};
 use from_noise::schedule::{Level, Path, Schedule};
 use tch::{Kind, Tensor};
@@ -137,4 +140,44 @@ fn h10_strength_leads_from_the_image_to_a_sample() {
     let found = [0, 200, 500, 1000].map(|t| correlation(&from(t)));
     assert!(found.windows(2).all(|pair| pair[0] < pair[1]), "{found:?}");
     close(found[3], RHO, 0.1);
+}
+
+#[test]
+fn h3_an_inpainter_completes_the_same_images_in_any_batch() {
+    let trained = Pretrained::load("weights/mnist-ddpm", F64.1).unwrap();
+    let digits = sample::dataset().first(3);
+    let known = || Known {
+        images: from_u8(&digits.images),
+        mask: Tensor::arange(28, (Kind::Int64, F64.1)).lt(14).unsqueeze(1).expand([28, 28], true),
+        name: "upper half".into(),
+        classes: Some(digits.labels.shallow_clone()),
+    };
+    let (sampler, path) = (Sampler::Ddim(0.0), Path::Trailing);
+    let sampling = Sampling { sampler, path, steps: 6, seed: 1 };
+    let back = Resampling { jump: 2, times: 2 };
+    for (how, nfe, sampler) in [
+        (Inpainting::Project, 6, "DDIM eta 0"),
+        (Inpainting::Repaint(Resampling::NONE), 6, "DDPM small"),
+        (Inpainting::Repaint(back), 6 + 2 * 2, "DDPM small"),
+    ] {
+        let images = Inpainter::new(&trained, sampling, how, known()).unwrap();
+        let recipe = images.recipe();
+        assert_eq!((recipe.nfe, recipe.sampler.as_str()), (nfe, sampler), "{how}");
+        assert!(recipe.condition.contains("upper half"), "{}", recipe.condition);
+        let mut looks = 0;
+        let all = images.draw(0, 5, &mut |_| looks += 1);
+        assert_eq!(looks, nfe);
+        let later = images.draw(3, 2, &mut |_| {});
+        assert!(max_diff(&all.narrow(0, 3, 2), &later) < 1e-4, "{how}");
+        // number 3 completes the first digit again, from other noise
+        let upper = |x: &Tensor| x.narrow(2, 0, 14);
+        let first = known().images.narrow(0, 0, 1);
+        assert_eq!(upper(&all.narrow(0, 3, 1)), upper(&first), "{how}");
+        assert!(max_diff(&all.get(0), &all.get(3)) > 0.01, "{how}");
+        let classes = images.classes(2, 2).unwrap();
+        assert_eq!(classes.int64_value(&[1]), digits.labels.int64_value(&[0]));
+    }
+    let small = Known { mask: Tensor::ones([14, 14], (Kind::Bool, F64.1)), ..known() };
+    let why = Inpainter::new(&trained, sampling, Inpainting::Project, small).unwrap_err();
+    assert!(why.to_string().contains("its mask [14, 14]"), "{why}");
 }

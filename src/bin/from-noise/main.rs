@@ -2,6 +2,7 @@
 
 mod arrays;
 mod info;
+mod inpaint;
 mod model;
 mod sample;
 mod score;

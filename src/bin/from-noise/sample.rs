@@ -1,5 +1,6 @@
 //! `from-noise sample`: images from a run directory, as pictures, a movie or an array.
 
+use super::inpaint::InpaintArgs;
 use super::{arrays, command_line, model};
 use anyhow::{Result, bail, ensure};
 use from_noise::data::to_u8;
@@ -49,6 +50,7 @@ const PATHS: [(Path, &str); 6] = [
 ///   cargo from-noise sample weights/mnist-unet-v --noise x_T.npy --out digits.npy
 ///   cargo from-noise sample weights/mnist-unet-v --samples 256 --steps 10 --out single-digits/
 ///   cargo from-noise sample weights/mnist-unet-class --class 7 --guidance 3
+///   cargo from-noise sample weights/mnist-unet-v --inpaint digit.png --mask mask.png --sampler ddpm --resample 5
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
@@ -126,6 +128,9 @@ pub struct Args {
     #[arg(long, value_name = "FILE.npy")]
     noise: Option<PathBuf>,
 
+    #[command(flatten)]
+    inpaint: InpaintArgs,
+
     /// Do not clip the predicted x0 to the range of pixels
     #[arg(long)]
     no_clip: bool,
@@ -200,13 +205,15 @@ pub fn run(args: &Args) -> Result<()> {
     if args.no_clip {
         images = images.unclipped();
     }
+    let inpainter = args.inpaint.inpainter(&trained, sampling, args.class)?;
     if let Some(warning) = sampling.warning(&trained.schedule) {
         print::err(format_args!("warning: {warning}"));
     }
 
     args.out.iter().try_for_each(|name| make_folder(name))?;
     let film = endings.contains(&Ending::Gif);
-    let drawn = draw(&images, &trained.schedule, n, film)?;
+    let images: &dyn Generator = inpainter.as_ref().map_or(&images, |inpainter| inpainter);
+    let drawn = draw(images, &trained.schedule, n, film)?;
 
     let recipe = images.recipe();
     let drawing = Drawing {

@@ -1,0 +1,119 @@
+//! Chapter 12: inpainting: what is missing of a picture, drawn by a network that never saw a mask.
+
+mod masks;
+mod pictures;
+mod scores;
+
+use anyhow::Result;
+use clap::Parser;
+use from_noise::data::{Split, from_u8};
+use from_noise::evaluate::{CHUNK, Inpainting, Known, Sampler, Sampling};
+use from_noise::metrics::FeatureNet;
+use from_noise::pretrained::Pretrained;
+use from_noise::sample::Resampling;
+use from_noise::schedule::Path;
+use from_noise::util::cli::{self, Common, Cost, ShardArgs, count, images_of_run};
+use masks::Mask;
+use serde::Serialize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Inpainting by projection, by replacement and by RePaint: test digits of which a half, a box, a
+/// few strokes or all but the middle is missing, completed and measured; and digits drawn anew from
+/// more and more noise (SDEdit). It can be stopped at any time, and goes on when the same command is
+/// typed again.
+///
+/// Examples: cargo chapter 12 --dry-run
+///           cargo chapter 12 --samples 100
+///           cargo chapter 12 --weights runs/mine --classifier runs/my-classifier
+#[derive(Debug, Parser)]
+#[command(verbatim_doc_comment)]
+struct Args {
+    #[command(flatten)]
+    common: Common,
+
+    #[command(flatten)]
+    shards: ShardArgs,
+
+    /// Run directory whose weights draw
+    #[arg(long, value_name = "DIR", default_value = "weights/mnist-unet-v")]
+    weights: PathBuf,
+
+    /// Run directory of the classifier whose features are compared
+    #[arg(long, value_name = "DIR", default_value = "weights/mnist-classifier")]
+    classifier: PathBuf,
+
+    /// Images to complete for each line of the table, at least 2 [default: by preset]
+    #[arg(long, value_name = "N", visible_alias = "n", value_parser = count::<u64>().range(2..=10_000))]
+    samples: Option<u64>,
+}
+
+/// What the table is made from.
+#[derive(Debug, Serialize)]
+struct Config {
+    sampling: Sampling,
+    n: u64,
+    masks: [Mask; 4],
+    /// RePaint's ways back; the first is none.
+    resamplings: Vec<Resampling>,
+}
+
+fn config(args: &Args) -> Config {
+    let common = &args.common;
+    let steps = common.choose(4, 50, 250, 250);
+    let sampling =
+        Sampling { sampler: Sampler::Ddim(0.0), path: Path::Trailing, steps, seed: common.seed };
+    let back = |times| Resampling { jump: common.choose(2, 5, 10, 10), times };
+    Config {
+        sampling,
+        n: args.samples.unwrap_or(common.choose(40, 500, 2000, 10_000)),
+        masks: Mask::ALL,
+        resamplings: vec![Resampling::NONE, back(common.choose(2, 5, 10, 10))],
+    }
+}
+
+impl Config {
+    /// The ways to inpaint, the rows of every table.
+    fn ways(&self) -> Vec<Inpainting> {
+        let ways = self.resamplings.iter().map(|resampling| Inpainting::Repaint(*resampling));
+        [Inpainting::Project].into_iter().chain(ways).collect()
+    }
+
+    fn evaluations(&self) -> usize {
+        let each = |resampling: &Resampling| resampling.evaluations(self.sampling.steps);
+        let one: usize = self.resamplings.iter().map(each).sum();
+        self.masks.len() * (one + self.sampling.steps)
+    }
+}
+
+fn main() -> ExitCode {
+    cli::exit(run())
+}
+
+fn run() -> Result<()> {
+    let args = Args::parse();
+    let config = config(&args);
+    let dir = cli::find(&args.weights);
+    let net = Pretrained::config(&dir)?.network.cost()?;
+    let cost = Cost::sampling(net, config.n * config.evaluations() as u64, CHUNK);
+    let Some(mut chapter) = cli::start("ch12-inpainting", &args.common, &config, || cost)? else {
+        return Ok(());
+    };
+    let trained = Pretrained::load(&dir, chapter.device)?;
+    let net = FeatureNet::load(cli::find(&args.classifier), chapter.device)?;
+    let test = images_of_run(&dir, &trained.config, Split::Test, args.common.smoke)?;
+    let few = test.first(config.n as usize);
+    let known = |mask: Mask| Known {
+        images: from_u8(&few.images),
+        mask: mask.of(trained.config.format.size as i64),
+        name: mask.to_string(),
+        classes: Some(few.labels.shallow_clone()),
+    };
+    let rows = scores::fill(&config, &trained, &net, &test, &known, &args.shards, &mut chapter)?;
+    if !rows.is_empty() {
+        pictures::completions(&config, &trained, &known, &mut chapter)?;
+        pictures::strengths(&config, &trained, &few, &mut chapter)?;
+    }
+    chapter.results.finish();
+    Ok(())
+}

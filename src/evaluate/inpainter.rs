@@ -1,0 +1,158 @@
+//! The generator that fills what is missing of given images, by a model that was not trained for it.
+
+use super::generator::{Generator, Recipe};
+use super::sampling::{Sampler, Sampling, SamplingError};
+use crate::forward::Variance;
+use crate::guide::{DenoiserExt, Snapshot};
+use crate::nn::ClassLabels;
+use crate::noise::Seeded;
+use crate::pretrained::Pretrained;
+use crate::sample::{Resampling, repaint};
+use std::fmt;
+use tch::{Kind, Tensor};
+
+/// How the missing part is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inpainting {
+    /// By any sampler, with the known part put into every prediction
+    /// ([`Project`](crate::guide::Project)).
+    Project,
+    /// By [`repaint`], with the variance of the sampler (small, unless it is DDPM's with another
+    /// one). [`Resampling::NONE`] replaces the known part at each level and never goes back.
+    Repaint(Resampling),
+}
+
+impl fmt::Display for Inpainting {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Inpainting::Project => write!(f, "inpainted by projection"),
+            Inpainting::Repaint(Resampling { times: 1, .. }) => {
+                write!(f, "inpainted by replacement")
+            }
+            Inpainting::Repaint(Resampling { jump, times }) => {
+                write!(f, "inpainted by RePaint, jump {jump}, times {times}")
+            }
+        }
+    }
+}
+
+/// Images of which a part is known.
+#[derive(Debug)]
+pub struct Known {
+    /// `[N, C, H, W]` in `[-1, 1]`. Image `i` that is drawn completes number `i` modulo `N`.
+    pub images: Tensor,
+    /// `[H, W]`, bool: true where an image is known. One for all of them.
+    pub mask: Tensor,
+    /// What the mask is called in tables.
+    pub name: String,
+    /// The classes of the images, `[N]` (i64), if they are known: a class-conditional model is told
+    /// them, and a score compares with them.
+    pub classes: Option<Tensor>,
+}
+
+/// A trained model that completes images.
+#[derive(Debug)]
+pub struct Inpainter {
+    trained: Pretrained,
+    sampling: Sampling,
+    how: Inpainting,
+    known: Known,
+}
+
+impl Inpainter {
+    /// # Errors
+    /// A sampling that the model cannot give; images or a mask of another shape than the model's; a
+    /// class-conditional model without classes.
+    pub fn new(
+        trained: &Pretrained,
+        sampling: Sampling,
+        how: Inpainting,
+        known: Known,
+    ) -> Result<Self, SamplingError> {
+        sampling.check(trained)?;
+        let [c, h, w] = trained.config.format.shape();
+        let (images, mask) = (known.images.size(), known.mask.size());
+        let fits = matches!(images[..], [n, a, b, d] if n > 0 && [a, b, d] == [c, h, w]);
+        if !fits || mask != [h, w] || known.mask.kind() != Kind::Bool {
+            return Err(SamplingError::Inpainting(format!(
+                "the model draws images of {:?} (channels, height, width): the image to complete is \
+                 {:?}, its mask {mask:?}",
+                [c, h, w],
+                &images[1.min(images.len())..]
+            )));
+        }
+        if trained.config.classes.is_some() && known.classes.is_none() {
+            let why = "this model is class-conditional: name the class of the image (--class 7)";
+            return Err(SamplingError::Inpainting(why.into()));
+        }
+        Ok(Self { trained: trained.clone(), sampling, how, known })
+    }
+
+    /// Of the rows of the known images, those that are completed by `first..first + n`.
+    fn rows(&self, first: u64, n: u64) -> Tensor {
+        let count = self.known.images.size()[0];
+        Tensor::arange_start(first as i64, (first + n) as i64, tch::kind::INT64_CPU)
+            .remainder(count)
+    }
+
+    fn variance(&self) -> Variance {
+        match self.sampling.sampler {
+            Sampler::Ddpm(variance) => variance,
+            _ => Variance::Small,
+        }
+    }
+}
+
+impl Generator for Inpainter {
+    fn shape(&self) -> [i64; 3] {
+        self.trained.config.format.shape()
+    }
+
+    fn classes(&self, first: u64, n: u64) -> Option<Tensor> {
+        self.known.classes.as_ref().map(|classes| classes.index_select(0, &self.rows(first, n)))
+    }
+
+    #[allow(non_snake_case)]
+    fn draw(&self, first: u64, n: u64, look: &mut dyn FnMut(&Snapshot)) -> Tensor {
+        let Pretrained { config, schedule, device, model, .. } = &self.trained;
+        let mut noise = Seeded::new(self.sampling.seed, first);
+        let x_T = noise.start(&config.shape(n as i64)).to_device(*device);
+        let known = self.known.images.index_select(0, &self.rows(first, n)).to_device(*device);
+        let mask = self.known.mask.to_device(*device);
+        let told = config.classes.and_then(|_| self.classes(first, n));
+        let model = model.given(told.map(|classes| ClassLabels::new(&classes))).clip(1.0);
+        match self.how {
+            Inpainting::Project => {
+                let model = model.project(known, mask).with_callback(look);
+                self.sampling.run(&model, schedule, x_T, &mut |x| noise.draw(x))
+            }
+            Inpainting::Repaint(resampling) => {
+                let (model, path) = (model.with_callback(look), self.sampling.levels(schedule));
+                let (variance, noise) = (self.variance(), &mut |x: &Tensor| noise.draw(x));
+                repaint(&model, &path, x_T, (&known, &mask), resampling, variance, noise)
+            }
+        }
+    }
+
+    fn recipe(&self) -> Recipe {
+        let Sampling { sampler, path, steps, seed } = self.sampling;
+        let schedule = &self.trained.schedule;
+        let (sampler, nfe) = match self.how {
+            Inpainting::Project => (sampler, self.sampling.evaluations(schedule)),
+            Inpainting::Repaint(resampling) => {
+                let steps = self.sampling.levels(schedule).len() - 1;
+                (Sampler::Ddpm(self.variance()), resampling.evaluations(steps))
+            }
+        };
+        Recipe {
+            sampler: sampler.to_string(),
+            path: path.to_string(),
+            steps,
+            nfe,
+            seed,
+            weights: self.trained.weights(),
+            hash: self.trained.hash.clone(),
+            condition: format!("{}, {}", self.how, self.known.name),
+        }
+    }
+}
