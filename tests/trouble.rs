@@ -6,6 +6,7 @@ mod desk;
 use desk::{Desk, text};
 use from_noise::checkpoint::save_weights;
 use from_noise::data::{Color, Format, Source};
+use from_noise::denoiser::{Parameterization, Target};
 use from_noise::metrics::ClassifierConfig;
 use from_noise::nn::UnetConfig;
 use from_noise::pretrained::ImageConfig;
@@ -177,6 +178,39 @@ fn a_path_that_starts_too_low_names_a_sound_one() {
     assert!(said.contains("starts at t = 501") && said.contains("take trailing, or 500"), "{said}");
     let (_, said) = desk.works(&format!("{line} 500"));
     assert!(!said.contains("warning"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_drawn_is_refused_before_a_folder_is_made() {
+    let desk = Desk::new();
+    let target = Parameterization { target: Target::Eps, ..Parameterization::default() };
+    let schedule = ScheduleConfig::Linear { steps: 10, first: 0.01, last: 1.0 };
+    desk.save_run("run", &tiny(), Kind::Float);
+    let dark = ImageConfig { schedule, parameterization: target, ..tiny() };
+    desk.save_run("dark", &dark, Kind::Float);
+    let one = "returns its input: take trailing";
+    for (line, words) in [
+        ("cargo chapter 06 --weights run --steps 1", one),
+        ("cargo chapter 06 --weights run --steps 10,1001", "1001 steps"),
+        ("cargo chapter 04 --weights dark", "alpha_bar_T = 0"),
+        ("cargo chapter 04 --weights dark --score 256", "alpha_bar_T = 0"),
+        ("cargo chapter 05 --weights dark", "alpha_bar_T = 0"),
+        ("cargo chapter 06 --weights dark --smoke", "alpha_bar_T = 0"),
+        ("cargo chapter 07 --weights dark --smoke", "alpha_bar_T = 0"),
+        ("cargo chapter 10 --weights dark --smoke", "alpha_bar_T = 0"),
+        ("cargo chapter 10 --weights run --smoke", "unconditional"),
+    ] {
+        desk.refuses(&format!("{line} --out new/folder"), &[words]);
+        desk.refuses(&format!("{line} --dry-run"), &[words]); // a plan promises what can be done
+    }
+    // What shows only later leaves no empty folder either.
+    for line in [
+        "cargo chapter 06 --weights run --classifier nowhere",
+        "cargo chapter 04 --weights run --score 100",
+        "cargo chapter 03 --toy checkerboard",
+    ] {
+        desk.refuses(&format!("{line} --out new/folder"), &[]);
+    }
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use anyhow::Result;
 use from_noise::data::{Dataset, Split, from_u8};
 use from_noise::denoiser::Denoiser;
-use from_noise::evaluate::{Sampler, Sampling};
 use from_noise::forward::{Variance, q_sample};
 use from_noise::guide::{DenoiserExt, Snapshot};
 use from_noise::nn::ClassLabels;
@@ -30,14 +29,12 @@ pub fn draw(
     (n, steps, every): (u64, usize, usize),
     chapter: &mut Chapter,
 ) -> Result<()> {
-    let (sampler, path) = (Sampler::Ddpm(Variance::Small), Path::Uniform);
-    Sampling { sampler, path, steps, seed: chapter.seed }.check(trained)?;
     let held_out = images_of_run(dir, &trained.config, Split::Test, true);
     if let Err(why) = &held_out {
         print::err(format_args!("warning: no loss by level in loss.png: {why}")); // not every folder has a test/
     }
     let held_out = held_out.ok();
-    let path = trained.schedule.path(path, steps);
+    let path = trained.schedule.path(Path::Uniform, steps);
     let chunks: Vec<u64> = (0..n).step_by(BATCH as usize).collect();
     let mut progress = Progress::new("drawing", (chunks.len() * steps) as u64);
     let (mut done, mut first_seen) = (Vec::new(), Vec::new());

@@ -4,6 +4,7 @@ use super::Args;
 use anyhow::{Result, ensure};
 use from_noise::data::Source;
 use from_noise::evaluate::{Sampler, Sampling, check_shape};
+use from_noise::forward::Variance;
 use from_noise::metrics::{FeatureExtractor, FeatureNet, enough_images};
 use from_noise::nn::UnetConfig;
 use from_noise::pretrained::{ImageConfig, Pretrained};
@@ -73,8 +74,13 @@ pub fn plan(args: &Args) -> Result<Plan> {
     args.check()?;
     let common = &args.common;
     let weights = args.weights.clone().unwrap_or_else(|| "weights/mnist-unet-v".into());
-    let levels = || -> Result<usize> {
-        Ok(Pretrained::config(cli::find(&weights))?.schedule.build().steps())
+    // On the path uniform, in at most this many steps; refused if the weights cannot be sampled so.
+    let sampling = |sampler: Sampler, most: usize| -> Result<Sampling> {
+        let config = Pretrained::config(cli::find(&weights))?;
+        let steps = most.min(config.schedule.build().steps());
+        let sampling = Sampling { sampler, path: Path::Uniform, steps, seed: common.seed };
+        sampling.check(&config)?;
+        Ok(sampling)
     };
     Ok(if args.train {
         let steps = args.steps.unwrap_or(common.choose(4, 50_000, 100_000, 800_000));
@@ -90,9 +96,7 @@ pub fn plan(args: &Args) -> Result<Plan> {
         };
         Plan::Train { steps, image: Box::new(image) }
     } else if let Some(samples) = args.score {
-        let steps = levels()?.min(if common.smoke { 2 } else { 100 });
-        let sampler = Sampler::Ddim(0.0);
-        let sampling = Sampling { sampler, path: Path::Uniform, steps, seed: common.seed };
+        let sampling = sampling(Sampler::Ddim(0.0), if common.smoke { 2 } else { 100 })?;
         Plan::Score { weights, samples, sampling }
     } else if let Some(samples) = args.from_levels {
         let all = ["weights/mnist-ddpm", "weights/mnist-unet-eps", "weights/mnist-unet-v"];
@@ -100,7 +104,8 @@ pub fn plan(args: &Args) -> Result<Plan> {
         Plan::Levels { weights: given.unwrap_or(all.map(PathBuf::from).to_vec()), samples }
     } else {
         let samples = args.samples.unwrap_or(common.choose(4, 64, 256, 1024));
-        let steps = levels()?.min(if common.smoke { 10 } else { usize::MAX });
+        let most = if common.smoke { 10 } else { usize::MAX };
+        let Sampling { steps, .. } = sampling(Sampler::Ddpm(Variance::Small), most)?;
         Plan::Draw { weights, samples, steps }
     })
 }

@@ -96,12 +96,12 @@ fn run() -> Result<()> {
         cli::quoted(&args.weights)
     );
     let plan = plan(&args, config.schedule.build().steps());
+    sampling(0.0, plan.steps, args.common.seed).check(&config)?;
     let cost = Cost::sampling(config.network.cost()?, evaluations(&plan), plan.images);
     let Some(mut chapter) = cli::start("ch05-ddim", &args.common, &plan, || cost)? else {
         return Ok(());
     };
     let trained = Pretrained::load(&weights, chapter.device)?;
-    sampling(0.0, plan.steps, &chapter).check(&trained)?;
     let images = cli::images_of_run(&weights, &config, Split::Test, true)?;
     figures::noise_on_the_way(&mut chapter)?;
     from_one_latent(&trained, &plan, &mut chapter)?;
@@ -113,15 +113,15 @@ fn run() -> Result<()> {
 }
 
 /// DDIM on the path that starts at `T`.
-fn sampling(eta: f64, steps: usize, chapter: &Chapter) -> Sampling {
-    Sampling { sampler: Sampler::Ddim(eta), path: Path::Trailing, steps, seed: chapter.seed }
+fn sampling(eta: f64, steps: usize, seed: u64) -> Sampling {
+    Sampling { sampler: Sampler::Ddim(eta), path: Path::Trailing, steps, seed }
 }
 
 /// `eta.png` shows ten latents drawn with every eta, `same-latent.png` with every number of steps.
 fn from_one_latent(trained: &Pretrained, plan: &Plan, chapter: &mut Chapter) -> Result<()> {
     let total = plan.etas.len() * plan.steps + plan.counts.iter().sum::<usize>();
     let mut progress = Progress::new("drawing", total as u64);
-    let of = |eta: f64, steps: usize| sampling(eta, steps, chapter);
+    let of = |eta: f64, steps: usize| sampling(eta, steps, chapter.seed);
     let by_eta = plan.etas.iter().map(|eta| (format!("eta = {eta}"), of(*eta, plan.steps)));
     let by_count = plan.counts.iter().map(|steps| (format!("{steps} steps"), of(0.0, *steps)));
     let (by_eta, by_count) = (by_eta.collect::<Vec<_>>(), by_count.collect::<Vec<_>>());

@@ -7,7 +7,7 @@ use crate::denoiser::{Denoised, Denoiser};
 use crate::guide::{ClassifierFree, DenoiserExt, Guidance, OnePass, Snapshot};
 use crate::nn::ClassLabels;
 use crate::noise::Seeded;
-use crate::pretrained::Pretrained;
+use crate::pretrained::{ImageConfig, Pretrained};
 use crate::schedule::Level;
 use std::cell::RefCell;
 use tch::{Device, Kind, Tensor};
@@ -43,7 +43,7 @@ impl ImageSampler {
     /// # Errors
     /// A sampling that the model cannot give.
     pub fn new(trained: &Pretrained, sampling: Sampling) -> Result<Self, SamplingError> {
-        sampling.check(trained)?;
+        sampling.check(&trained.config)?;
         Ok(Self {
             trained: trained.clone(),
             sampling,
@@ -73,19 +73,10 @@ impl ImageSampler {
     /// An unconditional model; one that was never trained without labels, unless there is a
     /// negative class.
     pub fn guided(self, guidance: Guidance, negative: Option<i64>) -> Result<Self, SamplingError> {
-        guidance.check().map_err(SamplingError::Guidance)?;
         if let Some(class) = negative {
             self.check_class(class)?;
         }
-        let config = &self.trained.config;
-        match config.classes {
-            _ if guidance.is_none() => {}
-            None => return Err(SamplingError::Unguidable),
-            Some(_) if negative.is_none() && config.label_dropout == 0.0 => {
-                return Err(SamplingError::NoNull);
-            }
-            Some(_) => {}
-        }
+        check_guidance(&self.trained.config, guidance, negative)?;
         Ok(Self { guidance, negative, ..self })
     }
 
@@ -142,6 +133,21 @@ impl ImageSampler {
         let one = Tensor::zeros([1, 1], (Kind::Float, Device::Cpu));
         let _ = self.sampling.run(&visited, &self.trained.schedule, one, &mut |x| x.zeros_like());
         visited.0.take().into_iter().map(|at| self.guidance.evaluations(at)).sum()
+    }
+}
+
+/// Refuses a guidance that a model so configured cannot follow.
+pub fn check_guidance(
+    config: &ImageConfig,
+    guidance: Guidance,
+    negative: Option<i64>,
+) -> Result<(), SamplingError> {
+    guidance.check().map_err(SamplingError::Guidance)?;
+    match config.classes {
+        _ if guidance.is_none() => Ok(()),
+        None => Err(SamplingError::Unguidable),
+        Some(_) if negative.is_none() && config.label_dropout == 0.0 => Err(SamplingError::NoNull),
+        Some(_) => Ok(()),
     }
 }
 

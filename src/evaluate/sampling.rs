@@ -3,7 +3,7 @@
 use crate::denoiser::{Denoiser, Head, Target};
 use crate::forward::Variance;
 use crate::noise::Noise;
-use crate::pretrained::Pretrained;
+use crate::pretrained::ImageConfig;
 use crate::sample::{
     Churn, Prediction, ddim, ddpm, dpm_solver, dpm_solver_2, dpm_solver_3, dpm_solver_sde, edm,
     heun, unipc,
@@ -137,9 +137,10 @@ pub enum SamplingError {
 const SIGNAL_AT_START: f64 = 0.05;
 
 impl Sampling {
-    /// Refuses what would end in nonsense, or in a panic, on the way.
-    pub fn check(&self, trained: &Pretrained) -> Result<(), SamplingError> {
-        let (schedule, parameterization) = (&trained.schedule, trained.config.parameterization);
+    /// Refuses what would end in nonsense, or in a panic, on the way. It needs no weights, so that a
+    /// command can refuse before it writes anything.
+    pub fn check(&self, config: &ImageConfig) -> Result<(), SamplingError> {
+        let (schedule, parameterization) = (&config.schedule.build(), config.parameterization);
         schedule.check_path(self.path, self.steps)?;
         if self.steps == 1 && schedule.steps() > 1 {
             let from_below = matches!(self.path, Path::Uniform | Path::Quadratic | Path::Linspace);

@@ -49,10 +49,13 @@ pub struct Results {
     origin: Sidecar,
     started: Instant,
     files: Vec<PathBuf>,
+    /// Folders that were not there before, the innermost first.
+    made: Vec<PathBuf>,
 }
 
 impl Results {
-    /// Opens (and creates) the folder `dir` for the results of one command.
+    /// Opens (and creates) the folder `dir` for the results of one command. If the command fails
+    /// before anything lies in it, the folder goes again.
     pub fn create(
         dir: impl Into<PathBuf>,
         command: String,
@@ -62,6 +65,8 @@ impl Results {
     ) -> Result<Self, ResultError> {
         let dir = dir.into();
         let config = serde_json::to_value(config).map_err(|e| failed(&dir, e))?;
+        let missing = dir.ancestors().take_while(|at| !at.as_os_str().is_empty() && !at.exists());
+        let made = missing.map(Path::to_path_buf).collect();
         std::fs::create_dir_all(&dir).map_err(|e| failed(&dir, e))?;
         let origin = Sidecar {
             command,
@@ -74,7 +79,7 @@ impl Results {
             row_seconds: Vec::new(),
             version: env!("CARGO_PKG_VERSION"),
         };
-        Ok(Self { dir, origin, started: Instant::now(), files: Vec::new() })
+        Ok(Self { dir, origin, started: Instant::now(), files: Vec::new(), made })
     }
 
     pub fn dir(&self) -> &Path {
@@ -176,6 +181,14 @@ impl Results {
             .map_err(|e| failed(&sidecar, e))?;
         self.files.push(path);
         Ok(())
+    }
+}
+
+impl Drop for Results {
+    fn drop(&mut self) {
+        for folder in &self.made {
+            let _ = std::fs::remove_dir(folder); // refuses one with anything in it
+        }
     }
 }
 

@@ -52,7 +52,7 @@ impl Desk {
         text(&out.stdout)
     }
 
-    /// Fails in one sentence with these words, and leaves no file behind.
+    /// Fails in one sentence with these words, and leaves no file or folder behind.
     #[track_caller]
     pub fn fails(&self, line: &str, words: &[&str]) {
         let before = self.files();
@@ -67,12 +67,16 @@ impl Desk {
         assert_eq!(self.files(), before, "{line}");
     }
 
-    /// Every file and its length.
+    /// Every file and its length, and every empty folder.
     pub fn files(&self) -> BTreeMap<PathBuf, u64> {
         let (mut found, mut folders) = (BTreeMap::new(), vec![self.0.path().to_path_buf()]);
         while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
+            let entries: Vec<_> = fs::read_dir(&folder).unwrap().map(Result::unwrap).collect();
+            if entries.is_empty() {
+                found.insert(folder, 0);
+            }
+            for entry in entries {
+                let path = entry.path();
                 match path.is_dir() {
                     true => folders.push(path),
                     false => drop(found.insert(path.clone(), path.metadata().unwrap().len())),

@@ -5,6 +5,7 @@ use super::{Chapter, Cost, count, find, hold_interrupts, images_of_run, interrup
 use crate::data::Split;
 use crate::evaluate::{
     CHUNK, Classes, ImageSampler, SamplingError, Score, ScoreTable, Shard, Sweep, TableEntry,
+    check_guidance,
 };
 use crate::guide::Guidance;
 use crate::metrics::FeatureNet;
@@ -51,13 +52,19 @@ pub struct TableArgs {
 
 impl TableArgs {
     /// What all of `sweep` would cost, with each of these guidances.
+    ///
+    /// # Errors
+    /// Weights that are not there, or that cannot be sampled so.
     pub fn cost(&self, sweep: &Sweep, guidances: &[Guidance]) -> anyhow::Result<Cost> {
         let config = Pretrained::config(find(&self.weights))?;
         let net = config.network.cost()?;
-        let schedule = config.schedule.build();
         for (sampling, _) in sweep.samplings() {
-            schedule.check_path(sampling.path, sampling.steps)?;
+            sampling.check(&config)?;
         }
+        for guidance in guidances {
+            check_guidance(&config, *guidance, None)?;
+        }
+        let schedule = config.schedule.build();
         let level = schedule.level(schedule.steps());
         let evaluations: usize = guidances.iter().map(|guidance| guidance.evaluations(level)).sum();
         Ok(Cost::sampling(net, sweep.evaluations(&schedule) * evaluations as u64, CHUNK))
