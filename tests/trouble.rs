@@ -9,6 +9,7 @@ use from_noise::data::{Color, Format, Source};
 use from_noise::denoiser::{Parameterization, Target};
 use from_noise::metrics::ClassifierConfig;
 use from_noise::nn::UnetConfig;
+use from_noise::noise::Seeded;
 use from_noise::pretrained::ImageConfig;
 use from_noise::schedule::ScheduleConfig;
 use serde_json::{Value, json};
@@ -325,8 +326,43 @@ fn a_flag_that_would_mean_nothing_is_refused_by_name() {
         ("cargo chapter 05 --resume", ["--resume", "unexpected"]),
         ("cargo from-noise train-classifier --out net --data mnist --size 32", ["--size", "mnist"]),
         ("cargo chapter 03 --toy checkerboard", ["checkerboard", "choose another --toy"]),
+        ("cargo chapter 01 --device cuda:1", ["--device cuda:1", "on the CPU"]),
+        ("cargo chapter 02 --device mps", ["--device mps", "on the CPU"]),
+        ("cargo chapter 03 --smoke --preset gpu", ["--smoke", "--preset"]),
+        ("cargo chapter 04 --samples 3 --preset gpu", ["--samples", "--preset"]),
+        ("cargo chapter 04 --score 300 --preset gpu", ["--score", "--preset"]),
+        ("cargo chapter 04 --from-levels 300 --preset gpu", ["--from-levels", "--preset"]),
+        (
+            "cargo chapter 04 --train --config weights/mnist-ddpm --preset gpu",
+            ["--config", "--preset"],
+        ),
+        ("cargo chapter 05 --images 3 --preset gpu", ["--images", "--preset"]),
+        ("cargo chapter 06 --samples 300 --preset gpu", ["--samples", "--preset"]),
+        ("cargo chapter 10 --samples 300 --preset gpu", ["--samples", "--preset"]),
     ] {
         desk.refuses(line, &words);
+    }
+    let stats = "score stats.npz stats.npz";
+    let numbers = Tensor::arange(3, (Kind::Double, Device::Cpu));
+    let [mu, sigma] = [numbers.copy(), numbers.diag(0)];
+    Tensor::write_npz(&[("mu", mu), ("sigma", sigma)], desk.path("stats.npz")).unwrap();
+    let noise = Seeded::new(0, 0).start(&[2, 1, 28, 28]);
+    noise.write_npy(desk.path("x_T.npy")).unwrap();
+    let sample = "sample weights/mnist-unet-class --n 2";
+    for (line, flag) in [
+        (format!("{stats} --device cpu"), "--device"),
+        (format!("{stats} --device cuda"), "--device"),
+        (format!("{stats} --classifier weights/mnist-classifier"), "--classifier"),
+        (format!("{stats} --skip-bad"), "--skip-bad"),
+        (format!("{stats} --metrics kid --force"), "--force"),
+        (format!("{stats} --neighbors 4"), "--neighbors"),
+        (format!("{sample} --noise x_T.npy --seed 3"), "--seed"),
+        (format!("{sample} --guidance 1 --guidance-rescale 0.5"), "--guidance-rescale"),
+        (format!("{sample} --guidance 1 --guidance-interval 0.5,5"), "--guidance-interval"),
+        (format!("{sample} --guidance 1 --negative-class 3"), "--negative-class"),
+        ("sample weights/mnist-ddpm --n 2 --guidance 1".into(), "--guidance"),
+    ] {
+        desk.refuses(&format!("cargo from-noise {line}"), &[flag, "means nothing", "leave it out"]);
     }
 }
 

@@ -51,16 +51,17 @@ fn main() -> ExitCode {
 
 fn run() -> Result<()> {
     let args = Args::parse();
+    let common = args.common.on_cpu()?;
     let config = Config {
         steps: 1000,
-        chains: args.common.choose(500, 20_000, 100_000, 100_000),
-        frames: args.common.choose(3, 40, 40, 40),
-        cells: args.common.choose(20, 100, 160, 160),
+        chains: common.choose(500, 20_000, 100_000, 100_000),
+        frames: common.choose(3, 40, 40, 40),
+        cells: common.choose(20, 100, 160, 160),
         toy: args.toy,
     };
     let schedule = Schedule::ddpm(config.steps);
     let cost = || cost(&config, &schedule);
-    let Some(mut chapter) = cli::start("ch01-forward", &args.common, &config, cost)? else {
+    let Some(mut chapter) = cli::start("ch01-forward", &common, &config, cost)? else {
         return Ok(());
     };
     let (seed, results) = (chapter.seed, &mut chapter.results);

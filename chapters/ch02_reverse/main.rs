@@ -59,13 +59,14 @@ fn main() -> ExitCode {
 
 fn run() -> Result<()> {
     let args = Args::parse();
+    let common = args.common.on_cpu()?;
     let config = Config {
-        grid: args.common.choose(401, 2001, 2001, 2001),
-        lengths: args.common.choose(vec![10], LENGTHS.into(), LENGTHS.into(), LENGTHS.into()),
+        grid: common.choose(401, 2001, 2001, 2001),
+        lengths: common.choose(vec![10], LENGTHS.into(), LENGTHS.into(), LENGTHS.into()),
         data_std: args.data_std,
     };
     let cost = || cost(&config);
-    let Some(mut chapter) = cli::start("ch02-reverse", &args.common, &config, cost)? else {
+    let Some(mut chapter) = cli::start("ch02-reverse", &common, &config, cost)? else {
         return Ok(());
     };
     let results = &mut chapter.results;

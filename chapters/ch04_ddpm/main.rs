@@ -39,7 +39,7 @@ struct Args {
     data: DataArgs,
 
     /// Learn what the config.json in this folder describes: its data, network, target and steps
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["data", "size", "rgb", "seed"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["data", "size", "rgb", "seed", "preset"])]
     config: Option<PathBuf>,
 
     /// Begin with the averaged weights of this run directory, to train it further
@@ -63,7 +63,7 @@ struct Args {
     weights: Option<PathBuf>,
 
     /// How many images to draw [default: by preset]
-    #[arg(long, value_name = "N", visible_alias = "n", conflicts_with = "train", value_parser = count::<u64>())]
+    #[arg(long, value_name = "N", visible_alias = "n", conflicts_with_all = ["train", "preset"], value_parser = count::<u64>())]
     samples: Option<u64>,
 
     /// Show every K-th step in the GIF [default: 1]
@@ -75,12 +75,12 @@ struct Args {
     classifier: Option<PathBuf>,
 
     /// Measure FID-LeNet of N images (DDIM, 100 steps) instead of drawing
-    #[arg(long, value_name = "N", conflicts_with_all = ["train", "samples", "every"], value_parser = count::<u64>())]
+    #[arg(long, value_name = "N", conflicts_with_all = ["train", "preset", "samples", "every"], value_parser = count::<u64>())]
     score: Option<u64>,
 
     /// Measure FID-LeNet of N test images that are noised to a level and denoised again, by level,
     /// for --weights or for the networks that come with the crate
-    #[arg(long, value_name = "N", conflicts_with_all = ["train", "samples", "every", "score"], value_parser = count::<u64>())]
+    #[arg(long, value_name = "N", conflicts_with_all = ["train", "preset", "samples", "every", "score"], value_parser = count::<u64>())]
     from_levels: Option<u64>,
 }
 

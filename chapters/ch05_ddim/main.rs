@@ -32,7 +32,7 @@ struct Args {
     weights: PathBuf,
 
     /// Test images that are encoded and decoded, at most 256 [default: by preset]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=256))]
+    #[arg(long, value_name = "N", conflicts_with = "preset", value_parser = clap::value_parser!(u64).range(1..=256))]
     images: Option<u64>,
 }
 

@@ -67,6 +67,16 @@ impl Sampler {
         (1..=evaluations).rev().find(|steps| self.evaluations(*steps) <= evaluations)
     }
 
+    /// Whether it draws fresh noise on its way.
+    pub fn draws_noise(self) -> bool {
+        match self {
+            Sampler::Ddim(eta) => eta > 0.0,
+            Sampler::Edm(churn) => churn.s_churn > 0.0,
+            Sampler::Ddpm(_) | Sampler::DpmSolverPlusPlus2MSde => true,
+            _ => false,
+        }
+    }
+
     /// Whether it works with the log-SNR of levels, which must then be finite.
     fn sees_log_snr(self) -> bool {
         !matches!(self, Sampler::Ddim(_) | Sampler::Ddpm(_) | Sampler::Heun)

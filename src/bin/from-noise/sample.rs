@@ -120,9 +120,9 @@ pub struct Args {
     #[arg(long, value_name = "K", requires = "guidance", value_parser = clap::value_parser!(i64).range(0..))]
     negative_class: Option<i64>,
 
-    /// Seed of all noise: the same seed gives the same images
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    /// Seed of all noise: the same seed gives the same images [default: 0]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
 
     /// Start from this noise x_T, floats [N, C, H, W], instead of drawing it
     #[arg(long, value_name = "FILE.npy")]
@@ -192,12 +192,22 @@ pub fn run(args: &Args) -> Result<()> {
     let endings = args.out.iter().map(|name| ending(name)).collect::<Result<Vec<_>>>()?;
     let device = device::pick(args.device)?;
     let trained = model::load(&args.weights, device)?;
-    let sampling = Sampling { sampler, path: args.path, steps: args.steps, seed: args.seed };
+    let seed = args.seed.unwrap_or(0);
+    let sampling = Sampling { sampler, path: args.path, steps: args.steps, seed };
     let classes = args.class.map_or(Classes::InTurn, Classes::Only);
+    ensure!(
+        args.guidance.is_none() || trained.config.classes.is_some(),
+        "--guidance means nothing to {}, an unconditional model: leave it out",
+        args.weights.display()
+    );
     let images = ImageSampler::new(&trained, sampling)?.of(classes)?;
     let mut images = images.guided(guidance, args.negative_class)?;
     let mut n = args.samples.unwrap_or(64);
     if let Some(path) = &args.noise {
+        ensure!(
+            args.seed.is_none() || sampler.draws_noise(),
+            "--seed means nothing where --noise gives all noise there is: leave it out"
+        );
         let start = start(path, args.samples, &trained)?;
         n = start.size()[0] as u64;
         images = images.from_noise(start);
@@ -224,7 +234,7 @@ pub fn run(args: &Args) -> Result<()> {
         clip: !args.no_clip,
         noise: args.noise.clone(),
     };
-    let mut results = Results::create("", command_line(), &drawing, args.seed, device)?;
+    let mut results = Results::create("", command_line(), &drawing, seed, device)?;
     for (name, ending) in args.out.iter().zip(endings) {
         write(name, ending, &drawn, &trained.schedule, &mut results)?;
     }
@@ -275,11 +285,20 @@ fn guidance(args: &Args) -> Result<Guidance> {
         [low, high] => Some([low, high]),
         _ => bail!("--guidance-interval takes two numbers, such as 0.3,5"),
     };
-    Ok(Guidance {
+    let guidance = Guidance {
         scale: args.guidance.unwrap_or(1.0),
         rescale: args.guidance_rescale.unwrap_or(0.0),
         interval,
-    })
+    };
+    for (flag, given) in [
+        ("--guidance-rescale", args.guidance_rescale.is_some()),
+        ("--guidance-interval", interval.is_some()),
+        ("--negative-class", args.negative_class.is_some()),
+    ] {
+        let fits = !given || !guidance.is_none();
+        ensure!(fits, "{flag} means nothing at --guidance 1, which does not guide: leave it out");
+    }
+    Ok(guidance)
 }
 
 /// What an output file holds.

@@ -66,9 +66,9 @@ pub struct Args {
     #[arg(long, value_name = "FILE.npz")]
     save: Option<PathBuf>,
 
-    /// Where to compute: auto, cpu, cuda:N or mps
-    #[arg(long, default_value = "auto")]
-    device: device::Choice,
+    /// Where the classifier computes: auto, cpu, cuda:N or mps [default: auto]
+    #[arg(long)]
+    device: Option<device::Choice>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -91,26 +91,39 @@ pub fn run(args: &Args) -> Result<()> {
         let npz = path.extension().is_some_and(|ending| ending == "npz");
         ensure!(npz, "--save {} does not end in .npz: add it", path.display());
     }
-    let wants_pr = args.metrics.contains(&Metric::Pr);
+    let wants = |metric| args.metrics.contains(&metric);
     ensure!(
-        wants_pr || args.neighbors.is_none(),
+        wants(Metric::Pr) || args.neighbors.is_none(),
         "--neighbors means nothing without the metric pr: leave it out, or add pr to --metrics"
+    );
+    ensure!(
+        wants(Metric::Fid) || args.save.is_some() || !args.force,
+        "--force means nothing without the metric fid or --save: leave it out"
     );
     let read = |typed| ScoreInput::read(typed, &args.pictures);
     let (a, b) = (read(&args.a)?, read(&args.b)?);
     let (a_images, b_images) = (a.has_images(), b.has_images());
+    let images = a_images || b_images;
+    for (flag, given) in
+        [("--classifier", args.classifier.is_some()), ("--device", args.device.is_some())]
+    {
+        ensure!(
+            images || !given,
+            "{flag} means nothing where neither side has images: leave it out"
+        );
+    }
+    ensure!(
+        a.is_folder() || b.is_folder() || !args.pictures.skip_bad,
+        "--skip-bad means nothing where neither side is a folder of pictures: leave it out"
+    );
     let usual = Path::new("weights/mnist-classifier");
-    let net = match a_images || b_images {
+    let net = match images {
         true => {
             let dir = args.classifier.as_deref().unwrap_or(usual);
-            Some(model::classifier(dir, device::pick(args.device)?)?)
+            Some(model::classifier(dir, device::pick(args.device.unwrap_or_default())?)?)
         }
         false => None,
     };
-    ensure!(
-        net.is_some() || args.classifier.is_none(),
-        "--classifier means nothing where neither side has images: leave it out"
-    );
     let sides = Sides {
         a: a.measure(&args.a, net.as_ref())?,
         b: b.measure(&args.b, net.as_ref())?,

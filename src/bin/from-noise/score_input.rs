@@ -61,6 +61,10 @@ impl ScoreInput {
         }
     }
 
+    pub fn is_folder(&self) -> bool {
+        matches!(self, ScoreInput::Folder(..))
+    }
+
     pub fn has_images(&self) -> bool {
         matches!(self, ScoreInput::Folder(..) | ScoreInput::Array(_))
     }

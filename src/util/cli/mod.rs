@@ -44,7 +44,7 @@ pub struct Common {
     pub out: Option<PathBuf>,
 
     /// Run every part in seconds, for tests: the results mean nothing
-    #[arg(long)]
+    #[arg(long, conflicts_with = "preset")]
     pub smoke: bool,
 
     /// Say what would be computed, how large it is and how long it takes, and stop
@@ -72,6 +72,19 @@ impl Common {
             (_, Preset::Gpu) => gpu,
             (_, Preset::Paper) => paper,
         }
+    }
+
+    /// The same for a chapter that computes on the CPU alone.
+    ///
+    /// # Errors
+    /// Another device that was asked for.
+    pub fn on_cpu(self) -> anyhow::Result<Self> {
+        anyhow::ensure!(
+            matches!(self.device, device::Choice::Auto | device::Choice::Cpu),
+            "--device {} means nothing here, where all is computed on the CPU: leave it out",
+            self.device
+        );
+        Ok(Self { device: device::Choice::Cpu, ..self })
     }
 }
 
