@@ -326,6 +326,14 @@ fn a_flag_that_would_mean_nothing_is_refused_by_name() {
         ("cargo chapter 05 --resume", ["--resume", "unexpected"]),
         ("cargo from-noise train-classifier --out net --data mnist --size 32", ["--size", "mnist"]),
         ("cargo chapter 03 --toy checkerboard", ["checkerboard", "choose another --toy"]),
+        ("cargo chapter 04 --skip-bad", ["--skip-bad is for a folder", "mnist"]),
+        ("cargo chapter 04 --train --skip-bad", ["--skip-bad is for a folder", "mnist"]),
+        ("cargo chapter 05 --skip-bad", ["--skip-bad is for a folder", "mnist"]),
+        ("cargo chapter 06 --skip-bad", ["--skip-bad is for a folder", "mnist"]),
+        (
+            "cargo from-noise train-classifier --out net --skip-bad",
+            ["--skip-bad is for a folder", "mnist"],
+        ),
         ("cargo chapter 01 --device cuda:1", ["--device cuda:1", "on the CPU"]),
         ("cargo chapter 02 --device mps", ["--device mps", "on the CPU"]),
         ("cargo chapter 03 --smoke --preset gpu", ["--smoke", "--preset"]),
@@ -450,6 +458,44 @@ fn a_grey_folder_is_learned_and_scored() {
     desk.save_run("other", &own("./three", Color::Gray), Kind::Float);
     let line = "cargo chapter 04 --weights other --classifier net --score 256";
     desk.refuses(line, &["the classifier knows 2 classes", "has 3"]);
+}
+
+#[test]
+fn pictures_that_cannot_be_used_are_left_out_wherever_a_folder_is_read() {
+    let desk = Desk::new();
+    desk.pictures("pets");
+    desk.save_run("grey", &own("./pets", Color::Gray), Kind::Float);
+    desk.works("cargo from-noise train-classifier --data ./pets --size 16 --out net --steps 2");
+    let table = "weights = \"grey\"\nclassifier = \"net\"\n[[grid]]\nsamplers = [\"heun\"]\n\
+                 paths = [\"trailing\"]\nsteps = [1]\nn = 40\n";
+    fs::write(desk.path("sweep.toml"), table).unwrap();
+    for part in ["train", "test"] {
+        fs::write(desk.path("pets").join(part).join("a/bad.png"), "no picture").unwrap();
+    }
+    for line in [
+        "cargo chapter 04 --weights grey --classifier net --score 256 --smoke",
+        "cargo chapter 04 --train --data ./pets --size 16 --smoke --steps 2",
+        "cargo chapter 05 --weights grey --smoke",
+        "cargo chapter 06 --weights grey --classifier net --smoke",
+        "cargo chapter 07 --weights grey --classifier net --smoke",
+        "cargo from-noise table sweep.toml",
+        "cargo from-noise train-classifier --data ./pets --size 16 --steps 2",
+        "cargo from-noise score pets/train pets/test --classifier net --force",
+    ] {
+        let out = if line.contains(" score ") { "" } else { "--out made" };
+        desk.refuses(&format!("{line} {out}"), &["bad.png", "leave them out with --skip-bad"]);
+        let (_, said) = desk.works(&format!("{line} {out} --skip-bad"));
+        assert!(
+            said.contains("passed over 1 picture") && said.contains("bad.png"),
+            "{line}: {said}"
+        );
+        let _ = fs::remove_dir_all(desk.path("made"));
+    }
+    let draw = "cargo chapter 04 --weights grey --smoke --out 4";
+    let (_, said) = desk.works(draw);
+    assert!(said.contains("no loss by level") && said.contains("--skip-bad"), "{said}");
+    let (_, said) = desk.works(&format!("{draw} --skip-bad"));
+    assert!(!said.contains("no loss by level") && said.contains("passed over 1"), "{said}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use from_noise::plot::{Curves, Figure, Gif, Grid};
 use from_noise::pretrained::Pretrained;
 use from_noise::sample::ddpm;
 use from_noise::schedule::{Path, Schedule};
-use from_noise::util::cli::{Chapter, images_of_run};
+use from_noise::util::cli::{Chapter, PictureArgs, images_of_run};
 use from_noise::util::device::on_cpu;
 use from_noise::util::print;
 use from_noise::util::progress::Progress;
@@ -26,10 +26,11 @@ pub const BATCH: u64 = 16;
 pub fn draw(
     trained: &Pretrained,
     dir: &std::path::Path,
+    pictures: &PictureArgs,
     (n, steps, every): (u64, usize, usize),
     chapter: &mut Chapter,
 ) -> Result<()> {
-    let held_out = images_of_run(dir, &trained.config, Split::Test, true);
+    let held_out = images_of_run(dir, &trained.config, Split::Test, true, pictures);
     if let Err(why) = &held_out {
         print::err(format_args!("warning: no loss by level in loss.png: {why}")); // not every folder has a test/
     }

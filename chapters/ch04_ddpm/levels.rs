@@ -64,7 +64,13 @@ pub fn levels(weights: &[PathBuf], n: u64, args: &Args, chapter: &mut Chapter) -
             "{} knows {last} noise levels; --from-levels starts from up to {top}",
             dir.display()
         );
-        let test = cli::images_of_run(&cli::find(dir), config, Split::Test, args.common.smoke)?;
+        let test = cli::images_of_run(
+            &cli::find(dir),
+            config,
+            Split::Test,
+            args.common.smoke,
+            &args.data.pictures,
+        )?;
         let test = test.first(n as usize);
         let n = test.len() as u64; // there may be fewer
         let distance = |start: Option<usize>, tick: &mut dyn FnMut()| {

@@ -101,7 +101,7 @@ fn run() -> Result<()> {
             let dir = cli::find(weights);
             let trained = Pretrained::load(&dir, chapter.device)?;
             let counts = (*samples, *steps, args.every.unwrap_or(1));
-            draw::draw(&trained, &dir, counts, &mut chapter)?;
+            draw::draw(&trained, &dir, &args.data.pictures, counts, &mut chapter)?;
         }
         Plan::Score { weights, samples, sampling } => {
             let dir = cli::find(weights);

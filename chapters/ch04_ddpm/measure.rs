@@ -33,7 +33,7 @@ pub fn measure(
     let net = args.feature_net(&trained.config, chapter.device)?;
     args.enough(n, &net, "--score")?;
     let smoke = args.common.smoke;
-    let data = |split| images_of_run(dir, &trained.config, split, smoke);
+    let data = |split| images_of_run(dir, &trained.config, split, smoke, &args.data.pictures);
     let (train, test) = (data(Split::Train)?, data(Split::Test)?);
     ensure!(
         net.config.classes == test.classes.len(),

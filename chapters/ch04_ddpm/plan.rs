@@ -51,7 +51,6 @@ impl Args {
             ("--data", self.data.data.is_some()),
             ("--size", self.data.size.is_some()),
             ("--rgb", self.data.rgb),
-            ("--skip-bad", self.data.pictures.skip_bad),
             ("--config", self.config.is_some()),
             ("--start-from", self.start_from.is_some()),
             ("--score-every", self.score_every.is_some()),
@@ -80,6 +79,7 @@ pub fn plan(args: &Args) -> Result<Plan> {
         let steps = most.min(config.schedule.build().steps());
         let sampling = Sampling { sampler, path: Path::Uniform, steps, seed: common.seed };
         sampling.check(&config)?;
+        args.data.pictures.check(&config.data)?;
         Ok(sampling)
     };
     Ok(if args.train {
@@ -94,6 +94,7 @@ pub fn plan(args: &Args) -> Result<Plan> {
             }
             None => (steps, image_config(args, steps)?),
         };
+        args.data.pictures.check(&image.data)?;
         Plan::Train { steps, image: Box::new(image) }
     } else if let Some(samples) = args.score {
         let sampling = sampling(Sampler::Ddim(0.0), if common.smoke { 2 } else { 100 })?;

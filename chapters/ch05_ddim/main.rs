@@ -9,7 +9,7 @@ use from_noise::data::Split;
 use from_noise::evaluate::{Sampler, Sampling};
 use from_noise::pretrained::Pretrained;
 use from_noise::schedule::Path;
-use from_noise::util::cli::{self, Chapter, Common, Cost};
+use from_noise::util::cli::{self, Chapter, Common, Cost, PictureArgs};
 use from_noise::util::progress::Progress;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -30,6 +30,9 @@ struct Args {
     /// Run directory whose weights draw
     #[arg(long, value_name = "DIR", default_value = "weights/mnist-unet-v")]
     weights: PathBuf,
+
+    #[command(flatten)]
+    pictures: PictureArgs,
 
     /// Test images that are encoded and decoded, at most 256 [default: by preset]
     #[arg(long, value_name = "N", conflicts_with = "preset", value_parser = clap::value_parser!(u64).range(1..=256))]
@@ -102,7 +105,7 @@ fn run() -> Result<()> {
         return Ok(());
     };
     let trained = Pretrained::load(&weights, chapter.device)?;
-    let images = cli::images_of_run(&weights, &config, Split::Test, true)?;
+    let images = cli::images_of_run(&weights, &config, Split::Test, true, &args.pictures)?;
     figures::noise_on_the_way(&mut chapter)?;
     from_one_latent(&trained, &plan, &mut chapter)?;
     figures::between_latents(&trained, &plan, &mut chapter)?;

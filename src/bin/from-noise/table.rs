@@ -6,7 +6,7 @@ use from_noise::data::Split;
 use from_noise::evaluate::{Classes, Score, ScoreTable, Sweep, SweepGrid, check_shape};
 use from_noise::guide::Guidance;
 use from_noise::say;
-use from_noise::util::cli::{self, ShardArgs};
+use from_noise::util::cli::{self, PictureArgs, ShardArgs};
 use from_noise::util::device;
 use from_noise::util::results::Results;
 use serde::{Deserialize, Serialize};
@@ -55,6 +55,9 @@ pub struct Args {
     #[command(flatten)]
     shards: ShardArgs,
 
+    #[command(flatten)]
+    pictures: PictureArgs,
+
     /// Where to compute: auto, cpu, cuda:N or mps
     #[arg(long, default_value = "auto")]
     device: device::Choice,
@@ -97,7 +100,7 @@ pub fn run(args: &Args) -> Result<()> {
     let lines = cli::image_lines(&sweep, &trained, classes, &guidances)?;
     check_shape(trained.config.format.shape(), &net)?; // before the test images are needed
     let dir = cli::find(&asked.weights);
-    let test = cli::images_of_run(&dir, &trained.config, Split::Test, false)?;
+    let test = cli::images_of_run(&dir, &trained.config, Split::Test, false, &args.pictures)?;
     let table = ScoreTable::new(lines, &net, &test, &args.out)?;
     let mut results = Results::create(&args.out, command_line(), &asked, asked.seed, device)?;
     let filled = cli::fill_table(&table, &args.shards, &mut results)?;

@@ -40,6 +40,7 @@ impl DataArgs {
     /// A choice where there is none.
     pub fn format(&self) -> Result<Format> {
         let source = self.source();
+        self.pictures.check(&source)?;
         let Some(format) = source.format() else {
             let color = if self.rgb { Color::Rgb } else { Color::Gray };
             return Ok(Format { color, size: self.size.unwrap_or(32) });
@@ -61,7 +62,14 @@ impl DataArgs {
 ///
 /// # Errors
 /// Data that cannot be read; if a folder has moved, the message says where to write its new place.
-pub fn images_of_run(dir: &Path, config: &ImageConfig, split: Split, few: bool) -> Result<Dataset> {
+pub fn images_of_run(
+    dir: &Path,
+    config: &ImageConfig,
+    split: Split,
+    few: bool,
+    pictures: &PictureArgs,
+) -> Result<Dataset> {
+    pictures.check(&config.data)?;
     match &config.data {
         Source::Mnist if few => Ok(sample::dataset()),
         Source::Folder(folder) if !folder.is_dir() => {
@@ -77,20 +85,30 @@ pub fn images_of_run(dir: &Path, config: &ImageConfig, split: Split, few: bool) 
                 dir.join("config.json").display()
             )
         }
-        source => Ok(source.load(split, config.format)?),
+        source => pictures.load(source, split, config.format),
     }
 }
 
-/// The flag of a command that reads a folder of pictures.
+/// The flag of every command that reads a folder of pictures.
 #[derive(Debug, Clone, clap::Args)]
 pub struct PictureArgs {
-    /// Leave out pictures that cannot be used, and name them, instead of stopping
+    /// Leave out pictures of a folder that cannot be used, and name them, instead of stopping
     #[arg(long)]
     pub skip_bad: bool,
 }
 
 impl PictureArgs {
-    /// As [`Source::load`].
+    /// Refuses the flag where no folder is read.
+    pub fn check(&self, source: &Source) -> Result<()> {
+        let folder = matches!(source, Source::Folder(_));
+        ensure!(
+            folder || !self.skip_bad,
+            "--skip-bad is for a folder of pictures: leave it out for {source}"
+        );
+        Ok(())
+    }
+
+    /// As [`Source::load`]; what was left out is said on standard error.
     pub fn load(&self, source: &Source, split: Split, format: Format) -> Result<Dataset> {
         taken(source.load_but(self.bad(), split, format))
     }

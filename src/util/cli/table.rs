@@ -1,7 +1,7 @@
 //! Filling a table of scores from a command: progress, interruptions, what is there already.
 
 use super::interrupt::stop_saying;
-use super::{Chapter, Cost, count, find, hold_interrupts, images_of_run, interrupted};
+use super::{Chapter, Cost, PictureArgs, count, find, hold_interrupts, images_of_run, interrupted};
 use crate::data::Split;
 use crate::evaluate::{
     CHUNK, Classes, ImageSampler, SamplingError, Score, ScoreTable, Shard, Sweep, TableEntry,
@@ -41,6 +41,9 @@ pub struct TableArgs {
     #[arg(long, value_name = "DIR", default_value = "weights/mnist-classifier")]
     pub classifier: PathBuf,
 
+    #[command(flatten)]
+    pub pictures: PictureArgs,
+
     /// Images a line, at least 2 [default: by preset]
     #[arg(long, value_name = "N", visible_alias = "n", conflicts_with = "preset", value_parser = count::<u64>().range(2..=1_000_000_000))]
     pub samples: Option<u64>,
@@ -58,6 +61,7 @@ impl TableArgs {
     pub fn cost(&self, sweep: &Sweep, guidances: &[Guidance]) -> anyhow::Result<Cost> {
         let config = Pretrained::config(find(&self.weights))?;
         let net = config.network.cost()?;
+        self.pictures.check(&config.data)?;
         for (sampling, _) in sweep.samplings() {
             sampling.check(&config)?;
         }
@@ -97,7 +101,7 @@ impl TableArgs {
         let trained = Pretrained::load(find(&self.weights), chapter.device)?;
         let net = FeatureNet::load(find(&self.classifier), chapter.device)?;
         let dir = find(&self.weights);
-        let test = images_of_run(&dir, &trained.config, Split::Test, smoke)?;
+        let test = images_of_run(&dir, &trained.config, Split::Test, smoke, &self.pictures)?;
         let dir = chapter.results.dir().to_path_buf();
         let lines = image_lines(sweep, &trained, Classes::InTurn, guidances)?;
         let table = ScoreTable::new(lines, &net, &test, dir)?;
