@@ -76,9 +76,10 @@ pub fn plan(args: &Args) -> Result<Plan> {
     // On the path uniform, in at most this many steps; refused if the weights cannot be sampled so.
     let sampling = |sampler: Sampler, most: usize| -> Result<Sampling> {
         let config = Pretrained::config(cli::find(&weights))?;
-        let steps = most.min(config.schedule.build().steps());
+        let schedule = config.schedule.build();
+        let steps = most.min(schedule.steps());
         let sampling = Sampling { sampler, path: Path::Uniform, steps, seed: common.seed };
-        sampling.check(&config)?;
+        sampling.check(&schedule, config.parameterization)?;
         args.data.pictures.check(&config.data)?;
         Ok(sampling)
     };

@@ -98,8 +98,9 @@ fn run() -> Result<()> {
         args.weights.display(),
         cli::quoted(&args.weights)
     );
-    let plan = plan(&args, config.schedule.build().steps());
-    sampling(0.0, plan.steps, args.common.seed).check(&config)?;
+    let schedule = config.schedule.build();
+    let plan = plan(&args, schedule.steps());
+    sampling(0.0, plan.steps, args.common.seed).check(&schedule, config.parameterization)?;
     let cost = Cost::sampling(config.network.cost()?, evaluations(&plan), plan.images);
     let Some(mut chapter) = cli::start("ch05-ddim", &args.common, &plan, || cost)? else {
         return Ok(());

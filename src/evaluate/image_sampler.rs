@@ -43,7 +43,7 @@ impl ImageSampler {
     /// # Errors
     /// A sampling that the model cannot give.
     pub fn new(trained: &Pretrained, sampling: Sampling) -> Result<Self, SamplingError> {
-        sampling.check(&trained.config)?;
+        sampling.check(&trained.schedule, trained.config.parameterization)?;
         Ok(Self {
             trained: trained.clone(),
             sampling,

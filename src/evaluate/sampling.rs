@@ -1,9 +1,8 @@
 //! A sampler's name and settings, as they stand in a table or a configuration file.
 
-use crate::denoiser::{Denoiser, Head, Target};
+use crate::denoiser::{Denoiser, Head, Parameterization, Target};
 use crate::forward::Variance;
 use crate::noise::Noise;
-use crate::pretrained::ImageConfig;
 use crate::sample::{
     Churn, Prediction, ddim, ddpm, dpm_solver, dpm_solver_2, dpm_solver_3, dpm_solver_sde, edm,
     heun, unipc,
@@ -149,8 +148,11 @@ const SIGNAL_AT_START: f64 = 0.05;
 impl Sampling {
     /// Refuses what would end in nonsense, or in a panic, on the way. It needs no weights, so that a
     /// command can refuse before it writes anything.
-    pub fn check(&self, config: &ImageConfig) -> Result<(), SamplingError> {
-        let (schedule, parameterization) = (&config.schedule.build(), config.parameterization);
+    pub fn check(
+        &self,
+        schedule: &Schedule,
+        parameterization: Parameterization,
+    ) -> Result<(), SamplingError> {
         schedule.check_path(self.path, self.steps)?;
         if self.steps == 1 && schedule.steps() > 1 {
             let from_below = matches!(self.path, Path::Uniform | Path::Quadratic | Path::Linspace);

@@ -286,12 +286,14 @@ fn sampling(path: Path, steps: usize) -> Sampling {
 fn paths_that_start_too_low_are_refused_or_named() {
     let trained = digits();
     for path in [Path::Uniform, Path::Quadratic, Path::Linspace] {
-        let error = sampling(path, 1).check(&trained).unwrap_err();
+        let error = sampling(path, 1)
+            .check(&trained.schedule, trained.config.parameterization)
+            .unwrap_err();
         assert!(matches!(error, SamplingError::OneStep(found) if found == path));
         assert!(error.to_string().contains("take trailing"), "{error}");
     }
     for path in [Path::Trailing, Path::LogSnr, Path::Karras] {
-        sampling(path, 1).check(&trained).unwrap();
+        sampling(path, 1).check(&trained.schedule, trained.config.parameterization).unwrap();
     }
     let warning = |steps| sampling(Path::Uniform, steps).warning(&trained.schedule);
     let said = warning(501).unwrap();
@@ -311,13 +313,19 @@ fn solvers_in_log_snr_are_refused_where_it_is_infinite() {
     trained.schedule = trained.schedule.zero_terminal_snr();
     let with = |sampler| Sampling { sampler, ..sampling(Path::Trailing, 10) };
     for sampler in [Sampler::DpmSolver2, Sampler::DpmSolver3, Sampler::UniPc] {
-        let said = with(sampler).check(&trained).unwrap_err().to_string();
+        let said = with(sampler)
+            .check(&trained.schedule, trained.config.parameterization)
+            .unwrap_err()
+            .to_string();
         assert!(said.contains("DDIM, DDPM or Heun"), "{said}");
     }
-    let said = with(Sampler::Ddim(0.0)).check(&trained).unwrap_err().to_string();
+    let said = with(Sampler::Ddim(0.0))
+        .check(&trained.schedule, trained.config.parameterization)
+        .unwrap_err()
+        .to_string();
     assert!(said.contains("predicts the noise"), "{said}");
     trained.config.parameterization.target = Target::V;
-    with(Sampler::Ddim(0.0)).check(&trained).unwrap();
+    with(Sampler::Ddim(0.0)).check(&trained.schedule, trained.config.parameterization).unwrap();
 }
 
 #[test]

@@ -62,13 +62,13 @@ impl TableArgs {
         let config = Pretrained::config(find(&self.weights))?;
         let net = config.network.cost()?;
         self.pictures.check(&config.data)?;
+        let schedule = config.schedule.build();
         for (sampling, _) in sweep.samplings() {
-            sampling.check(&config)?;
+            sampling.check(&schedule, config.parameterization)?;
         }
         for guidance in guidances {
             check_guidance(&config, *guidance, None)?;
         }
-        let schedule = config.schedule.build();
         let level = schedule.level(schedule.steps());
         let evaluations: usize = guidances.iter().map(|guidance| guidance.evaluations(level)).sum();
         Ok(Cost::sampling(net, sweep.evaluations(&schedule) * evaluations as u64, CHUNK))
