@@ -242,7 +242,8 @@ fn the_seeded_start_given_as_noise_gives_the_seeded_images() {
 #[test]
 fn what_cannot_be_sampled_is_refused_before_anything_is_written() {
     let desk = Desk::new();
-    let refused = |flags: &str, words: &[&str]| desk.fails(&format!("sample {RUN} {flags}"), words);
+    let refused =
+        |flags: &str, words: &[&str]| desk.refuses(&format!("sample {RUN} {flags}"), words);
     refused("--sampler heun --eta 1", &["--eta means nothing to heun", "ddim"]);
     refused("--sampler ddim --variance large", &["--variance means nothing to ddim", "ddpm"]);
     refused("--s-noise 1", &["--s-noise means nothing to ddim", "edm"]);
@@ -254,8 +255,8 @@ fn what_cannot_be_sampled_is_refused_before_anything_is_written() {
     refused("--n 0", &["0"]);
     refused("--out x.jpg", &["x.jpg", ".npz"]);
     refused("--noise nowhere.npy", &["cannot read nowhere.npy"]);
-    desk.fails("sample nowhere", &["nowhere is no run directory", "weights/mnist-unet-v"]);
-    desk.fails("sample weights/mnist-classifier", &["no image model"]);
+    desk.refuses("sample nowhere", &["nowhere is no run directory", "weights/mnist-unet-v"]);
+    desk.refuses("sample weights/mnist-classifier", &["no image model"]);
     fs::create_dir(desk.path("x.png")).unwrap();
     refused("--out x.png", &["is a folder"]);
 
@@ -292,13 +293,13 @@ fn two_gaussians_are_as_far_apart_as_the_closed_form_says() {
     }
     close(distance(&desk.succeeds("score a.npz a.npz")), 0.0, 5e-6);
     save("four.npz", &[0.0; 4], &[1.0; 4]);
-    desk.fails("score a.npz four.npz", &["a.npz has 3 features", "four.npz has 4"]);
+    desk.refuses("score a.npz four.npz", &["a.npz has 3 features", "four.npz has 4"]);
     let square = Tensor::eye(3, (Kind::Double, Device::Cpu));
     save_npz(&desk.path("odd.npz"), &[("mu", square.get(0).narrow(0, 0, 2)), ("sigma", square)]);
-    desk.fails("score odd.npz a.npz", &["mu of shape [D]", "[2]", "[3, 3]"]);
+    desk.refuses("score odd.npz a.npz", &["mu of shape [D]", "[2]", "[3, 3]"]);
     let infinite = Tensor::from_slice(&[f64::NAN]);
     save_npz(&desk.path("nan.npz"), &[("mu", infinite.copy()), ("sigma", infinite.view([1, 1]))]);
-    desk.fails("score nan.npz nan.npz", &["not finite"]);
+    desk.refuses("score nan.npz nan.npz", &["not finite"]);
 }
 
 /// numpy 2.4's `savez_compressed` of sigma = [[2, 0.5], [0.5, 1]] in Fortran order and of
@@ -323,7 +324,7 @@ fn files_that_numpy_packed_are_read() {
             *byte ^= 0x55;
         }
         fs::write(desk.path("damaged.npz"), bytes).unwrap();
-        desk.fails("score damaged.npz packed.npz", &["damaged.npz", "again"]);
+        desk.refuses("score damaged.npz packed.npz", &["damaged.npz", "again"]);
     }
 }
 
@@ -412,7 +413,7 @@ fn a_classifier_of_colour_images_measures_them() {
     let digits = digits();
     digits.write_npy(desk.path("digits.npy")).unwrap();
     let words = ["[N, 16, 16, 3] or [N, 3, 16, 16]", "found [256, 1, 28, 28]"];
-    desk.fails("score digits.npy b.npy --classifier net", &words);
+    desk.refuses("score digits.npy b.npy --classifier net", &words);
 }
 
 /// Some features `[N, 128]` of images, by no network.
@@ -425,13 +426,13 @@ fn too_few_images_or_others_than_the_classifier_reads_are_refused() {
     let desk = Desk::new();
     let reference = "weights/mnist-classifier/train-moments.safetensors";
     let refused = |side: &str, words: &[&str]| {
-        desk.fails(&format!("score {side} {reference}"), words);
+        desk.refuses(&format!("score {side} {reference}"), words);
     };
     let images = digits();
     let save = |name: &str, images: Tensor| save_npz(&desk.path(name), &[("arr_0", images)]);
     save("few.npz", images.narrow(0, 0, 255));
     refused("few.npz", &["255 images", "128 features", "at least 256", "--force"]);
-    desk.fails(&format!("score {reference} few.npz"), &["255 images"]);
+    desk.refuses(&format!("score {reference} few.npz"), &["255 images"]);
     desk.succeeds(&format!("score few.npz {reference} --force"));
     save("one.npz", images.narrow(0, 0, 1));
     refused("one.npz --force", &["at least two"]);
@@ -463,9 +464,9 @@ fn too_few_images_or_others_than_the_classifier_reads_are_refused() {
     refused("large", &["a.png", "png or jpeg"]);
     save("digits.npz", images);
     let score = format!("score digits.npz {reference}");
-    desk.fails(&format!("{score} --classifier {RUN}"), &["no classifier", "train-classifier"]);
-    desk.fails(&format!("{score} --save stats.txt"), &["stats.txt", ".npz"]);
-    desk.fails(&format!("{score} --save text.txt/stats.npz"), &["cannot write"]);
+    desk.refuses(&format!("{score} --classifier {RUN}"), &["no classifier", "train-classifier"]);
+    desk.refuses(&format!("{score} --save stats.txt"), &["stats.txt", ".npz"]);
+    desk.refuses(&format!("{score} --save text.txt/stats.npz"), &["cannot write"]);
 }
 
 /// The number behind `word` in what was said.
@@ -538,26 +539,26 @@ fn features_of_any_network_are_compared() {
 
     a.narrow(1, 0, 7).contiguous().write_npy(desk.path("seven.npy")).unwrap();
     let widths = ["seven.npy has 7 features", "b.npz has 8"];
-    desk.fails("score seven.npy b.npz --metrics kid", &widths);
-    desk.fails("score a.npy b.npz --metrics is", &["a.npy has no images", "give the images"]);
-    desk.fails("score a.npy b.npz --metrics pr --neighbors 30", &["b.npz has 30", "at least 31"]);
-    desk.fails("score a.npy b.npz --neighbors 2", &["--neighbors means nothing", "pr"]);
-    desk.fails("score a.npy b.npz --metrics fid,ids", &["ids", "kid"]);
-    desk.fails("score a.npy b.npz --metrics pr --neighbors 0", &["0"]);
+    desk.refuses("score seven.npy b.npz --metrics kid", &widths);
+    desk.refuses("score a.npy b.npz --metrics is", &["a.npy has no images", "give the images"]);
+    desk.refuses("score a.npy b.npz --metrics pr --neighbors 30", &["b.npz has 30", "at least 31"]);
+    desk.refuses("score a.npy b.npz --neighbors 2", &["--neighbors means nothing", "pr"]);
+    desk.refuses("score a.npy b.npz --metrics fid,ids", &["ids", "kid"]);
+    desk.refuses("score a.npy b.npz --metrics pr --neighbors 0", &["0"]);
     (a / 0.0).write_npy(desk.path("infinite.npy")).unwrap();
-    desk.fails("score infinite.npy b.npz --metrics pr", &["infinite.npy", "not finite"]);
+    desk.refuses("score infinite.npy b.npz --metrics pr", &["infinite.npy", "not finite"]);
     let numbers = Tensor::arange(8, (Kind::Double, Device::Cpu));
     save_npz(&desk.path("stats.npz"), &[("mu", numbers.copy()), ("sigma", numbers.diag(0))]);
     desk.succeeds("score b.npz stats.npz");
     for metric in ["kid", "pr"] {
         let words = ["stats.npz holds a mean and a covariance alone", "give the images"];
-        desk.fails(&format!("score b.npz stats.npz --metrics fid,{metric}"), &words);
+        desk.refuses(&format!("score b.npz stats.npz --metrics fid,{metric}"), &words);
     }
     let few = digits().narrow(0, 0, 3);
     save_npz(&desk.path("three.npz"), &[("arr_0", few)]);
     for (metric, least) in [("kid", 4), ("pr", 4), ("is", 10)] {
         let line = format!("score three.npz three.npz --metrics {metric}");
-        desk.fails(&line, &["three.npz has 3 images", &format!("at least {least}")]);
+        desk.refuses(&line, &["three.npz has 3 images", &format!("at least {least}")]);
     }
 }
 
@@ -620,7 +621,7 @@ fn a_table_that_cannot_be_filled_is_refused() {
     own_run(&desk);
     let refused = |text: &str, words: &[&str]| {
         fs::write(desk.path("t.toml"), text).unwrap();
-        desk.fails("table t.toml --out t", words);
+        desk.refuses("table t.toml --out t", words);
     };
     let table = |samplers: &str, more: &str| {
         let grid = format!("samplers = [{samplers}]\npaths = [\"trailing\"]\n{more}");
@@ -637,7 +638,7 @@ fn a_table_that_cannot_be_filled_is_refused() {
     refused(&table("{ ddpm = \"learned\" }", "steps = [1]\nn = 9"), &["no variance"]);
     let churn = "{ edm = { amount = -5, above = 0, below = inf, scale = 1 } }";
     refused(&table(churn, "steps = [9]\nn = 9"), &["numbers from 0 up"]);
-    desk.fails("table nowhere.toml --out t", &["cannot read nowhere.toml"]);
+    desk.refuses("table nowhere.toml --out t", &["cannot read nowhere.toml"]);
 
     let fine = table("\"heun\"", "steps = [1]\nn = 9");
     refused(&fine.replace("my-run", "pets"), &["pets is no run directory"]);
@@ -688,17 +689,17 @@ fn a_run_in_colour_that_learned_its_variance_is_drawn_and_described() {
     }
     fs::remove_file(desk.path("run/ema.safetensors")).unwrap();
     assert!(desk.succeeds("info run").contains("none yet"));
-    desk.fails("sample run", &["no averaged weights yet"]);
+    desk.refuses("sample run", &["no averaged weights yet"]);
 }
 
 #[test]
 fn what_is_no_run_gets_a_sentence() {
     let desk = Desk::new();
     fs::write(desk.path("config.json"), "{}").unwrap();
-    desk.fails("info nowhere", &["nowhere is no run directory", "no folder"]);
-    desk.fails("info .", &["no image model", "config.json"]);
+    desk.refuses("info nowhere", &["nowhere is no run directory", "no folder"]);
+    desk.refuses("info .", &["no image model", "config.json"]);
     fs::create_dir(desk.path("empty")).unwrap();
-    desk.fails("info empty", &["empty is no run directory", "no config.json"]);
+    desk.refuses("info empty", &["empty is no run directory", "no config.json"]);
 }
 
 /// A run directory of an untrained network of three classes.
@@ -731,8 +732,8 @@ fn a_class_conditional_run_draws_and_fills_tables() {
     assert_ne!(turn.get(2), ones.get(2), "the class is not heard");
     let sidecar: Value = serde_json::from_str(&desk.read("ones.npz.json")).unwrap();
     assert_eq!(sidecar["config"]["condition"], "class 1");
-    desk.fails(&format!("sample labelled {steps} --class 3"), &["no class 3", "0 to 2"]);
-    desk.fails(&format!("sample {RUN} {steps} --class 1"), &["unconditional"]);
+    desk.refuses(&format!("sample labelled {steps} --class 3"), &["no class 3", "0 to 2"]);
+    desk.refuses(&format!("sample {RUN} {steps} --class 1"), &["unconditional"]);
 
     let guided = |flags: &str| {
         desk.succeeds(&format!("sample labelled {steps} --class 1 {flags} --out guided.npz"))
@@ -754,9 +755,9 @@ fn a_class_conditional_run_draws_and_fills_tables() {
         ("--guidance 2 --guidance-interval 1", &["two numbers"]),
         ("--guidance 2 --guidance-interval 5,1", &["smaller first"]),
     ] {
-        desk.fails(&format!("sample labelled {steps} --class 1 {flags}"), words);
+        desk.refuses(&format!("sample labelled {steps} --class 1 {flags}"), words);
     }
-    desk.fails(&format!("sample {RUN} {steps} --guidance 2"), &["unconditional"]);
+    desk.refuses(&format!("sample {RUN} {steps} --guidance 2"), &["unconditional"]);
 
     own_run(&desk); // for its folder of test pictures
     let config = desk.read("labelled/config.json").replace("\"mnist\"", "\"./pets\"");
@@ -796,7 +797,7 @@ fn a_table_that_cannot_be_read_is_never_written_over() {
     ] {
         fs::write(&path, &text).unwrap();
         for flags in ["", "--collect"] {
-            desk.fails(
+            desk.refuses(
                 &format!("table sweep.toml --out t {flags}"),
                 &["table.csv", word, "mend it, or move it away"],
             );
@@ -805,7 +806,7 @@ fn a_table_that_cannot_be_read_is_never_written_over() {
     }
     fs::write(&path, &whole).unwrap();
     fs::write(desk.path("t/table.csv.json"), "{").unwrap();
-    desk.fails("table sweep.toml --out t", &["table.csv.json", "mend it"]);
+    desk.refuses("table sweep.toml --out t", &["table.csv.json", "mend it"]);
     assert_eq!(desk.read("t/table.csv.json"), "{");
 }
 
@@ -814,7 +815,7 @@ fn a_path_that_starts_too_low_is_refused_or_named() {
     let desk = Desk::new();
     for path in ["uniform", "quadratic", "linspace"] {
         let line = format!("sample {RUN} --path {path} --steps 1");
-        desk.fails(&line, &["starts at t = 1", "take trailing"]);
+        desk.refuses(&line, &["starts at t = 1", "take trailing"]);
     }
     let said = desk.run(&format!("sample {RUN} --n 1 --path uniform --steps 2 --out a.png"));
     let said = String::from_utf8_lossy(&said.stderr).into_owned();
@@ -825,5 +826,5 @@ fn a_path_that_starts_too_low_is_refused_or_named() {
          paths = [\"uniform\"]\nsteps = [1]\nn = 9\n",
     )
     .unwrap();
-    desk.fails("table t.toml --out t", &["one step of the path uniform"]);
+    desk.refuses("table t.toml --out t", &["one step of the path uniform"]);
 }

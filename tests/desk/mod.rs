@@ -52,18 +52,19 @@ impl Desk {
         text(&out.stdout)
     }
 
-    /// Fails in one sentence with these words, and leaves no file or folder behind.
+    /// Ends with one error that says these words, and leaves every file and folder as it was.
     #[track_caller]
-    pub fn fails(&self, line: &str, words: &[&str]) {
+    pub fn refuses(&self, line: &str, words: &[&str]) {
         let before = self.files();
         let out = self.run(line);
         let said = text(&out.stderr);
         assert!(!out.status.success(), "{line} succeeded: {}", text(&out.stdout));
+        let calm = !said.contains("panicked") && !said.contains("backtrace");
+        let errors = said.lines().filter(|line| line.starts_with("error: ")).count();
+        assert!(calm && errors == 1, "{line}: {said}");
         for word in words {
             assert!(said.contains(word), "{line}: {word:?} is not in: {said}");
         }
-        let calm = !said.contains("panicked") && !said.contains("backtrace");
-        assert!(calm && said.to_lowercase().starts_with("error: "), "{line}: {said}");
         assert_eq!(self.files(), before, "{line}");
     }
 
