@@ -16,7 +16,7 @@ use clap::Parser;
 use from_noise::checkpoint::{Run, load_weights};
 use from_noise::conditioning::Conditioning;
 use from_noise::data::{batch_indices, sample};
-use from_noise::denoiser::Denoiser;
+use from_noise::denoiser::{Denoiser, Parameterization};
 use from_noise::evaluate::{Generator, ImageSampler, Sampler, Sampling};
 use from_noise::forward::q_sample;
 use from_noise::loss::l_simple;
@@ -136,16 +136,16 @@ fn relative(a: &Tensor, b: &Tensor) -> f64 {
 
 fn with_network(network: UnetConfig) -> ImageConfig {
     let mnist = ImageConfig::mnist();
-    let train = TrainConfig { warmup: 0, ..mnist.train };
-    ImageConfig { network, train, ..mnist }
+    let train = TrainConfig { lr: 1e-3, warmup: 0, ..mnist.train };
+    ImageConfig { network, parameterization: Parameterization::default(), train, ..mnist }
 }
 
-/// Three times as wide as the network of chapter 4 on a CPU.
+/// The network of chapter 4 without its attention, that of `weights/mnist-unet-eps`.
 fn wide() -> UnetConfig {
-    UnetConfig { channels: vec![48, 96], groups: 8, ..UnetConfig::mnist() }
+    UnetConfig { attention: vec![], ..UnetConfig::mnist() }
 }
 
-/// The network that `--preset gpu` of chapter 4 learns digits with.
+/// The network that `--preset gpu` of chapter 4 learns larger pictures with, for digits.
 fn preset_gpu() -> UnetConfig {
     let (channels, dropout) = (vec![64, 128, 128], 0.0);
     let (in_channels, out_channels, image_size) = (1, 1, 28);

@@ -12,7 +12,8 @@ fn main() -> anyhow::Result<()> {
     let digits = Source::Mnist.load(Split::Train, Format::MNIST)?.to_device(device);
     let schedule = Schedule::linear(1000, 1e-4, 0.02);
     let mut trainer = Trainer::new(device, TrainConfig { lr: 1e-3, ..Default::default() }, |vs| {
-        let unet = Unet::new(vs, &UnetConfig::mnist());
+        let small = UnetConfig { channels: vec![16, 36], groups: 4, ..UnetConfig::tiny() };
+        let unet = Unet::new(vs, &small);
         Model::new(unet, Parameterization::default(), schedule.clone()) // predicts the noise
     });
     while trainer.step < steps {

@@ -68,7 +68,8 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 impl ImageConfig {
-    /// Digits on the schedule of Ho et al. 2020, by a network for two cores.
+    /// Digits on the schedule of Ho et al. 2020 by a network that predicts the velocity: what
+    /// `weights/mnist-unet-v` was trained as, but for the end of its training.
     pub fn mnist() -> Self {
         Self {
             data: Source::Mnist,
@@ -76,15 +77,15 @@ impl ImageConfig {
             flip: false,
             schedule: ScheduleConfig::default(),
             network: UnetConfig::mnist(),
-            parameterization: Parameterization::default(),
+            parameterization: Parameterization { target: Target::V, ..Default::default() },
             classes: None,
             label_dropout: 0.0,
             labelled: 1.0,
             objective: Objective::Simple,
             weighting: Weighting::Flat,
             schedule_sampler: ScheduleSampler::Uniform,
-            batch: 64,
-            train: TrainConfig { lr: 1e-3, warmup: 500, ema_decay: 0.9995, ..Default::default() },
+            batch: 256,
+            train: TrainConfig { lr: 2e-3, warmup: 1000, ema_decay: 0.9995, ..Default::default() },
         }
     }
 
@@ -293,7 +294,16 @@ mod tests {
         let old = old.replace("\"time_input\"", "\"clock\"");
         assert_ne!(old, now);
         let read: ImageConfig = serde_json::from_str(&old).unwrap();
-        assert_eq!(read.parameterization, Parameterization::default());
+        assert_eq!(read.parameterization.target, Target::V);
+    }
+
+    #[test]
+    fn the_digits_config_is_that_of_the_weights_that_come_along() {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("weights/mnist-unet-v");
+        let mut trained = Pretrained::config(dir).unwrap();
+        assert_eq!(trained.train.cooldown.take(), Some([7200, 12_000]));
+        let json = |config: &ImageConfig| serde_json::to_value(config).unwrap();
+        assert_eq!(json(&ImageConfig::mnist()), json(&trained));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Chapters as they are typed: one's own pictures, interruptions, resumed runs, wrong words.
 
+use from_noise::pretrained::{ImageConfig, Pretrained};
 use from_noise::util::results::row_seconds;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -141,13 +142,42 @@ fn scores_say_all_they_depend_on() {
 
 #[test]
 fn a_plan_counts_what_it_would_cost() {
-    let said = succeeds(&["--train", "--dry-run"]);
-    assert!(said.contains("MFLOP per sample and forward pass"), "{said}");
-    assert!(said.contains("parameters: 197072"), "{said}");
-    let megaflop: f64 = said.split(" MFLOP").next().unwrap().trim().parse().unwrap();
-    assert!((20.0..=30.0).contains(&megaflop), "{megaflop}");
+    // What is learned is what the chapter shows: as `info` counts and describes those weights.
+    let config = Pretrained::config("weights/mnist-unet-v").unwrap();
+    let net = config.network.cost().unwrap();
+    let presets = [("cpu", 64, 20_000), ("gpu", config.batch as u64, 12_000)];
+    for (preset, batch, steps) in presets {
+        let said = succeeds(&["--train", "--preset", preset, "--dry-run"]);
+        let megaflop = format!("{:.1} MFLOP per sample and forward pass", net.flops as f64 / 1e6);
+        assert!(said.contains(&megaflop), "{said}");
+        assert!(said.contains(&format!("parameters: {}\n", net.params)), "{said}");
+        let (_, plan) = said.split_once("config: ").unwrap();
+        let (plan, cost) = plan.split_once("parameters: ").unwrap();
+        let plan: serde_json::Value = serde_json::from_str(plan).unwrap();
+        let (plan, image) = (&plan["train"], &plan["train"]["image"]);
+        let image: ImageConfig = serde_json::from_value(image.clone()).unwrap();
+        assert_eq!((plan["steps"].as_u64(), image.batch as u64), (Some(steps), batch));
+        assert_eq!(image.network, config.network);
+        assert_eq!(image.parameterization, config.parameterization);
+        assert_eq!(image.train.cooldown, Some([steps * 3 / 5, steps]));
+        if preset == "gpu" {
+            assert_eq!(image.train, config.train);
+        }
+        let gigaflop = 3.0 * (batch * steps) as f64 * net.flops as f64 / 1e9; // back costs twice
+        assert!((after(cost, "compute: ") - gigaflop).abs() < 1e-6 * gigaflop, "{cost}");
+        let time = cost.lines().find(|line| line.starts_with("time: about ")).unwrap();
+        assert!(time.ends_with(" ms a step"), "{time}");
+    }
+    let pets = ["--train", "--data", "./pets", "--rgb", "--preset", "gpu", "--dry-run"];
+    assert!(succeeds(&pets).contains("[\n          64,"), "a wider network for larger pictures");
     let paper = succeeds(&["--train", "--data", "cifar10", "--preset", "paper", "--dry-run"]);
     assert!(paper.contains("parameters: 35746307"), "{paper}");
+}
+
+/// The number behind `word`.
+fn after(said: &str, word: &str) -> f64 {
+    let (_, rest) = said.split_once(word).unwrap_or_else(|| panic!("no {word:?} in: {said}"));
+    rest.split_whitespace().next().unwrap().parse().unwrap()
 }
 
 /// A table drawn by two processes, collected, and kept when its parts are gone.

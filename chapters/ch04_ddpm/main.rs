@@ -5,6 +5,7 @@ mod learn;
 mod levels;
 mod measure;
 mod plan;
+mod recipe;
 
 use anyhow::Result;
 use clap::Parser;

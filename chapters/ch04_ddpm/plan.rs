@@ -1,15 +1,12 @@
 //! What chapter 4 is asked for, from its flags.
 
-use super::Args;
-use anyhow::{Result, ensure};
-use from_noise::data::Source;
+use super::{Args, recipe};
+use anyhow::{Context, Result, ensure};
 use from_noise::evaluate::{Sampler, Sampling, check_shape};
 use from_noise::forward::Variance;
 use from_noise::metrics::{FeatureExtractor, FeatureNet, enough_images};
-use from_noise::nn::UnetConfig;
 use from_noise::pretrained::{ImageConfig, Pretrained};
 use from_noise::schedule::Path;
-use from_noise::train::TrainConfig;
 use from_noise::util::cli;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -84,16 +81,19 @@ pub fn plan(args: &Args) -> Result<Plan> {
         Ok(sampling)
     };
     Ok(if args.train {
-        let steps = args.steps.unwrap_or(common.choose(4, 50_000, 100_000, 800_000));
         let (steps, image) = match &args.config {
             Some(dir) => {
                 let mut image = Pretrained::config(cli::find(dir))?;
                 let end = image.train.cooldown.map(|[_, end]| end);
-                let steps = args.steps.or(end).unwrap_or(steps);
+                let steps = args.steps.or(end).or(common.smoke.then_some(4));
+                let steps = steps.context(
+                    "this config.json does not say where its training ends (train.cooldown): add \
+                     --steps",
+                )?;
                 image.train = image.train.lasting(steps);
                 (steps, image)
             }
-            None => (steps, image_config(args, steps)?),
+            None => recipe::recipe(args)?,
         };
         args.data.pictures.check(&image.data)?;
         Plan::Train { steps, image: Box::new(image) }
@@ -109,38 +109,5 @@ pub fn plan(args: &Args) -> Result<Plan> {
         let most = if common.smoke { 10 } else { usize::MAX };
         let Sampling { steps, .. } = sampling(Sampler::Ddpm(Variance::Small), most)?;
         Plan::Draw { weights, samples, steps }
-    })
-}
-
-/// What is learned, and by which network: one for two cores, one for a GPU, the paper's own.
-///
-/// On two cores the learning rate falls to 0 over the last two fifths: the paper's constant one
-/// needs far more steps to average out.
-fn image_config(args: &Args, steps: u64) -> Result<ImageConfig> {
-    let (data, format) = (args.data.source(), args.data.format()?);
-    let levels = if format.size.is_multiple_of(8) { 4 } else { 3 };
-    let paper = UnetConfig {
-        channels: vec![128, 256, 256, 256][..levels].to_vec(),
-        ..UnetConfig::cifar10()
-    };
-    let gpu = UnetConfig { channels: vec![64, 128, 128], dropout: 0.0, ..paper.clone() };
-    let network = UnetConfig {
-        in_channels: format.color.channels(),
-        out_channels: format.color.channels(),
-        image_size: format.size as i64,
-        ..args.common.choose(UnetConfig::tiny(), UnetConfig::mnist(), gpu, paper)
-    };
-    let mnist = ImageConfig::mnist();
-    let quick = TrainConfig { seed: args.common.seed, ..mnist.train.clone() };
-    let cooled = TrainConfig { cooldown: Some([steps * 3 / 5, steps]), ..quick.clone() };
-    let paper = TrainConfig { seed: quick.seed, warmup: 5000, ..TrainConfig::default() };
-    Ok(ImageConfig {
-        flip: data == Source::Cifar10,
-        data,
-        format,
-        network,
-        batch: args.common.choose(4, 64, 128, 128),
-        train: args.common.choose(quick.clone(), cooled, quick, paper),
-        ..mnist
     })
 }

@@ -56,7 +56,7 @@ fn the_cost_counts_every_parameter() {
 fn the_cost_is_what_pytorch_counts() {
     let golden: serde_json::Value =
         serde_json::from_str(include_str!("../golden/flops.json")).unwrap();
-    let folded = UnetConfig { channels: vec![16, 40], groups: 8, ..UnetConfig::mnist() };
+    let folded = UnetConfig { channels: vec![16, 40], attention: vec![], ..UnetConfig::mnist() };
     let configs = [
         ("unet_ddpm", super::golden::ddpm()),
         ("unet_adagn", super::golden::adagn()),

@@ -15,6 +15,8 @@ pub struct Cost {
     pub seconds: f64,
     /// Bytes held at the peak, beyond libtorch itself.
     pub memory: f64,
+    /// Steps of a training; 0 if nothing is trained.
+    pub steps: u64,
 }
 
 impl Cost {
@@ -22,7 +24,7 @@ impl Cost {
     ///
     /// Held are the weights, their gradient, its two moments and the average of the weights.
     pub fn training(net: cost::Cost, steps: u64, batch: u64) -> Self {
-        Self::of(net, 3 * steps * batch, 5 * net.params as u64, batch)
+        Self { steps, ..Self::of(net, 3 * steps * batch, 5 * net.params as u64, batch) }
     }
 
     /// The cost of so many evaluations of a network on one sample each, `batch` at a time.
@@ -36,8 +38,8 @@ impl Cost {
         Self {
             parameters: net.params as u64,
             flops: passes as f64 * net.flops as f64,
-            seconds: 0.0,
             memory: 4.0 * (weights as f64 + activations),
+            ..Self::default()
         }
     }
 
@@ -69,6 +71,7 @@ impl Add for Cost {
             flops: self.flops + next.flops,
             seconds: self.seconds + next.seconds,
             memory: self.memory.max(next.memory),
+            steps: self.steps + next.steps,
         }
     }
 }

@@ -183,7 +183,11 @@ fn print_plan(name: &str, config: &impl Serialize, cost: Cost, device: Device) {
     }
     say!("memory: about {:.0} MB beyond libtorch's 300 MB", cost.memory / 1e6);
     let seconds = cost.seconds_on(device);
-    say!("time: about {}", if seconds < 1.5 { "a second".into() } else { human(seconds) });
+    let time = if seconds < 1.5 { "a second".into() } else { human(seconds) };
+    match cost.steps {
+        0 => say!("time: about {time}"),
+        steps => say!("time: about {time}, {:.0} ms a step", 1e3 * seconds / steps as f64),
+    }
 }
 
 fn human(seconds: f64) -> String {
