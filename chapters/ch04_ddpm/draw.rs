@@ -1,22 +1,19 @@
 //! Algorithm 2: the loop that draws, and pictures of its way.
 
+use super::curves;
 use anyhow::Result;
 use from_noise::data::{Dataset, Split, from_u8};
-use from_noise::denoiser::Denoiser;
-use from_noise::forward::{Variance, q_sample};
+use from_noise::forward::Variance;
 use from_noise::guide::{DenoiserExt, Snapshot};
-use from_noise::nn::ClassLabels;
 use from_noise::noise::Seeded;
-use from_noise::plot::{Curves, Figure, Gif, Grid};
+use from_noise::plot::{Figure, Gif, Grid};
 use from_noise::pretrained::Pretrained;
 use from_noise::sample::ddpm;
 use from_noise::schedule::{Path, Schedule};
 use from_noise::util::cli::{Chapter, PictureArgs, images_of_run};
-use from_noise::util::device::on_cpu;
 use from_noise::util::print;
 use from_noise::util::progress::Progress;
-use from_noise::util::results::read_table;
-use tch::{Device, Tensor};
+use tch::Tensor;
 
 /// Images drawn at once: all of their way takes 100 MB.
 pub const BATCH: u64 = 16;
@@ -66,8 +63,8 @@ pub fn draw(
     let by_level = held_out
         .as_ref()
         .filter(|data| fits(data))
-        .map(|data| loss_by_level(trained, &data.first(256), device));
-    let log = training_loss(&dir.join("log.csv"));
+        .map(|data| curves::loss_by_level(trained, &data.first(256), device));
+    let log = curves::training_loss(&dir.join("log.csv"));
     let curves: Vec<Figure> = [log, by_level].into_iter().flatten().collect();
     if !curves.is_empty() {
         results.figure("loss.png", &Figure::row(&curves))?;
@@ -83,48 +80,6 @@ pub fn draw(
     results.samples(n.min(8));
     results.figure("on-the-way.png", &stills(&first_seen, &trained.schedule))?;
     Ok(results.gif("denoising.gif", &film(&first_seen, &trained.schedule, every))?)
-}
-
-/// The loss that training logged, mean of a hundred steps; none for weights without a log.
-fn training_loss(log: &std::path::Path) -> Option<Figure> {
-    let rows = match read_table::<(f64, f64, f64)>(log) {
-        Ok(rows) => rows, // step, loss, gradient norm
-        Err(why) => {
-            print::err(format_args!("warning: no loss while training in loss.png: {why}"));
-            return None;
-        }
-    };
-    let mean = |rows: &[(f64, f64, f64)]| {
-        (rows[rows.len() - 1].0, rows.iter().map(|row| row.1).sum::<f64>() / rows.len() as f64)
-    };
-    let points: Vec<(f64, f64)> = rows.chunks_exact(10).map(mean).collect();
-    let figure = Curves::new("Loss while training", "step", "loss").log_y();
-    (points.len() > 1).then(|| figure.line("", &points).size(370.0, 240.0).draw())
-}
-
-/// The loss of the averaged weights at each of 40 levels, on images they were not trained on.
-fn loss_by_level(trained: &Pretrained, held_out: &Dataset, device: Device) -> Figure {
-    let _guard = tch::no_grad_guard();
-    let x0 = from_u8(&held_out.images);
-    let mut noise = Seeded::new(0, 1 << 32);
-    let last = trained.schedule.steps();
-    let points: Vec<(f64, f64)> = (0..=40)
-        .map(|i| {
-            let at = trained.schedule.level((i * last / 40).max(1));
-            let eps = noise.draw(&x0);
-            let x_t = q_sample(&x0, &eps, at).to_device(device);
-            let prediction = trained.model.given(labels(trained, held_out)).denoise(&x_t, at);
-            let error = (on_cpu(prediction.eps()) - eps).square().mean(None);
-            (trained.schedule.t_of(at), error.double_value(&[]))
-        })
-        .collect();
-    let figure = Curves::new("Loss by level", "t", "squared error of eps").log_y();
-    figure.line("", &points).size(370.0, 240.0).draw()
-}
-
-/// The classes of the images, if the model is told any.
-fn labels(trained: &Pretrained, data: &Dataset) -> Option<ClassLabels> {
-    trained.config.classes.map(|_| ClassLabels::new(&data.labels))
 }
 
 /// Two images on their way: what the sampler holds, above what it predicts.

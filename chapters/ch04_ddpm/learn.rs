@@ -1,16 +1,12 @@
 //! Algorithm 1: the loop that learns.
 
-use super::Args;
+use super::{Args, samples};
 use anyhow::{Result, ensure};
 use from_noise::checkpoint::{Run, load_weights};
 use from_noise::data::{Source, Split, batch_indices, sample};
-use from_noise::evaluate::{Generator, ImageSampler, Sampler, Sampling, score};
 use from_noise::loss::TimeSampler;
-use from_noise::metrics::FeatureNet;
-use from_noise::plot::{Figure, Grid};
 use from_noise::pretrained::{ImageConfig, ImageModel, Pretrained};
 use from_noise::say;
-use from_noise::schedule::Path::Trailing;
 use from_noise::train::Trainer;
 use from_noise::util::cli::{self, Chapter};
 use from_noise::util::progress::Progress;
@@ -79,12 +75,12 @@ pub fn learn(config: &ImageConfig, steps: u64, args: &Args, chapter: &Chapter) -
             && trainer.step.is_multiple_of(*every)
         {
             let n = if common.smoke { 100 } else { 2000 };
-            let [distance, error] = fid(config, &trainer, net, n, chapter)?;
+            let [distance, error] = samples::fid(config, &trainer, net, n, chapter)?;
             run.score(trainer.step, &[("fid_lenet", distance), ("error", error)])?;
         }
         if trainer.step.is_multiple_of(every) {
             run.save(&trainer)?;
-            let grid = preview(config, &trainer, chapter)?;
+            let grid = samples::preview(config, &trainer, chapter)?;
             grid.save(dir.join(format!("grids/{:08}.png", trainer.step)))?;
         }
     }
@@ -115,50 +111,4 @@ fn open(
 fn mirror_half(x0: &Tensor) -> Tensor {
     let chosen = Tensor::rand([x0.size()[0], 1, 1, 1], (x0.kind(), x0.device())).lt(0.5);
     x0.flip([3]).where_self(&chosen, x0)
-}
-
-/// The weights beside their average, from the same noise at every save.
-fn preview(
-    config: &ImageConfig,
-    trainer: &Trainer<ImageModel>,
-    chapter: &Chapter,
-) -> Result<Figure> {
-    let (n, steps) = if config.batch < 16 { (4, 5) } else { (36, 50) };
-    let draw = |title: &str, model: &ImageModel| {
-        let images = images(config, model, trainer.step, steps, chapter)?;
-        Ok(Grid::new(&images.draw(0, n, &mut |_| {}), 6).title(title).draw())
-    };
-    let panels: [Result<Figure>; 2] =
-        [draw("weights", &trainer.model), draw("their average", &trainer.ema.model)];
-    Ok(Figure::row(&panels.into_iter().collect::<Result<Vec<_>>>()?))
-}
-
-/// FID-LeNet of `n` samples of the averaged weights, DDIM in 20 steps, and its standard error.
-fn fid(
-    config: &ImageConfig,
-    trainer: &Trainer<ImageModel>,
-    net: &FeatureNet,
-    n: u64,
-    chapter: &Chapter,
-) -> Result<[f64; 2]> {
-    let images = images(config, &trainer.ema.model, trainer.step, 20, chapter)?;
-    let score = score(&images, net, n, f64::NAN, |_, _| {}, |_| {});
-    Ok([score.fid_lenet, score.error.unwrap_or(f64::NAN)])
-}
-
-/// What a model in training draws by DDIM, in so many steps if its schedule has them.
-fn images(
-    config: &ImageConfig,
-    model: &ImageModel,
-    step: u64,
-    steps: usize,
-    chapter: &Chapter,
-) -> Result<ImageSampler> {
-    let (sampler, path, seed) = (Sampler::Ddim(0.0), Trailing, chapter.seed);
-    let (schedule, model) = (config.schedule.build(), model.clone());
-    let steps = steps.min(schedule.steps());
-    let (config, device, hash) = (config.clone(), chapter.device, "in training".into());
-    let now = Pretrained { config, schedule, model, device, step, hash };
-    let sampling = Sampling { sampler, path, steps, seed };
-    Ok(ImageSampler::new(&now, sampling)?)
 }

@@ -1,11 +1,13 @@
 //! Chapter 4: DDPM on images: Algorithm 1 learns digits, Algorithm 2 draws them.
 
+mod curves;
 mod draw;
 mod learn;
 mod levels;
 mod measure;
 mod plan;
 mod recipe;
+mod samples;
 
 use anyhow::Result;
 use clap::Parser;

@@ -1,0 +1,55 @@
+//! Two curves of the loss: over the training, and over the levels.
+
+use from_noise::data::{Dataset, from_u8};
+use from_noise::denoiser::Denoiser;
+use from_noise::forward::q_sample;
+use from_noise::nn::ClassLabels;
+use from_noise::noise::Seeded;
+use from_noise::plot::{Curves, Figure};
+use from_noise::pretrained::Pretrained;
+use from_noise::util::device::on_cpu;
+use from_noise::util::print;
+use from_noise::util::results::read_table;
+use tch::Device;
+
+/// The loss that training logged, mean of a hundred steps; none for weights without a log.
+pub fn training_loss(log: &std::path::Path) -> Option<Figure> {
+    let rows = match read_table::<(f64, f64, f64)>(log) {
+        Ok(rows) => rows, // step, loss, gradient norm
+        Err(why) => {
+            print::err(format_args!("warning: no loss while training in loss.png: {why}"));
+            return None;
+        }
+    };
+    let mean = |rows: &[(f64, f64, f64)]| {
+        (rows[rows.len() - 1].0, rows.iter().map(|row| row.1).sum::<f64>() / rows.len() as f64)
+    };
+    let points: Vec<(f64, f64)> = rows.chunks_exact(10).map(mean).collect();
+    let figure = Curves::new("Loss while training", "step", "loss").log_y();
+    (points.len() > 1).then(|| figure.line("", &points).size(370.0, 240.0).draw())
+}
+
+/// The loss of the averaged weights at each of 40 levels, on images they were not trained on.
+pub fn loss_by_level(trained: &Pretrained, held_out: &Dataset, device: Device) -> Figure {
+    let _guard = tch::no_grad_guard();
+    let x0 = from_u8(&held_out.images);
+    let mut noise = Seeded::new(0, 1 << 32);
+    let last = trained.schedule.steps();
+    let points: Vec<(f64, f64)> = (0..=40)
+        .map(|i| {
+            let at = trained.schedule.level((i * last / 40).max(1));
+            let eps = noise.draw(&x0);
+            let x_t = q_sample(&x0, &eps, at).to_device(device);
+            let prediction = trained.model.given(labels(trained, held_out)).denoise(&x_t, at);
+            let error = (on_cpu(prediction.eps()) - eps).square().mean(None);
+            (trained.schedule.t_of(at), error.double_value(&[]))
+        })
+        .collect();
+    let figure = Curves::new("Loss by level", "t", "squared error of eps").log_y();
+    figure.line("", &points).size(370.0, 240.0).draw()
+}
+
+/// The classes of the images, if the model is told any.
+fn labels(trained: &Pretrained, data: &Dataset) -> Option<ClassLabels> {
+    trained.config.classes.map(|_| ClassLabels::new(&data.labels))
+}
