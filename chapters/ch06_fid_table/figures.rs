@@ -7,14 +7,18 @@ use from_noise::plot::{Curves, Figure};
 use from_noise::pretrained::Pretrained;
 use from_noise::schedule::Path;
 use from_noise::util::cli::{self, Chapter};
+use std::cmp::Reverse;
 
-/// `fid.png` shows our curves beside the paper's, on the path both share.
+/// `fid.png` shows our curves beside the paper's: those of the path and the number of images that
+/// have most points.
 pub fn curves(scores: &[Score], trained: &Pretrained, chapter: &mut Chapter) -> Result<()> {
-    let Some(few) = scores.iter().map(|score| score.n).min() else { return Ok(()) };
-    let ours = scores.iter().filter(|score| score.path == "uniform" && score.n == few);
-    let ours: Vec<&Score> = ours.collect();
+    let uniform = &Path::Uniform.to_string();
+    let of = |n: u64| scores.iter().filter(move |score| score.n == n && score.path == *uniform);
+    let longest = |n: &u64| (of(*n).count(), Reverse(*n));
+    let Some(n) = scores.iter().map(|score| score.n).max_by_key(longest) else { return Ok(()) };
+    let ours: Vec<&Score> = of(n).collect();
     let Some(first) = ours.first() else { return Ok(()) };
-    let title = format!("FID-LeNet, {}, n = {few}", trained.config.data.caption());
+    let title = format!("FID-LeNet, {}, n = {n}", trained.config.data.caption());
     let mut left = Curves::new(title, "steps", "FID-LeNet").log_x().log_y();
     for sampler in SAMPLERS {
         let name = sampler.to_string();
@@ -36,7 +40,7 @@ pub fn curves(scores: &[Score], trained: &Pretrained, chapter: &mut Chapter) -> 
         let line = CIFAR10.map(|(steps, fids)| (steps as f64, fids[i]));
         right = right.line(sampler.to_string(), &line).points(sampler.to_string(), &line);
     }
-    chapter.results.samples(few);
+    chapter.results.samples(n);
     Ok(chapter.results.figure("fid.png", &Figure::row(&[left.draw(), right.draw()]))?)
 }
 

@@ -47,6 +47,9 @@ const SAMPLERS: [Sampler; 5] = [
     Sampler::Ddpm(Variance::Large),
 ];
 
+/// The paths of our table, in its order.
+const PATHS: [Path; 3] = [Path::Uniform, Path::Quadratic, Path::Trailing];
+
 /// Song et al. 2020 (DDIM), Table 1, CIFAR-10, n = 50,000, on the quadratic path (section D.2): what
 /// the paper found, in the order of `SAMPLERS`.
 const CIFAR10: Printed = [
@@ -78,6 +81,7 @@ fn sweep(args: &Args) -> Sweep {
         evaluations: Vec::new(),
         n,
     };
+    let fewest = args.common.choose(40, 500, 10_000, 50_000);
     let (few, many) =
         args.common.choose((40, 40), (2000, 10_000), (10_000, 50_000), (50_000, 50_000));
     let steps: &[usize] = if args.common.smoke { &[2, 3] } else { &[10, 20, 50, 100, 1000] };
@@ -90,6 +94,8 @@ fn sweep(args: &Args) -> Sweep {
         vec![
             all(steps, Path::Uniform, few),
             all(cheap, Path::Uniform, many),
+            all(&steps[..2], Path::Uniform, fewest),
+            all(&steps[..2], Path::Quadratic, fewest),
             trailing(few),
             trailing(many),
         ]
@@ -110,7 +116,6 @@ fn run() -> Result<()> {
     };
     let (trained, _net, rows) =
         args.table.fill(&sweep, &[Guidance::NONE], args.common.smoke, &mut chapter)?;
-    model_error::table(args.common.smoke, &mut chapter)?;
     if !rows.is_empty() {
         let (few, many) = if args.common.smoke { (2, 3) } else { (10, 100) };
         let most = trained.schedule.steps();
@@ -119,6 +124,7 @@ fn run() -> Result<()> {
         figures::curves(&rows, &trained, &mut chapter)?;
         last_noise::table(&trained, few, &mut chapter)?;
         figures::same_latents(&trained, (few, many), &mut chapter)?;
+        model_error::table(args.common.smoke, &mut chapter)?; // minutes
     }
     chapter.results.finish();
     Ok(())

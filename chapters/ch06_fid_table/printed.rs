@@ -1,6 +1,6 @@
 //! The table as it is printed, beside the paper's.
 
-use super::{CELEBA, CIFAR10, Printed, SAMPLERS};
+use super::{CELEBA, CIFAR10, PATHS, Printed, SAMPLERS};
 use anyhow::Result;
 use from_noise::evaluate::{Sampler, Score};
 use from_noise::util::cli::Chapter;
@@ -45,7 +45,8 @@ fn printed(scores: &[Score]) -> Vec<Row> {
             keys.push(key);
         }
     }
-    keys.sort_by_key(|(steps, path, n)| (*n, *path != "uniform", *steps));
+    let place = |path: &str| PATHS.iter().position(|known| known.to_string() == path);
+    keys.sort_by_key(|(steps, path, n)| (*n, place(path), *steps));
     let row = |&(steps, path, n): &(usize, &str, u64)| {
         let find = |sampler: &Sampler| {
             let name = sampler.to_string();
