@@ -445,6 +445,7 @@ fn pictures_that_cannot_be_used_are_left_out_wherever_a_folder_is_read() {
     let desk = Desk::new();
     desk.pictures("pets");
     desk.save_run("grey", &own("./pets", Color::Gray), Kind::Float);
+    desk.save_run("nets/grey", &own("./pets", Color::Gray), Kind::Float);
     desk.works("cargo from-noise train-classifier --data ./pets --size 16 --out net --steps 2");
     let table = "weights = \"grey\"\nclassifier = \"net\"\n[[grid]]\nsamplers = [\"heun\"]\n\
                  paths = [\"trailing\"]\nsteps = [1]\nn = 40\n";
@@ -458,6 +459,7 @@ fn pictures_that_cannot_be_used_are_left_out_wherever_a_folder_is_read() {
         "cargo chapter 05 --weights grey --smoke",
         "cargo chapter 06 --weights grey --classifier net --smoke",
         "cargo chapter 07 --weights grey --classifier net --smoke",
+        "cargo chapter 08 --weights nets --classifier net --smoke",
         "cargo from-noise table sweep.toml",
         "cargo from-noise train-classifier --data ./pets --size 16 --steps 2",
         "cargo from-noise score pets/train pets/test --classifier net --force",

@@ -26,6 +26,7 @@ use std::process::ExitCode;
 ///           cargo chapter 06 --weights runs/mine --preset paper --device cuda:0
 #[derive(Debug, Parser)]
 #[command(verbatim_doc_comment)]
+#[command(mut_arg("samples", |arg| arg.conflicts_with("preset")))]
 struct Args {
     #[command(flatten)]
     common: Common,

@@ -24,6 +24,7 @@ use std::process::ExitCode;
 ///           cargo chapter 07 --out runs/solvers --collect
 #[derive(Debug, Parser)]
 #[command(verbatim_doc_comment)]
+#[command(mut_arg("samples", |arg| arg.conflicts_with("preset")))]
 struct Args {
     #[command(flatten)]
     common: Common,

@@ -1,7 +1,7 @@
 //! The variational bound of test images, term by term.
 #![allow(non_snake_case)]
 
-use super::Net;
+use super::{Args, Net};
 use anyhow::Result;
 use from_noise::checkpoint::{load_tensors, save_tensors};
 use from_noise::data::{Split, from_u8};
@@ -51,13 +51,14 @@ pub fn of(
     net: &Net,
     trained: &Pretrained,
     n: usize,
-    smoke: bool,
+    args: &Args,
     chapter: &mut Chapter,
 ) -> Result<Bound> {
     let folder = chapter.results.dir().join("parts");
     let part = folder.join(format!("bound-{}-{n}-seed-{}.safetensors", trained.hash, chapter.seed));
     let schedule = &trained.schedule;
-    let data = images_of_run(&net.dir, &trained.config, Split::Test, smoke)?.first(n);
+    let (smoke, pictures) = (args.common.smoke, &args.table.pictures);
+    let data = images_of_run(&net.dir, &trained.config, Split::Test, smoke, pictures)?.first(n);
     let x0 = from_u8(&data.images).to_device(trained.device); // [B, C, H, W]
     let variances = variances(trained.config.parameterization.head);
     if !part.exists() {

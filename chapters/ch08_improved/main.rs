@@ -144,7 +144,7 @@ fn run() -> Result<()> {
             net.table(&args).fill(&net.sweep, &[Guidance::NONE], smoke, &mut chapter)?;
         scores.extend(rows.into_iter().map(|row: Score| (net.name.clone(), row)));
         if args.table.shards.shard.is_none() {
-            bounds.push(bound::of(net, &trained, config.images, smoke, &mut chapter)?);
+            bounds.push(bound::of(net, &trained, config.images, &args, &mut chapter)?);
         }
     }
     if !bounds.is_empty() {

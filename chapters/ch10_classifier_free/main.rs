@@ -26,6 +26,7 @@ use std::process::ExitCode;
 #[derive(Debug, Parser)]
 #[command(verbatim_doc_comment)]
 #[command(mut_arg("weights", |arg| arg.default_value("weights/mnist-unet-class")))]
+#[command(mut_arg("samples", |arg| arg.conflicts_with("preset")))]
 struct Args {
     #[command(flatten)]
     common: Common,

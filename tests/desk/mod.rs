@@ -101,6 +101,7 @@ fn chapter(number: &str) -> &'static str {
         "05" => env!("CARGO_BIN_EXE_ch05-ddim"),
         "06" => env!("CARGO_BIN_EXE_ch06-fid-table"),
         "07" => env!("CARGO_BIN_EXE_ch07-solvers"),
+        "08" => env!("CARGO_BIN_EXE_ch08-improved"),
         "10" => env!("CARGO_BIN_EXE_ch10-classifier-free"),
         _ => panic!("there is no chapter {number}"),
     }

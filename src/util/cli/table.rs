@@ -45,7 +45,7 @@ pub struct TableArgs {
     pub pictures: PictureArgs,
 
     /// Images a line, at least 2 [default: by preset]
-    #[arg(long, value_name = "N", visible_alias = "n", conflicts_with = "preset", value_parser = count::<u64>().range(2..=1_000_000_000))]
+    #[arg(long, value_name = "N", visible_alias = "n", value_parser = count::<u64>().range(2..=1_000_000_000))]
     pub samples: Option<u64>,
 
     /// Go on where an interrupted run stopped, as the same command does without it
