@@ -58,12 +58,15 @@ pub mod prelude {
     pub use crate::conditioning::{Condition, Conditioning};
     pub use crate::data::Toy;
     pub use crate::denoiser::{
-        Denoised, Denoiser, Gaussian, Head, Mixture, Model, Parameterization, Target, TimeInput,
+        BestVariance, Denoised, Denoiser, Gaussian, Head, Mixture, Model, Parameterization, Target,
+        TimeInput,
     };
-    pub use crate::evaluate::{Generator, ImageSampler, Sampler, Sampling, score};
+    pub use crate::evaluate::{Classes, Generator, ImageSampler, Sampler, Sampling, score};
     pub use crate::forward::{Variance, posterior, q_sample};
-    pub use crate::guide::DenoiserExt;
-    pub use crate::loss::{Weighting, l_hybrid, l_simple, l_target};
+    pub use crate::guide::{ClassifierFree, DenoiserExt, Guidance, OnePass};
+    pub use crate::loss::{
+        Decoder, LossSecondMoment, Objective, Weighting, l_hybrid, l_simple, l_target, l_vlb,
+    };
     pub use crate::metrics::{FeatureExtractor, FeatureNet};
     pub use crate::nn::{ClassLabels, Mlp, MlpConfig};
     pub use crate::noise::{Seeded, gaussian};
