@@ -12,7 +12,7 @@ use from_noise::metrics::FeatureNet;
 use from_noise::pretrained::Pretrained;
 use from_noise::sample::Resampling;
 use from_noise::schedule::Path;
-use from_noise::util::cli::{self, Common, Cost, ShardArgs, count, images_of_run};
+use from_noise::util::cli::{self, Common, Cost, PictureArgs, ShardArgs, count, images_of_run};
 use masks::Mask;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -42,6 +42,9 @@ struct Args {
     /// Run directory of the classifier whose features are compared
     #[arg(long, value_name = "DIR", default_value = "weights/mnist-classifier")]
     classifier: PathBuf,
+
+    #[command(flatten)]
+    pictures: PictureArgs,
 
     /// Images to complete for each line of the table, at least 2 [default: by preset]
     #[arg(long, value_name = "N", visible_alias = "n", value_parser = count::<u64>().range(2..=10_000))]
@@ -94,14 +97,17 @@ fn run() -> Result<()> {
     let args = Args::parse();
     let config = config(&args);
     let dir = cli::find(&args.weights);
-    let net = Pretrained::config(&dir)?.network.cost()?;
-    let cost = Cost::sampling(net, config.n * config.evaluations() as u64, CHUNK);
+    let image = Pretrained::config(&dir)?;
+    args.pictures.check(&image.data)?;
+    config.sampling.check(&image.schedule.build(), image.parameterization)?;
+    let cost = Cost::sampling(image.network.cost()?, config.n * config.evaluations() as u64, CHUNK);
     let Some(mut chapter) = cli::start("ch12-inpainting", &args.common, &config, || cost)? else {
         return Ok(());
     };
     let trained = Pretrained::load(&dir, chapter.device)?;
     let net = FeatureNet::load(cli::find(&args.classifier), chapter.device)?;
-    let test = images_of_run(&dir, &trained.config, Split::Test, args.common.smoke)?;
+    let test =
+        images_of_run(&dir, &trained.config, Split::Test, args.common.smoke, &args.pictures)?;
     let few = test.first(config.n as usize);
     let known = |mask: Mask| Known {
         images: from_u8(&few.images),

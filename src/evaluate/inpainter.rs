@@ -69,7 +69,7 @@ impl Inpainter {
         how: Inpainting,
         known: Known,
     ) -> Result<Self, SamplingError> {
-        sampling.check(trained)?;
+        sampling.check(&trained.schedule, trained.config.parameterization)?;
         let [c, h, w] = trained.config.format.shape();
         let (images, mask) = (known.images.size(), known.mask.size());
         let fits = matches!(images[..], [n, a, b, d] if n > 0 && [a, b, d] == [c, h, w]);
