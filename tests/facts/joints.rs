@@ -2,6 +2,7 @@
 
 use crate::support::{close, max_diff, normal};
 use from_noise::data::{Dataset, from_u8, sample, to_u8};
+use from_noise::denoiser::Parameterization;
 use from_noise::evaluate::{
     Classes, Generator, ImageSampler, Recipe, Sampler, Sampling, SamplingError, Score, ScoreTable,
     Shard, Sweep, SweepGrid, TableEntry, score,
@@ -54,8 +55,12 @@ impl FeatureExtractor for Quarters {
 
 /// An untrained class-conditional U-Net of three classes.
 fn labelled() -> Pretrained {
-    let config =
-        ImageConfig { network: UnetConfig::tiny(), classes: Some(3), ..ImageConfig::mnist() };
+    let config = ImageConfig {
+        network: UnetConfig::tiny(),
+        classes: Some(3),
+        parameterization: Parameterization::default(),
+        ..ImageConfig::mnist()
+    };
     let vs = nn::VarStore::new(Device::Cpu);
     let model = config.build(&vs.root());
     let weights: BTreeMap<_, _> = vs.variables().into_iter().collect();
