@@ -60,7 +60,7 @@ impl Level {
 pub(super) enum Resample {
     Down(Downsample),
     Up(Upsample),
-    Block(ResBlock, bool),
+    Block(Box<ResBlock>, bool),
 }
 
 impl Resample {
@@ -73,7 +73,7 @@ impl Resample {
             }
             (Resampling::ResBlock, _) => {
                 let block = ResBlock::resizing(vs, resize, channels, channels, &config.block());
-                Self::Block(block, config.skip_rescale)
+                Self::Block(Box::new(block), config.skip_rescale)
             }
         }
     }

@@ -53,6 +53,10 @@ pub struct TableArgs {
     pub resume: bool,
 }
 
+/// The model that drew, the network that measured, and the complete lines of a table, each with
+/// what else was found out about it.
+pub type Filled<T> = (Pretrained, FeatureNet, Vec<(Score, T)>);
+
 impl TableArgs {
     /// What all of `sweep` would cost, with each of these guidances.
     ///
@@ -97,7 +101,7 @@ impl TableArgs {
         smoke: bool,
         chapter: &mut Chapter,
         more: impl Fn(&ScoreTable, &TableEntry) -> anyhow::Result<T>,
-    ) -> anyhow::Result<(Pretrained, FeatureNet, Vec<(Score, T)>)> {
+    ) -> anyhow::Result<Filled<T>> {
         let trained = Pretrained::load(find(&self.weights), chapter.device)?;
         let net = FeatureNet::load(find(&self.classifier), chapter.device)?;
         let dir = find(&self.weights);
