@@ -102,11 +102,14 @@ const make = (name, properties = {}, ...children) => {
 
 let count = 0;
 
-function slider(text, min, max, step, value, changed) {
+function slider(text, min, max, step, value, changed, named = String) {
     const id = `widget-${count++}`;
     const input = make("input", { id, type: "range", min, max, step, value });
     const output = make("output", { htmlFor: id });
-    const show = () => (output.textContent = input.value);
+    const show = () => {
+        output.textContent = named(Number(input.value));
+        input.setAttribute("aria-valuetext", output.textContent);
+    };
     input.addEventListener("input", () => (show(), changed()));
     show();
     const box = make("div", { className: "control" },
@@ -209,6 +212,25 @@ const widgets = {
         start();
         return [canvas, words,
             make("div", { className: "controls" }, steps.box, eta.box, again)];
+    },
+
+    // Samples of one class at one scale of guidance, all drawn beforehand from the same noise.
+    guidance(data) {
+        const picture = make("img", { className: "pixels" });
+        const words = make("p", { className: "reading" });
+        words.setAttribute("aria-live", "polite");
+        const draw = () => {
+            const [y, i] = [label.value, scale.value];
+            picture.src = `data:image/png;base64,${data.pictures[y][i]}`;
+            words.textContent = `class ${y} at scale ${data.scales[i]}: ${data.right[y][i]} of ` +
+                `${data.samples} are read as ${y} by an independent classifier`;
+            picture.alt = `${data.samples} samples, ${words.textContent}`;
+        };
+        const scale = slider("scale γ", 0, data.scales.length - 1, 1, 2, draw,
+            (i) => data.scales[i]);
+        const label = slider("class", 0, data.pictures.length - 1, 1, 7, draw);
+        draw();
+        return [picture, words, make("div", { className: "controls" }, scale.box, label.box)];
     },
 
     // One schedule of one's own among the others. Betas are shown as those of 1000 steps.

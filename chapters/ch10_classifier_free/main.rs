@@ -1,6 +1,7 @@
 //! Chapter 10: classifier-free guidance: more of the condition than the condition asks for.
 
 mod mixture;
+mod page;
 mod pictures;
 mod scores;
 
@@ -73,7 +74,7 @@ fn run() -> Result<()> {
     };
     let smoke = args.common.smoke;
     let quality = |table: &ScoreTable, line: &TableEntry| Ok(table.quality(line)?);
-    let (trained, _net, rows) =
+    let (trained, net, rows) =
         args.table.fill_each(sweep, guidances, smoke, &mut chapter, quality)?;
     if !rows.is_empty() {
         let (sampling, _): (Sampling, u64) = sweep.samplings()[0];
@@ -82,6 +83,7 @@ fn run() -> Result<()> {
         pictures::one_class(&trained, sampling, &mut chapter)?;
         pictures::variants(&trained, sampling, &mut chapter)?;
         mixture::show(smoke, &mut chapter)?;
+        page::for_the_page(smoke, &trained, &net, sampling, &mut chapter)?;
     }
     chapter.results.finish();
     Ok(())

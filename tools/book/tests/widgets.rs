@@ -1,4 +1,4 @@
-//! The mathematics of the page's scripts against the crate's numbers.
+//! What the page's scripts compute and show, against the crate's numbers.
 
 use rquickjs::{Context, Function, Runtime};
 use std::path::Path;
@@ -16,15 +16,20 @@ fn call(function: &str, arguments: &str) -> serde_json::Value {
     serde_json::from_str(&text).unwrap()
 }
 
+/// The data of a chapter's page, as its widgets get them.
+fn page(chapter: &str) -> serde_json::Value {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let page = std::fs::read_to_string(root.join("results").join(chapter).join("page.json"));
+    serde_json::from_str(&page.unwrap()).unwrap()
+}
+
 fn numbers(value: &serde_json::Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
 }
 
 #[test]
 fn schedules_are_the_crate_s() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let page = std::fs::read_to_string(root.join("results/ch01-forward/page.json")).unwrap();
-    let page: serde_json::Value = serde_json::from_str(&page).unwrap();
+    let page = page("ch01-forward");
     let schedules = page["alpha_bar"].as_array().unwrap();
     assert_eq!(schedules.len(), 5);
     for schedule in schedules {
@@ -53,9 +58,7 @@ fn noise_is_standard_normal_and_repeats() {
 
 #[test]
 fn the_page_s_network_answers_as_the_crate_s() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let page = std::fs::read_to_string(root.join("results/ch03-toy/page.json")).unwrap();
-    let data: serde_json::Value = serde_json::from_str(&page).unwrap();
+    let data = page("ch03-toy");
     let checks = data["checks"].as_array().unwrap();
     assert_eq!(checks.len(), 100);
     let answer = "((data) => { const net = maths.mlp(data); \
@@ -81,4 +84,21 @@ fn the_page_s_step_is_ddim() {
     let fresh: f64 = 0.36 / 0.64 * (1.0 - 0.36 / 0.64);
     let expected = 0.8 + (0.36 - fresh).sqrt() + fresh.sqrt() * 0.5;
     assert!((step(1.0) - expected).abs() < 1e-12);
+}
+
+/// No label is heard at scale 0, so there all classes show the same picture, and nowhere else.
+#[test]
+fn the_page_s_samples_follow_their_class_from_scale_0_on() {
+    let data = page("ch10-classifier-free");
+    let (scales, samples) = (numbers(&data["scales"]), data["samples"].as_f64().unwrap());
+    let classes = data["pictures"].as_array().unwrap();
+    assert_eq!((classes.len(), scales[0]), (10, 0.0));
+    for (i, scale) in scales.iter().enumerate() {
+        let shown = classes.iter().map(|pictures| pictures[i].as_str().unwrap());
+        let shown = shown.collect::<std::collections::BTreeSet<_>>();
+        assert_eq!(shown.len(), if *scale == 0.0 { 1 } else { 10 }, "scale {scale}");
+        let right: f64 = (0..10).map(|class| data["right"][class][i].as_f64().unwrap()).sum();
+        let share = right / (10.0 * samples);
+        assert!(if *scale < 1.0 { share < 0.9 } else { share > 0.8 }, "scale {scale}: {share}");
+    }
 }
