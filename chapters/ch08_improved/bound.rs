@@ -89,9 +89,9 @@ pub fn of(
         save_tensors(variances.iter().map(|v| term_name(*v)).zip(stacked).chain(nu), &part)?;
     }
     let mut saved = load_tensors(&part)?;
-    let terms = variances.iter().filter_map(|&variance| {
-        Some((variance, saved.remove(term_name(variance))?.to_kind(Kind::Double)))
-    });
+    let terms = variances
+        .iter()
+        .filter_map(|&variance| Some((variance, on_cpu(&saved.remove(term_name(variance))?))));
     let terms = terms.collect();
     let prior = on_cpu(&(l_T(schedule.level(schedule.steps()), &x0) / LN_2));
     Ok(Bound { name: net.name.clone(), terms, prior, nu: saved.remove("nu") })
@@ -118,16 +118,16 @@ struct Row {
 impl Bound {
     fn rows(&self) -> impl Iterator<Item = Row> {
         self.terms.iter().map(|(variance, terms)| {
-            let mean = |x: &Tensor| x.mean(Kind::Double).double_value(&[]);
+            let mean = |x: &Tensor| x.mean(None).double_value(&[]);
             let (count, images) = (terms.size()[0] as f64, terms.size()[1] as f64);
-            let per_image = terms.sum_dim_intlist(0, false, Kind::Double) + &self.prior;
+            let per_image = terms.sum_dim_intlist(0, false, None::<Kind>) + &self.prior;
             let l_0 = mean(&terms.get(0));
-            let l_t = mean(&terms.sum_dim_intlist(0, false, Kind::Double)) - l_0;
+            let l_t = mean(&terms.sum_dim_intlist(0, false, None::<Kind>)) - l_0;
             // T L_t of one t: its second moment, and that of L_t / p_t with p_t ~ root of E[L_t^2]
-            let second = terms.square().mean_dim(1, false, Kind::Double); // [T]
+            let second = terms.square().mean_dim(1, false, None::<Kind>); // [T]
             let sum = l_0 + l_t;
-            let uniform = count * second.sum(Kind::Double).double_value(&[]);
-            let importance = second.sqrt().sum(Kind::Double).double_value(&[]).powi(2);
+            let uniform = count * second.sum(None).double_value(&[]);
+            let importance = second.sqrt().sum(None).double_value(&[]).powi(2);
             Row {
                 net: self.name.clone(),
                 variance: *variance,
@@ -149,14 +149,14 @@ pub fn show(bounds: &[Bound], n: usize, chapter: &mut Chapter) -> Result<()> {
     chapter.results.samples(n as u64);
     chapter.results.table("bound.csv", &rows)?;
     let by_t = |x: &Tensor| -> Vec<(f64, f64)> {
-        let values = Vec::<f64>::try_from(x.to_kind(Kind::Double)).expect("a value for each t");
+        let values = Vec::<f64>::try_from(on_cpu(x)).expect("a value for each t");
         values.into_iter().enumerate().map(|(i, y)| ((i + 1) as f64, y)).collect()
     };
     let mut left = Curves::new("The terms of the bound", "t", "bits per dimension");
     left = left.log_x().log_y().size(420.0, 320.0);
     for Bound { name, terms, .. } in bounds {
         let (_, terms) = &terms[terms.len() - 1]; // the large variance where none is learned
-        left = left.line(name, &by_t(&terms.mean_dim(1, false, Kind::Double)));
+        left = left.line(name, &by_t(&terms.mean_dim(1, false, None::<Kind>)));
     }
     let mut right = Curves::new("What is learned", "t", "mean of ν").log_x().size(420.0, 320.0);
     for Bound { name, nu, .. } in bounds {

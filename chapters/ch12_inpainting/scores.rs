@@ -10,6 +10,7 @@ use from_noise::evaluate::{
 use from_noise::metrics::FeatureNet;
 use from_noise::pretrained::Pretrained;
 use from_noise::util::cli::{Chapter, ShardArgs, fill_table};
+use from_noise::util::device::on_cpu;
 use serde::Serialize;
 use tch::{Kind, Tensor};
 
@@ -101,8 +102,8 @@ fn seam(images: &Tensor, known: &Tensor) -> f64 {
         let ((a, b), (p, q)) = (ends(images, along + 2), ends(&known, along));
         let border = p.logical_xor(&q).to_kind(Kind::Float);
         let steps: Tensor = (a - b).square() * &border;
-        squares += steps.sum(Kind::Double).double_value(&[]);
-        count += border.sum(Kind::Double).double_value(&[])
+        squares += on_cpu(&steps).sum(None).double_value(&[]);
+        count += on_cpu(&border).sum(None).double_value(&[])
             * (images.size()[0] * images.size()[1]) as f64;
     }
     (squares / count).sqrt()

@@ -1,8 +1,9 @@
 //! Which `t` to train on: all alike, or those more often whose loss is large.
 
 use crate::schedule::Schedule;
+use crate::util::device::on_cpu;
 use serde::{Deserialize, Serialize};
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 /// How `t` is drawn in training. The names are those of Improved DDPM's code.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,7 +63,7 @@ impl LossSecondMoment {
     pub fn weighted(&mut self, t: &[usize], losses: Tensor) -> Tensor {
         let rows: Vec<i64> = t.iter().map(|&t| t as i64 - 1).collect();
         let p = self.probabilities().index_select(0, &Tensor::from_slice(&rows));
-        let found = losses.detach().to_device(tch::Device::Cpu).to_kind(Kind::Double);
+        let found = on_cpu(&losses.detach());
         for (i, row) in rows.into_iter().enumerate() {
             let mut row = self.losses.get(row);
             row.copy_(&row.roll([-1], [0]));
