@@ -141,6 +141,16 @@ impl Mixture {
         self.log_joint(&on_cpu(x_t), at).softmax(1, None)
     }
 
+    // ANCHOR: class_log_prob
+    /// `ln p(y | x_t)`, `[B]`, of the class that these components make: what the best noised
+    /// classifier says. Differentiable in `x_t`.
+    pub fn class_log_prob(&self, components: &[i64], x_t: &Tensor, at: Level) -> Tensor {
+        let joint = self.log_joint(&on_cpu(x_t), at); // [B, K]
+        let of_class = joint.index_select(1, &Tensor::from_slice(components));
+        of_class.logsumexp([1], false) - joint.logsumexp([1], false)
+    }
+    // ANCHOR_END: class_log_prob
+
     // ANCHOR: reverse
     /// `ln q(x_s | x_t)`, `[B]`: the true reverse step, by Bayes' rule
     /// `q(x_t | x_s) q(x_s) / q(x_t)`. A mixture, not a Gaussian; tractable only because the data

@@ -4,18 +4,21 @@
 //! order of application, innermost first.
 
 mod callback;
+mod classifier;
 mod classifier_free;
 mod clip;
 mod project;
 mod record;
 
 pub use callback::WithCallback;
+pub use classifier::{ClassifierGuided, log_prob_gradient};
 pub use classifier_free::{ClassifierFree, Guidance, OnePass, Pair};
 pub use clip::Clip;
 pub use project::Project;
 pub use record::{Record, Snapshot};
 
 use crate::denoiser::Denoiser;
+use crate::schedule::Level;
 use tch::Tensor;
 
 /// The chaining methods, for every denoiser.
@@ -38,6 +41,16 @@ pub trait DenoiserExt: Denoiser + Sized {
     /// Puts what is known of the clean sample into every prediction, where `mask` is true.
     fn project(self, known: Tensor, mask: Tensor) -> Project<Self> {
         Project::new(self, known, mask)
+    }
+
+    /// Pushes the prediction along the gradient of `log_prob`, such as a classifier's
+    /// `log p(y | x_t)`: `[B]` of `x_t: [B, ...]` at its level.
+    fn classifier_guided<F: Fn(&Tensor, Level) -> Tensor>(
+        self,
+        log_prob: F,
+        scale: f64,
+    ) -> ClassifierGuided<Self, F> {
+        ClassifierGuided::new(self, log_prob, scale)
     }
 
     /// Remembers every evaluation.

@@ -5,6 +5,7 @@
 //! [`conditioned`] network has an encoder before it, such as [`class_embedding`].
 
 pub mod attention;
+pub mod attention_pool;
 pub mod class_embedding;
 pub mod conditioned;
 pub mod cost;
@@ -20,4 +21,4 @@ pub mod unet;
 pub use class_embedding::{ClassEmbedding, ClassLabels};
 pub use conditioned::{Conditioned, Encode};
 pub use mlp::{Mlp, MlpConfig, Time};
-pub use unet::{Unet, UnetConfig};
+pub use unet::{Unet, UnetClassifier, UnetConfig};

@@ -10,6 +10,7 @@
 
 mod ddim;
 mod ddpm;
+mod ddpm_guided;
 mod dpm_solver;
 mod heun;
 mod interpolate;
@@ -18,6 +19,7 @@ mod unipc;
 
 pub use ddim::{ddim, ddim_invert, ddim_step};
 pub use ddpm::ddpm;
+pub use ddpm_guided::{GradientAt, MeanShift, ddpm_guided};
 pub use dpm_solver::{Prediction, dpm_solver, dpm_solver_2, dpm_solver_3, dpm_solver_sde};
 pub use heun::{Churn, edm, heun};
 pub use interpolate::slerp;

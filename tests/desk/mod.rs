@@ -102,6 +102,7 @@ fn chapter(number: &str) -> &'static str {
         "06" => env!("CARGO_BIN_EXE_ch06-fid-table"),
         "07" => env!("CARGO_BIN_EXE_ch07-solvers"),
         "08" => env!("CARGO_BIN_EXE_ch08-improved"),
+        "09" => env!("CARGO_BIN_EXE_ch09-classifier-guidance"),
         "10" => env!("CARGO_BIN_EXE_ch10-classifier-free"),
         _ => panic!("there is no chapter {number}"),
     }

@@ -1,6 +1,6 @@
 //! F12, F15, F17: classifier-free guidance, against exact denoisers and closed forms.
 
-use crate::support::{F64, close, max_diff, normal, relative};
+use crate::support::{F64, classes, close, max_diff, normal, quantiles_at_the_end, relative};
 use from_noise::conditioning::Conditioning;
 use from_noise::denoiser::{
     Denoised, Denoiser, Gaussian, Given, Head, Mixture, Model, Parameterization, Target, TimeInput,
@@ -120,14 +120,6 @@ fn f12_guidance_is_the_same_in_every_parameterization() {
     }
 }
 
-/// Four modes on a line; the class is the last two.
-fn classes() -> (Mixture, Mixture) {
-    let means = Tensor::from_slice(&[-1.2, -0.3, 0.3, 1.2]).view([4, 1]);
-    let all = Mixture::new(&[0.3, 0.2, 0.2, 0.3], &means, &[0.3, 0.3, 0.3, 0.2]);
-    let class = all.given(&[2, 3]);
-    (all, class)
-}
-
 #[test]
 fn f12_the_class_is_a_mixture_of_its_own_components() {
     let (all, class) = classes();
@@ -161,32 +153,6 @@ fn f12_the_guided_score_is_that_of_the_sharpened_density_at_one_level() {
     }
 }
 
-/// How much of a mixture on a line lies below `x`.
-fn below(x: &Tensor, weights: &[f64], means: &[f64], stds: &[f64]) -> Tensor {
-    let parts = (0..weights.len()).map(|k| {
-        let z: Tensor = (x - means[k]) / (stds[k] * 2f64.sqrt());
-        weights[k] / 2.0 * (1.0f64 + z.erf())
-    });
-    parts.fold(x.zeros_like(), |sum, part| sum + part)
-}
-
-/// Where as much of the data lies below as of the data's noised version at `top` lies below `x_T`:
-/// by bisection.
-#[allow(non_snake_case)]
-fn end(x_T: &Tensor, top: Level, weights: &[f64], means: &[f64], stds: &[f64]) -> Tensor {
-    let noisy_means: Vec<f64> = means.iter().map(|mean| top.alpha * mean).collect();
-    let noisy_stds: Vec<f64> = stds.iter().map(|std| (top.alpha * std).hypot(top.sigma)).collect();
-    let wanted = below(x_T, weights, &noisy_means, &noisy_stds);
-    let (mut low, mut high) = (x_T.full_like(-6.0), x_T.full_like(6.0));
-    for _ in 0..60 {
-        let middle: Tensor = (&low + &high) / 2.0;
-        let short = below(&middle, weights, means, stds).less_tensor(&wanted);
-        low = middle.where_self(&short, &low);
-        high = high.where_self(&short, &middle);
-    }
-    low
-}
-
 #[test]
 fn f12_at_scale_1_the_class_is_drawn_and_at_0_the_data() {
     // Without fresh noise x0 is an increasing function of x_T, and on a line only one such function
@@ -197,7 +163,7 @@ fn f12_at_scale_1_the_class_is_drawn_and_at_0_the_data() {
         (1.0, &[0.4, 0.6][..], &[0.3, 1.2][..], &[0.3, 0.2][..]),
         (0.0, &[0.3, 0.2, 0.2, 0.3], &[-1.2, -0.3, 0.3, 1.2], &[0.3, 0.3, 0.3, 0.2]),
     ] {
-        let exact = end(&z, schedule.level(1000), weights, means, stds);
+        let exact = quantiles_at_the_end(&z, schedule.level(1000), weights, means, stds);
         let (all, class) = classes();
         let guided = class.classifier_free(all, Guidance::scale(scale));
         let error = |steps| {

@@ -39,6 +39,46 @@ pub fn two_modes() -> Mixture {
     Mixture::new(&[0.3, 0.7], &means, &[0.15, 0.25])
 }
 
+/// Four modes on a line; the class is the last two.
+pub fn classes() -> (Mixture, Mixture) {
+    let means = Tensor::from_slice(&[-1.2, -0.3, 0.3, 1.2]).view([4, 1]);
+    let all = Mixture::new(&[0.3, 0.2, 0.2, 0.3], &means, &[0.3, 0.3, 0.3, 0.2]);
+    let class = all.given(&[2, 3]);
+    (all, class)
+}
+
+/// How much of a mixture on a line lies below `x`.
+fn below(x: &Tensor, weights: &[f64], means: &[f64], stds: &[f64]) -> Tensor {
+    let parts = (0..weights.len()).map(|k| {
+        let z: Tensor = (x - means[k]) / (stds[k] * 2f64.sqrt());
+        weights[k] / 2.0 * (1.0f64 + z.erf())
+    });
+    parts.fold(x.zeros_like(), |sum, part| sum + part)
+}
+
+/// Where as much of the data lies below as of the data's noised version at `top` lies below `x_T`:
+/// by bisection.
+#[allow(non_snake_case)]
+pub fn quantiles_at_the_end(
+    x_T: &Tensor,
+    top: Level,
+    weights: &[f64],
+    means: &[f64],
+    stds: &[f64],
+) -> Tensor {
+    let noisy_means: Vec<f64> = means.iter().map(|mean| top.alpha * mean).collect();
+    let noisy_stds: Vec<f64> = stds.iter().map(|std| (top.alpha * std).hypot(top.sigma)).collect();
+    let wanted = below(x_T, weights, &noisy_means, &noisy_stds);
+    let (mut low, mut high) = (x_T.full_like(-6.0), x_T.full_like(6.0));
+    for _ in 0..60 {
+        let middle: Tensor = (&low + &high) / 2.0;
+        let short = below(&middle, weights, means, stds).less_tensor(&wanted);
+        low = middle.where_self(&short, &low);
+        high = high.where_self(&short, &middle);
+    }
+    low
+}
+
 /// `n` equally spaced points of `[-end, end]` as `[n, 1]`, and their spacing.
 pub fn grid(end: f64, n: i64) -> (Tensor, f64) {
     (Tensor::linspace(-end, end, n, F64).view([n, 1]), 2.0 * end / (n - 1) as f64)

@@ -1,5 +1,6 @@
 //! The U-Net and its parts, held to their definitions and to diffusers.
 
+mod classifier;
 mod conditions;
 mod config;
 mod golden;

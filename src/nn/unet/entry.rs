@@ -2,8 +2,8 @@
 
 use tch::{Device, Tensor, nn};
 
-use super::Unet;
 use super::config::TimeConditioning;
+use super::encoder::Encoder;
 use crate::conditioning::Conditioning;
 use crate::nn::embedding::{Layout, sinusoidal};
 use crate::nn::layers::{Start, linear};
@@ -37,7 +37,7 @@ impl TimeEmbedding {
     }
 }
 
-impl Unet {
+impl Encoder {
     /// The time embedding plus the condition's, through the `silu` that every block starts with;
     /// none if no block is conditioned on the time.
     pub(super) fn time_emb(

@@ -3,12 +3,15 @@
 //! Its parts and their names are those of diffusers' `UNet2DModel`, and of `UNet2DConditionModel`
 //! where it attends to tokens, so published weights load without renaming.
 
+mod classifier;
 mod config;
+mod encoder;
 mod entry;
 mod level;
 mod plan;
 mod tokens;
 
+pub use classifier::UnetClassifier;
 pub use config::{
     Dialect, Resampling, TimeConditioning, TokenAttention, TokenForm, UnetConfig, UnetConfigError,
 };
@@ -16,10 +19,10 @@ pub use config::{
 use tch::{Kind, Tensor, nn};
 
 use super::layers::{Start, conv, group_norm};
-use super::resblock::{Modulation, Resize};
+use super::resblock::Resize;
 use crate::conditioning::Conditioning;
 use crate::network::Network;
-use entry::TimeEmbedding;
+use encoder::{Encoded, Encoder};
 use level::{Level, Resample};
 use plan::Plan;
 
@@ -29,11 +32,7 @@ use plan::Plan;
 /// The last convolution starts at zero, so an untrained network predicts 0.
 #[derive(Debug)]
 pub struct Unet {
-    config: UnetConfig,
-    time_embedding: Option<TimeEmbedding>,
-    conv_in: nn::Conv2D,
-    down: Vec<(Level, Option<Resample>)>,
-    mid: Level,
+    encoder: Encoder,
     up: Vec<(Level, Option<Resample>)>,
     conv_norm_out: nn::GroupNorm,
     conv_out: nn::Conv2D,
@@ -45,16 +44,7 @@ impl Unet {
     pub fn new(vs: &nn::Path, config: &UnetConfig) -> Self {
         config.check().unwrap_or_else(|error| panic!("{error}"));
         let plan = Plan::new(config);
-        let (first, dialect) = (config.channels[0], config.dialect);
-        let has_time_embedding = config.block().modulation != Modulation::None;
-        let time_embedding =
-            || TimeEmbedding::new(vs / "time_embedding", first, config.emb_dim(), dialect.layout);
-        let down = plan.down.iter().enumerate().map(|(i, stage)| {
-            let vs = vs / "down_blocks" / i;
-            let name = &vs / "downsamplers" / 0;
-            let downsample = || Resample::new(&name, Resize::Halve, stage.channels(), config);
-            (Level::new(&vs, stage, config), stage.resamples.then(downsample))
-        });
+        let first = config.channels[0];
         let up = plan.up.iter().enumerate().map(|(i, stage)| {
             let vs = vs / "up_blocks" / i;
             let name = &vs / "upsamplers" / 0;
@@ -62,19 +52,20 @@ impl Unet {
             (Level::new(&vs, stage, config), stage.resamples.then(upsample))
         });
         Self {
-            config: config.clone(),
-            time_embedding: has_time_embedding.then(time_embedding),
-            conv_in: conv(vs / "conv_in", plan.input, first, 3, Start::Scaled),
-            down: down.collect(),
-            mid: Level::new(&(vs / "mid_block"), &plan.mid, config),
+            encoder: Encoder::new(vs, &plan, config),
             up: up.collect(),
-            conv_norm_out: group_norm(vs / "conv_norm_out", config.groups, first, dialect.norm_eps),
+            conv_norm_out: group_norm(
+                vs / "conv_norm_out",
+                config.groups,
+                first,
+                config.dialect.norm_eps,
+            ),
             conv_out: conv(vs / "conv_out", first, plan.output, 3, Start::Zero),
         }
     }
 
     pub fn config(&self) -> &UnetConfig {
-        &self.config
+        &self.encoder.config
     }
 }
 
@@ -87,7 +78,7 @@ impl Network for Unet {
     }
 
     fn kind(&self) -> Option<Kind> {
-        Some(self.conv_in.ws.kind())
+        Some(self.encoder.conv_in.ws.kind())
     }
 
     /// # Shapes
@@ -98,24 +89,9 @@ impl Network for Unet {
     /// On other shapes, and on a conditioning that has no place in this network.
     fn forward(&self, x: &Tensor, t: &Tensor, conditioning: &Conditioning, train: bool) -> Tensor {
         // ANCHOR: unet
-        let emb = self.time_emb(x, t, conditioning);
-        let tokens = self.tokens(x, conditioning);
+        let Encoded { mut h, mut skips, emb, tokens } =
+            self.encoder.forward(x, t, conditioning, train);
         let (emb, tokens) = (emb.as_ref(), tokens.as_ref());
-        let mut h = self.input(x, t, conditioning).apply(&self.conv_in);
-        let mut skips = vec![h.shallow_clone()];
-        for (level, downsample) in &self.down {
-            for i in 0..level.len() {
-                h = level.block(i, &h, emb, tokens, train);
-                skips.push(h.shallow_clone());
-            }
-            if let Some(downsample) = downsample {
-                h = downsample.forward(&h, emb, train); // half the side
-                skips.push(h.shallow_clone());
-            }
-        }
-        for i in 0..self.mid.len() {
-            h = self.mid.block(i, &h, emb, tokens, train);
-        }
         for (level, upsample) in &self.up {
             for i in 0..level.len() {
                 let skip = skips.pop().expect("one skip a block");
@@ -127,7 +103,7 @@ impl Network for Unet {
         }
         let out = h.apply(&self.conv_norm_out).silu().apply(&self.conv_out);
         // ANCHOR_END: unet
-        match self.config.space_to_depth {
+        match self.config().space_to_depth {
             1 => out.contiguous(),
             s => out.pixel_shuffle(s).contiguous(), // [B, C s^2, H/s, W/s] -> [B, C, H, W]
         }

@@ -34,6 +34,18 @@ impl Stage {
             Attention::add_cost(cost, self.channels(), pixels, config);
         }
     }
+
+    /// What halves or doubles the side.
+    fn add_resampling(&self, cost: &mut Cost, side: i64, config: &UnetConfig) {
+        let (channels, pixels) = (self.channels(), side.pow(2));
+        match config.resampling {
+            _ if !self.resamples => {}
+            Resampling::Conv => cost.conv(channels, channels, 3, pixels),
+            Resampling::ResBlock => {
+                ResBlock::add_cost(cost, channels, channels, pixels, &config.block());
+            }
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -90,31 +102,31 @@ impl Plan {
         Self { input, output: config.out_channels * area, down, mid, up }
     }
 
-    pub fn cost(&self, config: &UnetConfig) -> Cost {
+    /// Of the way down and the middle.
+    pub fn encoder_cost(&self, config: &UnetConfig) -> Cost {
         let mut cost = Cost::default();
         let (first, width) = (config.channels[0], config.emb_dim());
         if config.block().modulation != Modulation::None {
             cost.linear(first, width);
             cost.linear(width, width);
         }
-        let pixels = self.down[0].side.pow(2);
-        cost.conv(self.input, first, 3, pixels);
-        for stage in self.down.iter().chain([&self.mid]).chain(&self.up) {
+        cost.conv(self.input, first, 3, self.down[0].side.pow(2));
+        for stage in self.down.iter().chain([&self.mid]) {
             stage.add_cost(&mut cost, config);
+            stage.add_resampling(&mut cost, stage.side / 2, config);
         }
-        let mut resample = |stage: &Stage, side: i64| {
-            let channels = if stage.resamples { stage.channels() } else { return };
-            match config.resampling {
-                Resampling::Conv => cost.conv(channels, channels, 3, side.pow(2)),
-                Resampling::ResBlock => {
-                    ResBlock::add_cost(&mut cost, channels, channels, side.pow(2), &config.block());
-                }
-            }
-        };
-        self.down.iter().for_each(|stage| resample(stage, stage.side / 2));
-        self.up.iter().for_each(|stage| resample(stage, stage.side * 2));
+        cost
+    }
+
+    pub fn cost(&self, config: &UnetConfig) -> Cost {
+        let mut cost = self.encoder_cost(config);
+        for stage in &self.up {
+            stage.add_cost(&mut cost, config);
+            stage.add_resampling(&mut cost, stage.side * 2, config);
+        }
+        let first = config.channels[0];
         cost.norm(first);
-        cost.conv(first, self.output, 3, pixels);
+        cost.conv(first, self.output, 3, self.down[0].side.pow(2));
         cost
     }
 }

@@ -2,8 +2,8 @@
 
 use tch::{Kind, Tensor, nn};
 
-use super::Unet;
 use super::config::{TokenAttention, TokenForm, UnetConfig};
+use super::encoder::Encoder;
 use crate::conditioning::{Conditioning, Tokens};
 use crate::nn::attention::{SelfAttention, TokenSelfAttention};
 use crate::nn::cost::Cost;
@@ -37,7 +37,7 @@ impl Attention {
 
     /// `x: [B, C, H, W]` -> the same; the tokens are there if the network was built for them.
     pub fn forward(&self, x: &Tensor, tokens: Option<&Tokens>) -> Tensor {
-        let tokens = || tokens.expect("Unet::tokens refuses a conditioning without them");
+        let tokens = || tokens.expect("Encoder::tokens refuses a conditioning without them");
         match self {
             Self::Pixels(layer) => layer.forward(x),
             Self::Concatenated(layer) => layer.forward(x, tokens()),
@@ -58,7 +58,7 @@ impl Attention {
     }
 }
 
-impl Unet {
+impl Encoder {
     /// The tokens of the condition, in the kind of `x`, zero where they are not attended to:
     /// a weight of zero would not silence a NaN.
     ///

@@ -1,5 +1,9 @@
 //! An image model as it lies on disk: what it was trained on, what its numbers mean, its weights.
 
+mod classifier;
+
+pub use classifier::{NoisedClassifier, NoisedClassifierConfig, PretrainedClassifier};
+
 use crate::checkpoint::{CheckpointError, fingerprint, load_weights, read_config};
 use crate::conditioning::Condition;
 use crate::data::{Format, Source};

@@ -1,0 +1,63 @@
+//! Two classifiers of one kind: one taught at all levels of noise, one by clean images alone.
+
+use anyhow::Result;
+use from_noise::checkpoint::Run;
+use from_noise::data::{Source, Split, batch_indices, sample};
+use from_noise::forward::q_sample;
+use from_noise::pretrained::NoisedClassifierConfig;
+use from_noise::say;
+use from_noise::schedule::Level;
+use from_noise::train::Trainer;
+use from_noise::util::cli::{self, Chapter};
+use from_noise::util::progress::Progress;
+
+/// The two, by the folders that their runs lie in.
+pub fn both(config: &NoisedClassifierConfig) -> [(&'static str, NoisedClassifierConfig); 2] {
+    [("noised", true), ("clean", false)]
+        .map(|(name, noised)| (name, NoisedClassifierConfig { noised, ..config.clone() }))
+}
+
+/// Trains one classifier, resumably, in a run directory of its own.
+pub fn learn(
+    name: &str,
+    config: &NoisedClassifierConfig,
+    steps: u64,
+    resume: bool,
+    smoke: bool,
+    chapter: &Chapter,
+) -> Result<()> {
+    let device = chapter.device;
+    let data = match (&config.data, smoke) {
+        (Source::Mnist, true) => sample::dataset(), // a smoke run downloads nothing
+        (source, _) => source.load(Split::Train, config.format)?,
+    };
+    let data = data.to_device(device);
+    let schedule = config.schedule.build();
+    let mut trainer = Trainer::new(device, config.train.clone(), |vs| config.build(vs));
+    let dir = chapter.results.dir().join(name);
+    let resume = resume && dir.exists(); // the first may have been interrupted
+    let mut run = Run::create_or_resume(&dir, config, resume, &mut trainer)?;
+    let _held = cli::hold_interrupts()?;
+    let mut progress = Progress::new(format!("training {name}"), steps).starting_at(trainer.step);
+    // ANCHOR: train
+    while trainer.step < steps && !cli::interrupted() {
+        let loss = trainer.step(|classifier, batch| {
+            let chosen = batch_indices(config.train.seed, batch, config.batch, data.len());
+            let (x0, labels) = data.batch(&chosen, device);
+            let levels = config.draw_levels(&schedule);
+            let x_t = q_sample(&x0, &x0.randn_like(), Level::of_batch(&levels, &x0));
+            classifier.logits(&x_t, &levels, true).cross_entropy_for_logits(&labels)
+        })?;
+        // ANCHOR_END: train
+        if trainer.step.is_multiple_of(10) {
+            run.log(trainer.step, &[("loss", loss), ("grad_norm", trainer.grad_norm())])?;
+        }
+        run.save_if_due(&trainer)?;
+        progress.tick(format_args!("loss {loss:.4}"));
+    }
+    run.save(&trainer)?;
+    progress.finish("loss in log.csv");
+    cli::stop_if_interrupted();
+    say!("wrote the classifier {name} to {}", dir.display());
+    Ok(())
+}

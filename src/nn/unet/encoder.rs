@@ -1,0 +1,84 @@
+//! The half of the U-Net on the way down, with its middle: all of it that a classifier needs.
+
+use tch::{Tensor, nn};
+
+use super::config::UnetConfig;
+use super::entry::TimeEmbedding;
+use super::level::{Level, Resample};
+use super::plan::Plan;
+use crate::conditioning::{Conditioning, Tokens};
+use crate::nn::layers::{Start, conv};
+use crate::nn::resblock::{Modulation, Resize};
+
+#[derive(Debug)]
+pub(super) struct Encoder {
+    pub config: UnetConfig,
+    pub time_embedding: Option<TimeEmbedding>,
+    pub conv_in: nn::Conv2D,
+    down: Vec<(Level, Option<Resample>)>,
+    mid: Level,
+}
+
+/// What the rest of a network works on.
+pub(super) struct Encoded {
+    /// Of the coarsest level, `[B, C, h, w]`.
+    pub h: Tensor,
+    /// What the way up takes over, the coarsest last.
+    pub skips: Vec<Tensor>,
+    /// `silu` of the time embedding; none if no block is conditioned on the time.
+    pub emb: Option<Tensor>,
+    pub tokens: Option<Tokens>,
+}
+
+impl Encoder {
+    pub fn new(vs: &nn::Path, plan: &Plan, config: &UnetConfig) -> Self {
+        let (first, dialect) = (config.channels[0], config.dialect);
+        let has_time_embedding = config.block().modulation != Modulation::None;
+        let time_embedding =
+            || TimeEmbedding::new(vs / "time_embedding", first, config.emb_dim(), dialect.layout);
+        let down = plan.down.iter().enumerate().map(|(i, stage)| {
+            let vs = vs / "down_blocks" / i;
+            let name = &vs / "downsamplers" / 0;
+            let downsample = || Resample::new(&name, Resize::Halve, stage.channels(), config);
+            (Level::new(&vs, stage, config), stage.resamples.then(downsample))
+        });
+        Self {
+            config: config.clone(),
+            time_embedding: has_time_embedding.then(time_embedding),
+            conv_in: conv(vs / "conv_in", plan.input, first, 3, Start::Scaled),
+            down: down.collect(),
+            mid: Level::new(&(vs / "mid_block"), &plan.mid, config),
+        }
+    }
+
+    // ANCHOR: encoder
+    pub fn forward(
+        &self,
+        x: &Tensor,
+        t: &Tensor,
+        conditioning: &Conditioning,
+        train: bool,
+    ) -> Encoded {
+        let (emb, tokens) = (self.time_emb(x, t, conditioning), self.tokens(x, conditioning));
+        let block = |level: &Level, i: usize, h: &Tensor| {
+            level.block(i, h, emb.as_ref(), tokens.as_ref(), train)
+        };
+        let mut h = self.input(x, t, conditioning).apply(&self.conv_in);
+        let mut skips = vec![h.shallow_clone()];
+        for (level, downsample) in &self.down {
+            for i in 0..level.len() {
+                h = block(level, i, &h);
+                skips.push(h.shallow_clone());
+            }
+            if let Some(downsample) = downsample {
+                h = downsample.forward(&h, emb.as_ref(), train); // half the side
+                skips.push(h.shallow_clone());
+            }
+        }
+        for i in 0..self.mid.len() {
+            h = block(&self.mid, i, &h);
+        }
+        Encoded { h, skips, emb, tokens }
+    }
+    // ANCHOR_END: encoder
+}
