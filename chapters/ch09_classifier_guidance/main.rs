@@ -1,17 +1,35 @@
-//! Chapter 9: classifier guidance: a model that knows no classes, led by a classifier of noised images.
+//! Chapter 9: classifier guidance: a model that knows no classes, led by a classifier of noised
+//! images.
 
+mod accuracy;
+mod cells;
 mod learn;
+mod mixture;
+mod pictures;
+mod plan;
+mod scores;
 
 use anyhow::Result;
+use cells::{Cell, Nets};
 use clap::Parser;
-use from_noise::nn::UnetClassifier;
-use from_noise::pretrained::NoisedClassifierConfig;
-use from_noise::train::TrainConfig;
-use from_noise::util::cli::{self, Common, Cost, count};
-use serde::Serialize;
+use from_noise::data::Split;
+use from_noise::evaluate::Sampling;
+use from_noise::metrics::FeatureNet;
+use from_noise::pretrained::{Pretrained, PretrainedClassifier};
+use from_noise::util::cli::{self, Chapter, Common, count, images_of_run};
+use plan::Plan;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Classifier guidance of the digits that come with the crate.
+/// Classifier guidance of the digits that come with the crate: what two classifiers see in noise, a
+/// table of networks and ways to guide them, and what a classifier that has never seen noise does to
+/// pixels. The drawing takes an hour on a busy core, can be stopped at any time, and goes on when the
+/// same command is typed again.
+///
+/// Examples: cargo chapter 09 --dry-run
+///           cargo chapter 09 --samples 300
+///           cargo chapter 09 --train --out runs/classifiers
+///           cargo chapter 09 --noised runs/classifiers/noised --clean runs/classifiers/clean
 #[derive(Debug, Parser)]
 #[command(verbatim_doc_comment)]
 struct Args {
@@ -26,15 +44,34 @@ struct Args {
     #[arg(long, value_name = "N", requires = "train", value_parser = count::<u64>())]
     steps: Option<u64>,
 
-    /// Go on with an interrupted training
+    /// Go on with an interrupted training; drawing goes on without it
     #[arg(long)]
     resume: bool,
-}
 
-#[derive(Debug, Serialize)]
-struct Plan {
-    steps: u64,
-    classifier: NoisedClassifierConfig,
+    /// Run directory of the classifier that was taught in noise
+    #[arg(long, value_name = "DIR", default_value = "weights/mnist-noised-classifier")]
+    noised: PathBuf,
+
+    /// Run directory of the classifier that was taught by clean images
+    #[arg(long, value_name = "DIR", default_value = "weights/mnist-clean-classifier")]
+    clean: PathBuf,
+
+    /// Run directory of the unconditional network
+    #[arg(long, value_name = "DIR", default_value = "weights/mnist-unet-v")]
+    weights: PathBuf,
+
+    /// Run directory of the network that is told the class
+    #[arg(long, value_name = "DIR", default_value = "weights/mnist-unet-class")]
+    conditional: PathBuf,
+
+    /// Run directory of the independent classifier, which measures
+    #[arg(long, value_name = "DIR", default_value = "weights/mnist-classifier")]
+    classifier: PathBuf,
+
+    /// Images a line of the table, at least 10 [default: by preset]
+    #[arg(long, value_name = "N", visible_alias = "n", conflicts_with = "train",
+        value_parser = count::<u64>().range(10..=1_000_000_000))]
+    samples: Option<u64>,
 }
 
 fn main() -> ExitCode {
@@ -43,18 +80,49 @@ fn main() -> ExitCode {
 
 fn run() -> Result<()> {
     let args = Args::parse();
-    let steps = args.steps.unwrap_or(args.common.choose(4, 2500, 10_000, 100_000));
-    let mut classifier = NoisedClassifierConfig::mnist();
-    let cooldown = Some([steps * 3 / 5, steps]);
-    classifier.train = TrainConfig { seed: args.common.seed, cooldown, ..classifier.train };
-    let plan = Plan { steps, classifier };
-    let net = UnetClassifier::cost(&plan.classifier.network)?;
-    let cost = || Cost::training(net, plan.steps, plan.classifier.batch as u64);
-    let Some(chapter) = cli::start("ch09-classifier-guidance", &args.common, &plan, cost)? else {
+    let plan = plan::plan(&args);
+    let cost = plan::cost(&plan, &args)?;
+    let Some(mut chapter) = cli::start("ch09-classifier-guidance", &args.common, &plan, || cost)?
+    else {
         return Ok(());
     };
-    for (name, config) in learn::both(&plan.classifier) {
-        learn::learn(name, &config, plan.steps, args.resume, args.common.smoke, &chapter)?;
+    let smoke = args.common.smoke;
+    match plan {
+        Plan::Train { steps, classifier } => {
+            for (name, config) in learn::both(&classifier) {
+                learn::learn(name, &config, steps, args.resume, smoke, &chapter)?;
+            }
+        }
+        Plan::Guide { sampling, samples, cells } => {
+            guide(&args, sampling, samples, &cells, &mut chapter)?
+        }
     }
+    chapter.results.finish();
     Ok(())
+}
+
+fn guide(
+    args: &Args,
+    sampling: Sampling,
+    samples: u64,
+    cells: &[Cell],
+    chapter: &mut Chapter,
+) -> Result<()> {
+    let (device, smoke) = (chapter.device, args.common.smoke);
+    let nets = Nets {
+        unconditional: Pretrained::load(cli::find(&args.weights), device)?,
+        conditional: Pretrained::load(cli::find(&args.conditional), device)?,
+        noised: PretrainedClassifier::load(cli::find(&args.noised), device)?,
+        clean: PretrainedClassifier::load(cli::find(&args.clean), device)?,
+    };
+    let lenet = FeatureNet::load(cli::find(&args.classifier), device)?;
+    let data = |split| images_of_run(&args.weights, &nets.unconditional.config, split, smoke);
+    let (train, test) = (data(Split::Train)?, data(Split::Test)?);
+    mixture::show(smoke, chapter)?;
+    accuracy::show(&nets, &test.first(if smoke { 50 } else { 2000 }), chapter)?;
+    pictures::gradients(&nets, &test, chapter)?;
+    pictures::fooled(&nets, &test.first(if smoke { 10 } else { 200 }), &lenet, chapter)?;
+    pictures::samples(&nets, sampling, chapter)?;
+    let judge = scores::Judge { net: &lenet, train: &train, test: &test };
+    scores::show(cells, &nets, sampling, samples, &judge, chapter)
 }

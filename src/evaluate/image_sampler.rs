@@ -7,12 +7,13 @@ use crate::denoiser::{Denoised, Denoiser};
 use crate::guide::{ClassifierFree, DenoiserExt, Guidance, OnePass, Snapshot};
 use crate::nn::ClassLabels;
 use crate::noise::Seeded;
-use crate::pretrained::{ImageConfig, Pretrained};
+use crate::pretrained::{ImageConfig, Pretrained, PretrainedClassifier};
 use crate::schedule::Level;
 use std::cell::RefCell;
 use tch::{Device, Kind, Tensor};
 
-/// Which class an image is drawn of, by its number, from a class-conditional model.
+/// Which class an image is drawn of, by its number, from a class-conditional model or one that a
+/// classifier guides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Classes {
     /// Image `i` is of class `i` modulo the number of classes: as many of each.
@@ -32,6 +33,8 @@ pub struct ImageSampler {
     guidance: Guidance,
     /// Instead of the null label.
     negative: Option<i64>,
+    /// What guides besides, and how much.
+    classifier: Option<(PretrainedClassifier, f64)>,
     clip: bool,
     start: Option<Tensor>,
 }
@@ -50,6 +53,7 @@ impl ImageSampler {
             classes: Classes::InTurn,
             guidance: Guidance::NONE,
             negative: None,
+            classifier: None,
             clip: true,
             start: None,
         })
@@ -58,7 +62,8 @@ impl ImageSampler {
     /// Draws one class, or all classes in turn.
     ///
     /// # Errors
-    /// A class that the model does not have; a choice of classes of an unconditional model.
+    /// A class that is not known; a choice of classes of an unconditional model that no classifier
+    /// guides.
     pub fn of(self, classes: Classes) -> Result<Self, SamplingError> {
         if let Classes::Only(class) = classes {
             self.check_class(class)?;
@@ -80,8 +85,43 @@ impl ImageSampler {
         Ok(Self { guidance, negative, ..self })
     }
 
+    /// Guides by a classifier (Dhariwal & Nichol 2021, Algorithm 2), besides any other guidance: an
+    /// unconditional model draws the classes that the classifier knows. The guided prediction is
+    /// clipped.
+    ///
+    /// # Errors
+    /// A classifier of other images or other classes; a scale that is no number.
+    pub fn guided_by(
+        self,
+        classifier: &PretrainedClassifier,
+        scale: f64,
+    ) -> Result<Self, SamplingError> {
+        let config = &self.trained.config;
+        let (drawn, read) = (config.format.shape(), classifier.config.format.shape());
+        let known = classifier.classes();
+        let wrong = match config.classes {
+            _ if !scale.is_finite() => {
+                format!("the scale of guidance is {scale}: no finite number")
+            }
+            _ if drawn != read => {
+                format!("the model draws images of {drawn:?}, the classifier reads {read:?}")
+            }
+            Some(classes) if classes != known => {
+                format!("the model knows {classes} classes, the classifier {known}")
+            }
+            _ => return Ok(Self { classifier: Some((classifier.clone(), scale)), ..self }),
+        };
+        Err(SamplingError::Guidance(wrong))
+    }
+
+    /// How many classes can be asked for.
+    fn known_classes(&self) -> Option<i64> {
+        let classifier = self.classifier.as_ref().map(|(classifier, _)| classifier.classes());
+        self.trained.config.classes.or(classifier)
+    }
+
     fn check_class(&self, class: i64) -> Result<(), SamplingError> {
-        match self.trained.config.classes {
+        match self.known_classes() {
             None => Err(SamplingError::Unconditional),
             Some(known) if !(0..known).contains(&class) => {
                 Err(SamplingError::NoSuchClass { class, known })
@@ -101,17 +141,30 @@ impl ImageSampler {
         Self { start: Some(x_T), ..self }
     }
 
-    /// The classes of the images `first..first + n`; none if the model is unconditional.
+    /// The classes of the images `first..first + n`; none if no class can be asked for.
     fn labels(&self, first: u64, n: u64) -> Option<ClassLabels> {
-        match self.classes {
-            Classes::InTurn => self.trained.config.classes_in_turn(first, n),
-            Classes::Only(class) => Some(all_of(class, n)),
-        }
+        let known = self.known_classes()?;
+        Some(match self.classes {
+            Classes::InTurn => ClassLabels::in_turn(known, first, n),
+            Classes::Only(class) => all_of(class, n),
+        })
     }
 
     /// The model with its condition, guided.
     fn model(&self, first: u64, n: u64) -> Box<dyn Denoiser> {
-        let (model, labels) = (&self.trained.model, self.labels(first, n));
+        let (model, labels) = (self.without_classifier(first, n), self.labels(first, n));
+        match self.classifier.as_ref().zip(labels) {
+            None => model,
+            Some(((guide, scale), labels)) => {
+                let log_prob = guide.classifier.log_prob(labels.labels());
+                Box::new(model.classifier_guided(log_prob, *scale))
+            }
+        }
+    }
+
+    fn without_classifier(&self, first: u64, n: u64) -> Box<dyn Denoiser> {
+        let model = &self.trained.model;
+        let labels = self.trained.config.classes.and_then(|_| self.labels(first, n));
         if self.guidance.is_none() {
             return Box::new(model.given(labels));
         }
@@ -196,7 +249,7 @@ impl Generator for ImageSampler {
 
     fn recipe(&self) -> Recipe {
         let Sampling { sampler, path, steps, seed } = self.sampling;
-        let mut condition = match (self.trained.config.classes, self.classes) {
+        let mut condition = match (self.known_classes(), self.classes) {
             (None, _) => Vec::new(),
             (Some(_), Classes::InTurn) => vec!["classes in turn".into()],
             (Some(_), Classes::Only(class)) => vec![format!("class {class}")],
@@ -205,6 +258,11 @@ impl Generator for ImageSampler {
             condition.push(self.guidance.to_string());
             condition.extend(self.negative.map(|class| format!("away from class {class}")));
         }
+        condition.extend(
+            self.classifier
+                .as_ref()
+                .map(|(guide, scale)| format!("classifier guidance {scale} by {}", guide.hash)),
+        );
         condition.extend((!self.clip).then(|| "not clipped".to_owned()));
         condition.extend(self.start.as_ref().map(|_| "from given noise".to_owned()));
         Recipe {

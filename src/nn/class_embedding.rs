@@ -26,6 +26,12 @@ impl ClassLabels {
         Self { labels: labels.shallow_clone() }
     }
 
+    /// The labels of the samples `first..first + n` if each of so many classes is drawn in turn.
+    pub fn in_turn(classes: i64, first: u64, n: u64) -> Self {
+        let labels: Vec<i64> = (first..first + n).map(|i| (i % classes as u64) as i64).collect();
+        Self::new(&Tensor::from_slice(&labels))
+    }
+
     /// `[B]`, i64; [`ClassLabels::NULL`] where there is none.
     pub fn labels(&self) -> &Tensor {
         &self.labels

@@ -109,7 +109,7 @@ impl NoisedClassifier {
     // ANCHOR: log_prob
     /// `ln p(y | x_t)` of these labels (`[B]`, i64), as guidance wants it: a function of `x_t` and
     /// its level that gives `[B]`.
-    pub fn log_prob(&self, labels: &Tensor) -> impl Fn(&Tensor, Level) -> Tensor {
+    pub fn log_prob(&self, labels: &Tensor) -> impl Fn(&Tensor, Level) -> Tensor + use<> {
         let (classifier, labels) = (self.clone(), labels.unsqueeze(1)); // [B, 1]
         move |x_t, at| {
             let log_p = classifier.logits(x_t, &[at], false).log_softmax(1, None::<Kind>);
@@ -144,5 +144,10 @@ impl PretrainedClassifier {
         load_weights(&vs, &weights)?;
         vs.freeze(); // the gradient is that of the image alone
         Ok(Self { config, classifier, hash: fingerprint(&weights)? })
+    }
+
+    /// How many classes it knows.
+    pub fn classes(&self) -> i64 {
+        self.config.network.out_channels
     }
 }

@@ -231,9 +231,7 @@ impl ImageConfig {
     /// The condition of the samples `first..first + n` if each class is drawn in turn; none if the
     /// network is unconditional.
     pub fn classes_in_turn(&self, first: u64, n: u64) -> Option<ClassLabels> {
-        let known = self.classes? as u64;
-        let labels: Vec<i64> = (first..first + n).map(|i| (i % known) as i64).collect();
-        Some(ClassLabels::new(&Tensor::from_slice(&labels)))
+        Some(ClassLabels::in_turn(self.classes?, first, n))
     }
 
     /// `[n, C, H, W]`, the shape of `n` samples.
