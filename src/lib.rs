@@ -63,7 +63,7 @@ pub mod prelude {
     };
     pub use crate::evaluate::{Classes, Generator, ImageSampler, Sampler, Sampling, score};
     pub use crate::forward::{Variance, posterior, q_sample};
-    pub use crate::guide::{ClassifierFree, DenoiserExt, Guidance, OnePass};
+    pub use crate::guide::{ClassifierFree, DenoiserExt, Guidance, OnePass, log_prob_gradient};
     pub use crate::loss::{
         Decoder, LossSecondMoment, Objective, Weighting, l_hybrid, l_simple, l_target, l_vlb,
     };
@@ -71,10 +71,10 @@ pub mod prelude {
     pub use crate::nn::{ClassLabels, Mlp, MlpConfig};
     pub use crate::noise::{Seeded, gaussian};
     pub use crate::plot::{Curves, Density, Figure, Gif, Grid, Scatter, Trajectories};
-    pub use crate::pretrained::Pretrained;
+    pub use crate::pretrained::{Pretrained, PretrainedClassifier};
     pub use crate::sample::{
-        Churn, Prediction, ddim, ddim_invert, ddpm, dpm_solver, dpm_solver_2, dpm_solver_3,
-        dpm_solver_sde, edm, heun, slerp, unipc,
+        Churn, GradientAt, MeanShift, Prediction, ddim, ddim_invert, ddpm, ddpm_guided, dpm_solver,
+        dpm_solver_2, dpm_solver_3, dpm_solver_sde, edm, heun, slerp, unipc,
     };
     pub use crate::schedule::{Level, Path, Schedule};
     pub use crate::train::{TrainConfig, Trainer};

@@ -113,6 +113,54 @@ fn a_chapter_resumes_where_some_networks_have_not_begun() {
     assert!(again.status.success(), "{}", text(&again.stderr));
 }
 
+/// Chapter 9 learns two classifiers, and goes on where it was interrupted; its images are kept.
+#[test]
+fn classifiers_are_learned_resumed_and_guide() {
+    let scratch = tempfile::tempdir().unwrap();
+    let out = |name: &str| scratch.path().join(name).to_str().unwrap().to_owned();
+    let run = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ch09-classifier-guidance"));
+        command.args(["--smoke", "--device", "cpu"]).args(more).env_remove("RUST_BACKTRACE");
+        command.output().unwrap()
+    };
+    let well = |more: &[&str]| {
+        let out = run(more);
+        assert!(out.status.success(), "{more:?}: {}", text(&out.stderr));
+    };
+    let learned = out("learned");
+    let train = ["--train", "--steps", "2", "--out", &learned];
+    well(&train);
+    let again = run(&train);
+    assert!(!again.status.success() && text(&again.stderr).contains("--resume"));
+    std::fs::remove_dir_all(Path::new(&learned).join("clean")).unwrap(); // not begun yet
+    well(&["--train", "--steps", "4", "--out", &learned, "--resume"]);
+    let config = |name: &str| std::fs::read_to_string(Path::new(&learned).join(name)).unwrap();
+    assert!(config("noised/config.json").contains("\"noised\": true"));
+    assert!(config("clean/config.json").contains("\"noised\": false"));
+
+    let drawn = out("drawn");
+    let [noised, clean] = ["noised", "clean"].map(|name| format!("{learned}/{name}"));
+    let draw = ["--noised", &noised, "--clean", &clean, "--samples", "10", "--out", &drawn];
+    well(&draw);
+    let read = |name: &str| std::fs::read(Path::new(&drawn).join(name)).unwrap();
+    let first = read("table.csv");
+    let head = "network,guide,scale,nfe,n,fid_lenet,error,inception_score,precision,recall,";
+    assert!(text(&first).starts_with(head), "{}", text(&first));
+    let mut parts = Vec::new();
+    for folder in std::fs::read_dir(Path::new(&drawn).join("parts")).unwrap() {
+        parts.extend(std::fs::read_dir(folder.unwrap().path()).unwrap());
+    }
+    let when = |part: &std::fs::DirEntry| part.metadata().unwrap().modified().unwrap();
+    let parts: Vec<_> = parts.into_iter().map(Result::unwrap).collect();
+    assert_eq!(parts.len() + 1, text(&first).lines().count(), "a part for each line");
+    let before: Vec<_> = parts.iter().map(when).collect();
+    well(&draw);
+    assert_eq!(parts.iter().map(when).collect::<Vec<_>>(), before, "drawn again");
+    assert_eq!(read("table.csv"), first);
+    let unfit = run(&["--noised", "weights/mnist-classifier", "--out", &drawn]);
+    assert!(!unfit.status.success() && text(&unfit.stderr).contains("config.json"));
+}
+
 #[test]
 fn scores_say_all_they_depend_on() {
     let scratch = tempfile::tempdir().unwrap();

@@ -3,7 +3,7 @@
 
 use crate::support::{F64, classes, close, max_diff, normal, quantiles_at_the_end, relative};
 use from_noise::denoiser::{Denoised, Denoiser, Gaussian, Mixture};
-use from_noise::forward::{Variance, posterior};
+use from_noise::forward::{Variance, posterior, transition};
 use from_noise::guide::{DenoiserExt, Guidance, log_prob_gradient};
 use from_noise::nn::{UnetClassifier, UnetConfig};
 use from_noise::noise::Seeded;
@@ -221,6 +221,22 @@ fn f5_at_scale_1_the_class_conditional_sampler_is_found_exactly() {
         });
         assert!(max_diff(&found, &wanted) < 1e-7);
     }
+}
+
+#[test]
+fn f5_in_an_ancestral_step_the_score_form_shifts_by_the_variance_of_the_step_up() {
+    // through x0, the score's share sigma^2 / alpha of the gradient arrives as beta' / r of it
+    let (all, _) = classes();
+    let (x, t, s) = (normal(&[50, 1], 7), at(400), at(300));
+    let guided = (&all).classifier_guided(exact(&all), 2.0);
+    let (q, up) = (posterior(t, s), transition(t, s));
+    let mean = |model: &dyn Denoiser| q.mean(model.denoise(&x, t).x0(), &x);
+    let shift = mean(&guided) - mean(&all);
+    let gradient = log_prob_gradient(exact(&all), &x, t);
+    assert!(max_diff(&shift, &(2.0 * up.var / up.scale * gradient)) < 1e-12);
+    // Algorithm 1's, with the large variance, but for the factor r; with the small one it is less
+    close(q.var_large, up.var, 1e-15);
+    relative(q.var_small / up.var, (s.sigma / t.sigma).powi(2), 1e-12);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What scores and tables know: a generator and a feature extractor, whatever they are.
 
 use crate::support::{close, max_diff, normal};
-use from_noise::data::{Dataset, from_u8, sample, to_u8};
+use from_noise::data::{Color, Dataset, Format, from_u8, sample, to_u8};
 use from_noise::denoiser::Parameterization;
 use from_noise::evaluate::{
     Classes, Generator, ImageSampler, Recipe, Sampler, Sampling, SamplingError, Score, ScoreTable,
@@ -10,7 +10,9 @@ use from_noise::evaluate::{
 use from_noise::guide::{Guidance, Snapshot};
 use from_noise::metrics::{FeatureExtractor, Moments};
 use from_noise::nn::UnetConfig;
-use from_noise::pretrained::{ImageConfig, Pretrained};
+use from_noise::pretrained::{
+    ImageConfig, NoisedClassifierConfig, Pretrained, PretrainedClassifier,
+};
 use from_noise::schedule::Path;
 use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor, nn};
@@ -55,9 +57,13 @@ impl FeatureExtractor for Quarters {
 
 /// An untrained class-conditional U-Net of three classes.
 fn labelled() -> Pretrained {
+    untrained(Some(3))
+}
+
+fn untrained(classes: Option<i64>) -> Pretrained {
     let config = ImageConfig {
         network: UnetConfig::tiny(),
-        classes: Some(3),
+        classes,
         parameterization: Parameterization::default(),
         ..ImageConfig::mnist()
     };
@@ -128,6 +134,52 @@ fn f12_guided_images_say_what_they_are_and_what_they_cost() {
     assert!(said(images(&trained, wrong, None)).contains("phi"));
     trained.config.classes = None;
     assert!(said(images(&trained, three, None)).contains("unconditional"));
+}
+
+#[test]
+fn f9_a_classifier_guides_a_model_of_either_kind_and_says_so() {
+    let mut trained = labelled(); // of three classes
+    let classifier = |classes| {
+        let tiny = UnetConfig { out_channels: classes, ..UnetConfig::tiny() };
+        let config = NoisedClassifierConfig { network: tiny, ..NoisedClassifierConfig::mnist() };
+        tch::manual_seed(1);
+        let vs = nn::VarStore::new(Device::Cpu);
+        let classifier = config.build(&vs.root());
+        PretrainedClassifier { config, classifier, hash: "abc".into() }
+    };
+    let images = |trained: &Pretrained| ImageSampler::new(trained, SAMPLING).unwrap();
+    let three = classifier(3);
+    for condition in [true, false] {
+        if !condition {
+            trained = untrained(None);
+        }
+        let plain = images(&trained);
+        let none = images(&trained).guided_by(&three, 0.0).unwrap();
+        let guided = images(&trained).guided_by(&three, 50.0).unwrap();
+        let recipe = guided.recipe();
+        assert_eq!(recipe.condition, "classes in turn, classifier guidance 50 by abc");
+        assert_eq!((recipe.nfe, guided.looks()), (plain.recipe().nfe, 2), "one network draws");
+        let classes = guided.classes(2, 3).unwrap();
+        assert_eq!(classes, Tensor::from_slice(&[2i64, 0, 1]));
+        assert_eq!(none.draw(0, 3, &mut |_| {}), plain.draw(0, 3, &mut |_| {}));
+        let six = guided.draw(0, 6, &mut |_| {});
+        assert!(max_diff(&six.narrow(0, 4, 2), &guided.draw(4, 2, &mut |_| {})) < 1e-2);
+        let moved = max_diff(&six.narrow(0, 0, 3), &plain.draw(0, 3, &mut |_| {}));
+        assert!(moved > 1e-3, "the classifier is not heard: {moved}");
+        let other = guided.of(Classes::Only(1)).unwrap().draw(0, 3, &mut |_| {});
+        assert!(max_diff(&other, &six.narrow(0, 0, 3)) > 1e-3, "the class is not heard");
+    }
+    let said = |found: Result<ImageSampler, SamplingError>| found.unwrap_err().to_string();
+    assert!(said(images(&labelled()).guided_by(&classifier(10), 1.0)).contains("knows 3 classes"));
+    assert!(said(images(&trained).guided_by(&three, f64::NAN)).contains("NaN"));
+    let colour = NoisedClassifierConfig {
+        format: Format { color: Color::Rgb, size: 28 },
+        ..three.config.clone()
+    };
+    let other = PretrainedClassifier { config: colour, ..three.clone() };
+    assert!(said(images(&trained).guided_by(&other, 1.0)).contains("[3, 28, 28]"));
+    let unknown = images(&trained).guided_by(&three, 1.0).unwrap().of(Classes::Only(3));
+    assert!(said(unknown).contains("no class 3"));
 }
 
 /// Sees every image as one of the class 1.
