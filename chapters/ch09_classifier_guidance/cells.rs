@@ -91,7 +91,6 @@ pub fn cells() -> Vec<Cell> {
     ];
     let sweep = SCALES.map(|s| cell(false, Guide::Noised(s)));
     cells.extend(sweep.into_iter().filter(|cell| *cell != cells[2]).collect::<Vec<_>>());
-    cells.extend([cell(true, Guide::Noised(4.0)), cell(true, Guide::Free(4.0))]);
     cells
 }
 

@@ -30,7 +30,7 @@ pub fn plan(args: &Args) -> Plan {
     }
     let steps = if common.smoke { 2 } else { 20 };
     let (sampler, path) = (Sampler::Ddim(0.0), Path::Trailing);
-    let samples = args.samples.unwrap_or(common.choose(20, 500, 10_000, 50_000));
+    let samples = args.samples.unwrap_or(common.choose(20, 300, 10_000, 50_000));
     let sampling = Sampling { sampler, path, steps, seed: common.seed };
     Plan::Guide { sampling, samples, cells: cells::cells() }
 }
