@@ -66,7 +66,7 @@ pub fn gradients(nets: &Nets, test: &Dataset, chapter: &mut Chapter) -> Result<(
 }
 
 /// Steps of the ascent, and the length of each; an image of paper alone has length 28.
-const STEPS: usize = 20;
+const STEPS: usize = 60;
 const LENGTH: f64 = 0.25;
 
 #[derive(Debug, Serialize)]

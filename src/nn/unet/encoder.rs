@@ -3,9 +3,10 @@
 use tch::{Tensor, nn};
 
 use super::config::UnetConfig;
-use super::entry::TimeEmbedding;
+use super::entry::{TimeEmbedding, input, time_emb};
 use super::level::{Level, Resample};
 use super::plan::Plan;
+use super::tokens::tokens;
 use crate::conditioning::{Conditioning, Tokens};
 use crate::nn::layers::{Start, conv};
 use crate::nn::resblock::{Modulation, Resize};
@@ -13,7 +14,7 @@ use crate::nn::resblock::{Modulation, Resize};
 #[derive(Debug)]
 pub(super) struct Encoder {
     pub config: UnetConfig,
-    pub time_embedding: Option<TimeEmbedding>,
+    time_embedding: Option<TimeEmbedding>,
     pub conv_in: nn::Conv2D,
     down: Vec<(Level, Option<Resample>)>,
     mid: Level,
@@ -59,11 +60,13 @@ impl Encoder {
         conditioning: &Conditioning,
         train: bool,
     ) -> Encoded {
-        let (emb, tokens) = (self.time_emb(x, t, conditioning), self.tokens(x, conditioning));
+        let config = &self.config;
+        let emb = time_emb(self.time_embedding.as_ref(), config, x, t, conditioning);
+        let tokens = tokens(config, x, conditioning);
         let block = |level: &Level, i: usize, h: &Tensor| {
             level.block(i, h, emb.as_ref(), tokens.as_ref(), train)
         };
-        let mut h = self.input(x, t, conditioning).apply(&self.conv_in);
+        let mut h = input(config, x, t, conditioning).apply(&self.conv_in);
         let mut skips = vec![h.shallow_clone()];
         for (level, downsample) in &self.down {
             for i in 0..level.len() {

@@ -2,8 +2,7 @@
 
 use tch::{Device, Tensor, nn};
 
-use super::config::TimeConditioning;
-use super::encoder::Encoder;
+use super::config::{TimeConditioning, UnetConfig};
 use crate::conditioning::Conditioning;
 use crate::nn::embedding::{Layout, sinusoidal};
 use crate::nn::layers::{Start, linear};
@@ -37,54 +36,58 @@ impl TimeEmbedding {
     }
 }
 
-impl Encoder {
-    /// The time embedding plus the condition's, through the `silu` that every block starts with;
-    /// none if no block is conditioned on the time.
-    pub(super) fn time_emb(
-        &self,
-        x: &Tensor,
-        t: &Tensor,
-        conditioning: &Conditioning,
-    ) -> Option<Tensor> {
-        let Some(layers) = &self.time_embedding else {
-            let time = self.config.time;
-            assert!(
-                conditioning.emb.is_none(),
-                "a U-Net with time {time:?} has no place for Conditioning.emb"
-            );
-            return None;
-        };
-        let emb = layers.forward(t, x); // [B or 1, E]
-        let Some(more) = &conditioning.emb else { return Some(emb.silu()) };
-        let (shape, width) = (more.size(), self.config.emb_dim());
+/// The time embedding plus the condition's, through the `silu` that every block starts with;
+/// none if no block is conditioned on the time.
+pub(super) fn time_emb(
+    layers: Option<&TimeEmbedding>,
+    config: &UnetConfig,
+    x: &Tensor,
+    t: &Tensor,
+    conditioning: &Conditioning,
+) -> Option<Tensor> {
+    let Some(layers) = layers else {
+        let time = config.time;
         assert!(
-            shape.len() == 2 && shape[1] == width,
-            "Conditioning.emb has shape {shape:?}, this U-Net adds it to [B, {width}]"
+            conditioning.emb.is_none(),
+            "a U-Net with time {time:?} has no place for Conditioning.emb"
         );
-        Some((&emb + more.to_kind(emb.kind())).silu())
-    }
+        return None;
+    };
+    let emb = layers.forward(t, x); // [B or 1, E]
+    let Some(more) = &conditioning.emb else { return Some(emb.silu()) };
+    let (shape, width) = (more.size(), config.emb_dim());
+    assert!(
+        shape.len() == 2 && shape[1] == width,
+        "Conditioning.emb has shape {shape:?}, this U-Net adds it to [B, {width}]"
+    );
+    Some((&emb + more.to_kind(emb.kind())).silu())
+}
 
-    /// The image and the planes of the condition, folded, and the time channel: `[B, C', H', W']`.
-    pub(super) fn input(&self, x: &Tensor, t: &Tensor, conditioning: &Conditioning) -> Tensor {
-        let x = match &conditioning.planes {
-            Some(planes) => Tensor::cat(&[x, &planes.to_kind(x.kind())], 1), // [B, C + planes, H, W]
-            None => x.shallow_clone(),
-        };
-        let (channels, stride, shape) = (self.config.in_channels, self.config.stride(), x.size());
-        assert!(
-            matches!(shape[..], [_, c, h, w] if c == channels && h % stride == 0 && w % stride == 0),
-            "this U-Net takes [B, {channels}, H, W] (planes included) with sides that {stride} \
-             divides, not {shape:?}"
-        );
-        let x = match self.config.space_to_depth {
-            1 => x,
-            s => x.pixel_unshuffle(s), // [B, C s^2, H/s, W/s]
-        };
-        channels_last(match self.config.time {
-            TimeConditioning::Channel => Tensor::cat(&[&x, &time_channel(t, &x)], 1), // one channel more
-            _ => x,
-        })
-    }
+/// The image and the planes of the condition, folded, and the time channel: `[B, C', H', W']`.
+pub(super) fn input(
+    config: &UnetConfig,
+    x: &Tensor,
+    t: &Tensor,
+    conditioning: &Conditioning,
+) -> Tensor {
+    let x = match &conditioning.planes {
+        Some(planes) => Tensor::cat(&[x, &planes.to_kind(x.kind())], 1), // [B, C + planes, H, W]
+        None => x.shallow_clone(),
+    };
+    let (channels, stride, shape) = (config.in_channels, config.stride(), x.size());
+    assert!(
+        matches!(shape[..], [_, c, h, w] if c == channels && h % stride == 0 && w % stride == 0),
+        "this U-Net takes [B, {channels}, H, W] (planes included) with sides that {stride} \
+         divides, not {shape:?}"
+    );
+    let x = match config.space_to_depth {
+        1 => x,
+        s => x.pixel_unshuffle(s), // [B, C s^2, H/s, W/s]
+    };
+    channels_last(match config.time {
+        TimeConditioning::Channel => Tensor::cat(&[&x, &time_channel(t, &x)], 1), // one channel more
+        _ => x,
+    })
 }
 
 /// `t: [B]` or `[1]` -> `[B, 1, H, W]`.

@@ -3,7 +3,6 @@
 use tch::{Kind, Tensor, nn};
 
 use super::config::{TokenAttention, TokenForm, UnetConfig};
-use super::encoder::Encoder;
 use crate::conditioning::{Conditioning, Tokens};
 use crate::nn::attention::{SelfAttention, TokenSelfAttention};
 use crate::nn::cost::Cost;
@@ -37,7 +36,7 @@ impl Attention {
 
     /// `x: [B, C, H, W]` -> the same; the tokens are there if the network was built for them.
     pub fn forward(&self, x: &Tensor, tokens: Option<&Tokens>) -> Tensor {
-        let tokens = || tokens.expect("Encoder::tokens refuses a conditioning without them");
+        let tokens = || tokens.expect("tokens() refuses a conditioning without them");
         match self {
             Self::Pixels(layer) => layer.forward(x),
             Self::Concatenated(layer) => layer.forward(x, tokens()),
@@ -58,35 +57,37 @@ impl Attention {
     }
 }
 
-impl Encoder {
-    /// The tokens of the condition, in the kind of `x`, zero where they are not attended to:
-    /// a weight of zero would not silence a NaN.
-    ///
-    /// # Panics
-    /// On tokens without a place, a place without tokens, and other shapes.
-    pub(super) fn tokens(&self, x: &Tensor, conditioning: &Conditioning) -> Option<Tokens> {
-        let (dim, tokens) = match (&self.config.tokens, &conditioning.tokens) {
-            (None, None) => return None,
-            (None, Some(_)) => {
-                panic!("this U-Net has no cross-attention for Conditioning.tokens")
-            }
-            (Some(_), None) => {
-                panic!("this U-Net attends to tokens, but there are no Conditioning.tokens")
-            }
-            (Some(attention), Some(tokens)) => (attention.dim, tokens),
-        };
-        let (batch, mask) = (x.size()[0], &tokens.mask);
-        let (shape, seen, kind) = (tokens.embeddings.size(), mask.size(), mask.kind());
-        let fits = matches!(shape[..], [b, l, d] if b == batch && l >= 1 && d == dim)
-            && seen == shape[..2]
-            && kind == Kind::Bool;
-        assert!(
-            fits,
-            "Conditioning.tokens has embeddings {shape:?} and a mask {seen:?} in {kind:?}, this \
-             U-Net takes [{batch}, L, {dim}] and [{batch}, L] in Bool"
-        );
-        let padding = mask.logical_not().unsqueeze(-1);
-        let embeddings = tokens.embeddings.to_kind(x.kind()).masked_fill(&padding, 0.0);
-        Some(Tokens { embeddings, mask: mask.shallow_clone() })
-    }
+/// The tokens of the condition, in the kind of `x`, zero where they are not attended to:
+/// a weight of zero would not silence a NaN.
+///
+/// # Panics
+/// On tokens without a place, a place without tokens, and other shapes.
+pub(super) fn tokens(
+    config: &UnetConfig,
+    x: &Tensor,
+    conditioning: &Conditioning,
+) -> Option<Tokens> {
+    let (dim, tokens) = match (&config.tokens, &conditioning.tokens) {
+        (None, None) => return None,
+        (None, Some(_)) => {
+            panic!("this U-Net has no cross-attention for Conditioning.tokens")
+        }
+        (Some(_), None) => {
+            panic!("this U-Net attends to tokens, but there are no Conditioning.tokens")
+        }
+        (Some(attention), Some(tokens)) => (attention.dim, tokens),
+    };
+    let (batch, mask) = (x.size()[0], &tokens.mask);
+    let (shape, seen, kind) = (tokens.embeddings.size(), mask.size(), mask.kind());
+    let fits = matches!(shape[..], [b, l, d] if b == batch && l >= 1 && d == dim)
+        && seen == shape[..2]
+        && kind == Kind::Bool;
+    assert!(
+        fits,
+        "Conditioning.tokens has embeddings {shape:?} and a mask {seen:?} in {kind:?}, this \
+         U-Net takes [{batch}, L, {dim}] and [{batch}, L] in Bool"
+    );
+    let padding = mask.logical_not().unsqueeze(-1);
+    let embeddings = tokens.embeddings.to_kind(x.kind()).masked_fill(&padding, 0.0);
+    Some(Tokens { embeddings, mask: mask.shallow_clone() })
 }
