@@ -116,13 +116,12 @@ fn guide(
         clean: PretrainedClassifier::load(cli::find(&args.clean), device)?,
     };
     let lenet = FeatureNet::load(cli::find(&args.classifier), device)?;
-    let data = |split| images_of_run(&args.weights, &nets.unconditional.config, split, smoke);
-    let (train, test) = (data(Split::Train)?, data(Split::Test)?);
+    let test = images_of_run(&args.weights, &nets.unconditional.config, Split::Test, smoke)?;
     mixture::show(smoke, chapter)?;
     accuracy::show(&nets, &test.first(if smoke { 50 } else { 2000 }), chapter)?;
     pictures::gradients(&nets, &test, chapter)?;
     pictures::fooled(&nets, &test.first(if smoke { 10 } else { 200 }), &lenet, chapter)?;
     pictures::samples(&nets, sampling, chapter)?;
-    let judge = scores::Judge { net: &lenet, train: &train, test: &test };
+    let judge = scores::Judge { net: &lenet, test: &test };
     scores::show(cells, &nets, sampling, samples, &judge, chapter)
 }

@@ -2,9 +2,10 @@
 
 use super::cells::{Cell, Guide, Nets, draw, looks};
 use anyhow::Result;
-use from_noise::data::{Dataset, batch_indices, from_u8};
-use from_noise::evaluate::{FeatureStats, ImageSampler, Sampling};
-use from_noise::metrics::{FeatureExtractor, FeatureNet, inception_score, precision_recall};
+use from_noise::data::{Dataset, from_u8};
+use from_noise::evaluate::{FeatureStats, ImageSampler, Quality, Sampling};
+use from_noise::metrics::{FeatureExtractor, FeatureNet};
+use from_noise::nn::ClassLabels;
 use from_noise::plot::{Curves, Figure};
 use from_noise::pretrained::PretrainedClassifier;
 use from_noise::schedule::Level;
@@ -25,7 +26,7 @@ struct Row {
     n: u64,
     fid_lenet: f64,
     error: Option<f64>,
-    inception_score: f64,
+    inception_score: Option<f64>,
     precision: f64,
     recall: f64,
     /// The share in which the guiding classifier finds the class asked for (the noised one where
@@ -41,7 +42,6 @@ struct Row {
 /// What measures: the independent classifier, and real images.
 pub struct Judge<'a> {
     pub net: &'a FeatureNet,
-    pub train: &'a Dataset,
     pub test: &'a Dataset,
 }
 
@@ -54,13 +54,6 @@ fn judged(logits: &Tensor, labels: &Tensor) -> [f64; 2] {
 }
 
 impl Judge<'_> {
-    /// Features of `n` training images, chosen at random.
-    fn real(&self, n: u64) -> Tensor {
-        let n = (n as usize).min(self.train.len());
-        let chosen = batch_indices(0, 0, n, self.train.len());
-        self.net.features(&self.train.images.index_select(0, &chosen))
-    }
-
     fn row(
         &self,
         cell: Cell,
@@ -74,14 +67,15 @@ impl Judge<'_> {
         let _found = stats.add(self.net, &features);
         let score = stats.score(images, self.net, self.net.distance_of_real(self.test, n, 0));
         // each class was to be drawn in turn, even where nobody asked for it
-        let labels = Tensor::arange(n as i64, (Kind::Int64, Device::Cpu)).remainder(10);
+        let labels = ClassLabels::in_turn(guide.classes(), 0, n);
+        let labels = labels.labels();
         let logits = self.net.logits(&features).expect("a LeNet classifies");
-        let [right_by_lenet, surprise_of_lenet] = judged(&logits, &labels);
+        let [right_by_lenet, surprise_of_lenet] = judged(&logits, labels);
         let x0 = from_u8(&pixels.to_device(device));
         let logits = tch::no_grad(|| guide.classifier.logits(&x0, &[Level::CLEAN], false));
-        let [right_by_guide, surprise_of_guide] = judged(&logits, &labels);
-        let p = on_cpu(&self.net.logits(&features).expect("a LeNet classifies"));
-        let manifold = precision_recall(&features, &self.real(n), 3);
+        let [right_by_guide, surprise_of_guide] = judged(&logits, labels);
+        let Quality { inception_score, precision, recall } =
+            Quality::of(self.net, &features, self.test);
         Row {
             network: cell.network(),
             guide: cell.guided(),
@@ -90,9 +84,9 @@ impl Judge<'_> {
             n,
             fid_lenet: score.fid_lenet,
             error: score.error,
-            inception_score: inception_score(&p.softmax(-1, None::<Kind>), 1).mean,
-            precision: manifold.precision,
-            recall: manifold.recall,
+            inception_score,
+            precision,
+            recall,
             right_by_guide,
             surprise_of_guide,
             right_by_lenet,
