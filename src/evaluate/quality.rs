@@ -30,7 +30,7 @@ impl Quality {
         let features = features.to_device(real.device());
         let logits = net.logits(&features);
         let score =
-            |logits: Tensor| inception_score(&on_cpu(&logits).softmax(-1, Kind::Double), 1).mean;
+            |logits: Tensor| inception_score(&on_cpu(&logits).softmax(-1, None::<Kind>), 1).mean;
         let PrecisionRecall { precision, recall } = precision_recall(&features, &real, NEIGHBORS);
         Self { inception_score: logits.map(score), precision, recall }
     }
