@@ -144,7 +144,7 @@ fn classifiers_are_learned_resumed_and_guide() {
     well(&draw);
     let read = |name: &str| std::fs::read(Path::new(&drawn).join(name)).unwrap();
     let first = read("table.csv");
-    let head = "network,guide,scale,nfe,n,fid_lenet,error,inception_score,precision,recall,";
+    let head = "network,guide,gamma,nfe,n,fid_lenet,error,inception_score,precision,recall,";
     assert!(text(&first).starts_with(head), "{}", text(&first));
     let mut parts = Vec::new();
     for folder in std::fs::read_dir(Path::new(&drawn).join("parts")).unwrap() {

@@ -20,7 +20,7 @@ pub struct Nets {
     pub clean: PretrainedClassifier,
 }
 
-/// What guides, and how much: the `s` of Dhariwal and Nichol.
+/// What guides, and how much: the `s` of Dhariwal and Nichol, by which `gamma` grows.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Guide {
@@ -29,7 +29,7 @@ pub enum Guide {
     Noised(f64),
     /// The one that was taught by clean images.
     Clean(f64),
-    /// No classifier, `gamma = 1 + s`.
+    /// No classifier.
     Free(f64),
 }
 
@@ -66,8 +66,11 @@ impl Cell {
         }
     }
 
-    pub fn scale(self) -> f64 {
-        match self.guide {
+    /// How often the gradient of `log p(y | x_t)` is in the score: once by itself if the network is
+    /// told the class.
+    pub fn gamma(self) -> f64 {
+        let told = if self.conditional { 1.0 } else { 0.0 };
+        told + match self.guide {
             Guide::Nothing => 0.0,
             Guide::Noised(s) | Guide::Clean(s) | Guide::Free(s) => s,
         }

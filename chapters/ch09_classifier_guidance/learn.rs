@@ -36,7 +36,9 @@ pub fn learn(
     let mut trainer = Trainer::new(device, config.train.clone(), |vs| config.build(vs));
     let dir = chapter.results.dir().join(name);
     let resume = resume && dir.exists(); // the first may have been interrupted
-    let mut run = Run::create_or_resume(&dir, config, resume, &mut trainer)?;
+    // with more steps the learning rate falls later
+    let may_change = ["train.cooldown"];
+    let mut run = Run::create_or_resume_with(&dir, config, resume, &may_change, &mut trainer)?;
     let _held = cli::hold_interrupts()?;
     let mut progress = Progress::new(format!("training {name}"), steps).starting_at(trainer.step);
     // ANCHOR: train

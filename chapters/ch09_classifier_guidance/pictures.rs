@@ -19,10 +19,10 @@ use tch::{Device, Kind, Tensor};
 pub fn samples(nets: &Nets, sampling: Sampling, chapter: &mut Chapter) -> Result<()> {
     let rows = [
         ("no guidance", Guide::Nothing),
-        ("noised, s = 1", Guide::Noised(1.0)),
-        ("noised, s = 5", Guide::Noised(5.0)),
-        ("clean, s = 1", Guide::Clean(1.0)),
-        ("clean, s = 5", Guide::Clean(5.0)),
+        ("noised, γ = 1", Guide::Noised(1.0)),
+        ("noised, γ = 5", Guide::Noised(5.0)),
+        ("clean, γ = 1", Guide::Clean(1.0)),
+        ("clean, γ = 5", Guide::Clean(5.0)),
     ];
     let draw = |(_, guide)| -> Result<Tensor> {
         let images = Cell { conditional: false, guide }.images(nets, sampling)?;

@@ -20,7 +20,7 @@ use tch::{Device, Kind, Tensor};
 struct Row {
     network: &'static str,
     guide: &'static str,
-    scale: f64,
+    gamma: f64,
     /// Evaluations of the network that draws, per image.
     nfe: usize,
     n: u64,
@@ -79,7 +79,7 @@ impl Judge<'_> {
         Row {
             network: cell.network(),
             guide: cell.guided(),
-            scale: cell.scale(),
+            gamma: cell.gamma(),
             nfe: score.nfe,
             n,
             fid_lenet: score.fid_lenet,
@@ -130,13 +130,13 @@ fn sweep(rows: &[Row]) -> Figure {
         let mine = rows.iter().filter(|row| {
             row.network == "unconditional" && (row.guide == guide || row.guide == "nothing")
         });
-        let mut points: Vec<_> = mine.map(|row| (row.scale, of(row))).collect();
+        let mut points: Vec<_> = mine.map(|row| (row.gamma, of(row))).collect();
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
         points
     };
     let panel = |title: &str, y: &str, of: fn(&Row) -> f64| {
         let names = ["noised classifier", "clean classifier"];
-        let curves = Curves::new(title, "scale s", y);
+        let curves = Curves::new(title, "scale γ", y);
         names.iter().fold(curves, |curves, name| {
             let points = line(name, of);
             curves.line(*name, &points).points(*name, &points)
@@ -150,7 +150,7 @@ fn sweep(rows: &[Row]) -> Figure {
         line("noised classifier", |row| row.precision),
         line("noised classifier", |row| row.recall),
     );
-    let manifold = Curves::new("Quality and variety", "scale s", "share")
+    let manifold = Curves::new("Quality and variety", "scale γ", "share")
         .line("precision", &precision)
         .points("precision", &precision)
         .line("recall", &recall)
