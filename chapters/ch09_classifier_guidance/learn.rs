@@ -1,5 +1,6 @@
 //! Two classifiers of one kind: one taught at all levels of noise, one by clean images alone.
 
+use super::Args;
 use anyhow::Result;
 use from_noise::checkpoint::Run;
 use from_noise::data::{Source, Split, batch_indices, sample};
@@ -22,20 +23,19 @@ pub fn learn(
     name: &str,
     config: &NoisedClassifierConfig,
     steps: u64,
-    resume: bool,
-    smoke: bool,
+    args: &Args,
     chapter: &Chapter,
 ) -> Result<()> {
     let device = chapter.device;
-    let data = match (&config.data, smoke) {
+    let data = match (&config.data, args.common.smoke) {
         (Source::Mnist, true) => sample::dataset(), // a smoke run downloads nothing
-        (source, _) => source.load(Split::Train, config.format)?,
+        (source, _) => args.pictures.load(source, Split::Train, config.format)?,
     };
     let data = data.to_device(device);
     let schedule = config.schedule.build();
     let mut trainer = Trainer::new(device, config.train.clone(), |vs| config.build(vs));
     let dir = chapter.results.dir().join(name);
-    let resume = resume && dir.exists(); // the first may have been interrupted
+    let resume = args.resume && dir.exists(); // the first may have been interrupted
     // with more steps the learning rate falls later
     let may_change = ["train.cooldown"];
     let mut run = Run::create_or_resume_with(&dir, config, resume, &may_change, &mut trainer)?;

@@ -16,7 +16,7 @@ use from_noise::data::Split;
 use from_noise::evaluate::Sampling;
 use from_noise::metrics::FeatureNet;
 use from_noise::pretrained::{Pretrained, PretrainedClassifier};
-use from_noise::util::cli::{self, Chapter, Common, count, images_of_run};
+use from_noise::util::cli::{self, Chapter, Common, PictureArgs, count, images_of_run};
 use plan::Plan;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -41,7 +41,7 @@ struct Args {
     train: bool,
 
     /// Optimizer steps of each classifier [default: by preset]
-    #[arg(long, value_name = "N", requires = "train", value_parser = count::<u64>())]
+    #[arg(long, value_name = "N", requires = "train", conflicts_with = "preset", value_parser = count::<u64>())]
     steps: Option<u64>,
 
     /// Go on with an interrupted training; drawing goes on without it
@@ -49,27 +49,55 @@ struct Args {
     resume: bool,
 
     /// Run directory of the classifier that was taught in noise
-    #[arg(long, value_name = "DIR", default_value = "weights/mnist-noised-classifier")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "weights/mnist-noised-classifier",
+        conflicts_with = "train"
+    )]
     noised: PathBuf,
 
     /// Run directory of the classifier that was taught by clean images
-    #[arg(long, value_name = "DIR", default_value = "weights/mnist-clean-classifier")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "weights/mnist-clean-classifier",
+        conflicts_with = "train"
+    )]
     clean: PathBuf,
 
     /// Run directory of the unconditional network
-    #[arg(long, value_name = "DIR", default_value = "weights/mnist-unet-v")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "weights/mnist-unet-v",
+        conflicts_with = "train"
+    )]
     weights: PathBuf,
 
     /// Run directory of the network that is told the class
-    #[arg(long, value_name = "DIR", default_value = "weights/mnist-unet-class")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "weights/mnist-unet-class",
+        conflicts_with = "train"
+    )]
     conditional: PathBuf,
 
     /// Run directory of the independent classifier, which measures
-    #[arg(long, value_name = "DIR", default_value = "weights/mnist-classifier")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "weights/mnist-classifier",
+        conflicts_with = "train"
+    )]
     classifier: PathBuf,
 
+    #[command(flatten)]
+    pictures: PictureArgs,
+
     /// Images a line of the table, at least 10 [default: by preset]
-    #[arg(long, value_name = "N", visible_alias = "n", conflicts_with = "train",
+    #[arg(long, value_name = "N", visible_alias = "n", conflicts_with_all = ["train", "preset"],
         value_parser = count::<u64>().range(10..=1_000_000_000))]
     samples: Option<u64>,
 }
@@ -86,11 +114,10 @@ fn run() -> Result<()> {
     else {
         return Ok(());
     };
-    let smoke = args.common.smoke;
     match plan {
         Plan::Train { steps, classifier } => {
             for (name, config) in learn::both(&classifier) {
-                learn::learn(name, &config, steps, args.resume, smoke, &chapter)?;
+                learn::learn(name, &config, steps, &args, &chapter)?;
             }
         }
         Plan::Guide { sampling, samples, cells } => {
@@ -116,7 +143,8 @@ fn guide(
         clean: PretrainedClassifier::load(cli::find(&args.clean), device)?,
     };
     let lenet = FeatureNet::load(cli::find(&args.classifier), device)?;
-    let test = images_of_run(&args.weights, &nets.unconditional.config, Split::Test, smoke)?;
+    let (dir, config) = (cli::find(&args.weights), &nets.unconditional.config);
+    let test = images_of_run(&dir, config, Split::Test, smoke, &args.pictures)?;
     mixture::show(smoke, chapter)?;
     accuracy::show(&nets, &test.first(if smoke { 50 } else { 2000 }), chapter)?;
     pictures::gradients(&nets, &test, chapter)?;
