@@ -2,11 +2,13 @@
 //! classifiers and closed forms.
 
 use crate::support::{F64, classes, close, max_diff, normal, quantiles_at_the_end, relative};
+use from_noise::data::sample;
 use from_noise::denoiser::{Denoised, Denoiser, Gaussian, Mixture};
-use from_noise::forward::{Variance, posterior, transition};
+use from_noise::forward::{Variance, posterior, q_sample, transition};
 use from_noise::guide::{DenoiserExt, Guidance, log_prob_gradient};
 use from_noise::nn::{UnetClassifier, UnetConfig};
 use from_noise::noise::Seeded;
+use from_noise::pretrained::{NoisedClassifierConfig, PretrainedClassifier};
 use from_noise::sample::{
     GradientAt, MeanShift, ddim, ddpm, ddpm_guided, dpm_solver_2, dpm_solver_3, heun, unipc,
 };
@@ -302,6 +304,44 @@ fn spread_within(x: &Tensor, weight: &Tensor) -> f64 {
     let mean: Tensor = (&x * weight).sum(None::<Kind>) / &total;
     let var = ((&x - mean).square() * weight).sum(None::<Kind>) / total;
     var.sqrt().double_value(&[])
+}
+
+/// The classifiers that come along, on the test digits that come along.
+#[test]
+fn f7_a_noised_classifier_is_right_in_noise_and_knows_when_it_cannot_be() {
+    let load = |name: &str| {
+        let dir = format!("{}/weights/{name}", env!("CARGO_MANIFEST_DIR"));
+        let found = PretrainedClassifier::load(dir, tch::Device::Cpu).unwrap();
+        assert_eq!(found.config.network, NoisedClassifierConfig::mnist().network);
+        found
+    };
+    let nets = [load("mnist-noised-classifier"), load("mnist-clean-classifier")];
+    assert!(nets[0].config.noised && !nets[1].config.noised);
+    let digits = sample::dataset();
+    let (x0, labels) = (sample::digits(), &digits.labels);
+    let eps = normal(&x0.size(), 18).to_kind(Kind::Float);
+    let seen = |t: usize| {
+        let x_t = q_sample(&x0, &eps, at(t));
+        nets.each_ref().map(|net| {
+            let logits = tch::no_grad(|| net.classifier.logits(&x_t, &[at(t)], false));
+            let (sure, class) = logits.softmax(1, None::<Kind>).max_dim(1, false);
+            let right = class.eq_tensor(labels).to_kind(Kind::Float);
+            [right, sure].map(|x| x.mean(None::<Kind>).double_value(&[]))
+        })
+    };
+    let [noised, clean] = seen(1);
+    assert!(noised[0] > 0.97 && clean[0] > 0.97, "{noised:?} {clean:?}");
+    let [noised, clean] = seen(350);
+    assert!(noised[0] > 0.85 && clean[0] < 0.65, "{noised:?} {clean:?}");
+    close(noised[0], noised[1], 0.05); // as sure as it is right
+    let [noised, clean] = seen(1000);
+    assert!(noised[0] < 0.2 && noised[1] < 0.2, "{noised:?}");
+    assert!(clean[1] > 0.5, "sure of noise: {clean:?}");
+    // the probabilities that guidance asks for are these
+    let log_p = nets[0].classifier.log_prob(labels)(&x0, at(1));
+    let p = nets[0].classifier.logits(&x0, &[at(1)], false).softmax(1, None::<Kind>);
+    let of_label = p.gather(1, &labels.unsqueeze(1), false).squeeze_dim(1);
+    assert!(max_diff(&log_p.exp(), &of_label) < 1e-6);
 }
 
 #[test]
