@@ -200,6 +200,47 @@ fn what_cannot_be_drawn_is_refused_before_a_folder_is_made() {
 }
 
 #[test]
+fn a_picture_is_completed_where_the_mask_is_white_or_it_is_said_what_is_wrong() {
+    let desk = Desk::new();
+    desk.save_run("run", &tiny(), Kind::Float);
+    let size = tiny().format.size;
+    let paint = |name: &str, size: u32, white: &dyn Fn(u32) -> bool| {
+        let shade = |_, y| image::Luma([if white(y) { 255u8 } else { 0 }]);
+        image::GrayImage::from_fn(size, size, shade).save(desk.path(name)).unwrap();
+    };
+    paint("digit.png", size, &|y| y % 3 == 0);
+    paint("lower.png", size, &|y| y >= size / 2);
+    paint("black.png", size, &|_| false);
+    paint("small.png", 5, &|_| true);
+    let sample = "cargo from-noise sample run --steps 4 --out new.npy";
+    for (flags, word) in [
+        ("--inpaint digit.png", "--mask"),
+        ("--inpaint digit.png --mask nowhere.png", "nowhere.png"),
+        ("--inpaint digit.png --mask small.png", "5 x 5 pixels"),
+        ("--inpaint small.png --mask lower.png", "5 x 5 pixels"),
+        ("--inpaint digit.png --mask black.png", "nothing is missing"),
+        ("--inpaint digit.png --mask lower.png --resample 2", "add --sampler ddpm"),
+        ("--inpaint digit.png --mask lower.png --sampler ddpm --resample 2", "--jump 5"),
+        ("--inpaint digit.png --mask lower.png --no-clip", "cannot be used"),
+    ] {
+        desk.refuses(&format!("{sample} {flags}"), &[word]);
+    }
+    let back = "--sampler ddpm --resample 2 --jump 2";
+    for flags in ["", back] {
+        let line = format!("{sample} --inpaint digit.png --mask lower.png --samples 2 {flags}");
+        desk.succeeds(&line);
+        let drawn = Tensor::read_npy(desk.path("new.npy")).unwrap(); // [2, H, W, 1]
+        let kept = drawn.narrow(1, 0, size as i64 / 2).to_kind(Kind::Int64);
+        let rows = Tensor::arange(size as i64 / 2, (Kind::Int64, Device::Cpu)).remainder(3);
+        let wanted = rows.eq(0).to_kind(Kind::Int64) * 255;
+        assert_eq!((kept - wanted.view([1, -1, 1, 1])).abs().max().int64_value(&[]), 0, "{flags}");
+    }
+    // chapter 8 compares the runs of a folder, and a run is no such folder
+    desk.refuses("cargo chapter 08 --weights run --out new", &["the folder that the runs lie in"]);
+    desk.refuses("cargo chapter 08 --weights nowhere --out new", &["nowhere"]);
+}
+
+#[test]
 fn a_config_written_by_hand_is_checked() {
     let desk = Desk::new();
     let linear = |steps, first, last| json!({"kind": "linear", "steps": steps, "first": first, "last": last});
