@@ -101,6 +101,10 @@ fn every_example_of_the_help_works_as_it_stands() {
     save_npz(&desk.path("few.npz"), &[("arr_0", images.narrow(0, 0, 5).squeeze_dim(1))]);
     let noise = Seeded::new(3, 0).start(&[2, 1, 28, 28]);
     noise.write_npy(desk.path("x_T.npy")).unwrap();
+    let lower = |_, y| image::Luma([if y < 14 { 0 } else { 255u8 }]);
+    for name in ["digit.png", "mask.png"] {
+        image::GrayImage::from_fn(28, 28, lower).save(desk.path(name)).unwrap();
+    }
     let numbers = |n| Tensor::arange(n, (Kind::Double, Device::Cpu));
     for name in ["ours.npz", "theirs.npz"] {
         save_npz(&desk.path(name), &[("mu", numbers(3)), ("sigma", numbers(3).diag(0))]);
