@@ -1,11 +1,11 @@
 //! The variational bound of test images, term by term.
 #![allow(non_snake_case)]
 
-use super::{Args, Net};
+use super::{Args, Net, variances};
 use anyhow::Result;
 use from_noise::checkpoint::{load_tensors, save_tensors};
 use from_noise::data::{Split, from_u8};
-use from_noise::denoiser::{Denoiser, Head};
+use from_noise::denoiser::Denoiser;
 use from_noise::forward::{Variance, q_sample};
 use from_noise::guide::DenoiserExt;
 use from_noise::loss::{l_T, vlb_term};
@@ -28,13 +28,6 @@ pub struct Bound {
     prior: Tensor,
     /// The mean of `nu` by `t` (`[T]`), if it is learned.
     nu: Option<Tensor>,
-}
-
-fn variances(head: Head) -> &'static [Variance] {
-    match head {
-        Head::MeanAndNu => &[Variance::Learned],
-        Head::Mean => &[Variance::Small, Variance::Large],
-    }
 }
 
 fn term_name(variance: Variance) -> &'static str {
@@ -120,9 +113,10 @@ impl Bound {
         self.terms.iter().map(|(variance, terms)| {
             let mean = |x: &Tensor| x.mean(None).double_value(&[]);
             let (count, images) = (terms.size()[0] as f64, terms.size()[1] as f64);
-            let per_image = terms.sum_dim_intlist(0, false, None::<Kind>) + &self.prior;
+            let without_prior = terms.sum_dim_intlist(0, false, None::<Kind>); // [B]
+            let per_image = &without_prior + &self.prior;
             let l_0 = mean(&terms.get(0));
-            let l_t = mean(&terms.sum_dim_intlist(0, false, None::<Kind>)) - l_0;
+            let l_t = mean(&without_prior) - l_0;
             // T L_t of one t: its second moment, and that of L_t / p_t with p_t ~ root of E[L_t^2]
             let second = terms.square().mean_dim(1, false, None::<Kind>); // [T]
             let sum = l_0 + l_t;

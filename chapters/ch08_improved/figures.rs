@@ -24,10 +24,8 @@ struct Row<'a> {
 /// `fid.csv` and `fid.png`, of what was drawn by the names of the networks.
 pub fn fid(scores: &[(String, Score)], chapter: &mut Chapter) -> Result<()> {
     let Some((_, first)) = scores.first() else { return Ok(()) };
-    let row =
-        |(net, score): &'_ (String, Score)| -> (String, Score) { (net.clone(), score.clone()) };
-    let mut sorted: Vec<(String, Score)> = scores.iter().map(row).collect();
-    sorted.sort_by_key(|(net, score)| (net.clone(), score.sampler.clone(), score.steps));
+    let mut sorted: Vec<&(String, Score)> = scores.iter().collect();
+    sorted.sort_by_key(|(net, score)| (net, &score.sampler, score.steps));
     let rows: Vec<Row> = sorted
         .iter()
         .map(|(net, score)| Row {

@@ -63,13 +63,21 @@ struct Config {
     images: usize,
 }
 
-/// A learned variance where there is one, the two fixed ones elsewhere, and DDIM, which has none.
-fn samplers(head: Head) -> Vec<Sampler> {
-    let variances = match head {
-        Head::MeanAndNu => &[Variance::Learned][..],
+/// The variances that a network can be read with: a learned one, or the two fixed ones.
+fn variances(head: Head) -> &'static [Variance] {
+    match head {
+        Head::MeanAndNu => &[Variance::Learned],
         Head::Mean => &[Variance::Small, Variance::Large],
-    };
-    variances.iter().map(|variance| Sampler::Ddpm(*variance)).chain([Sampler::Ddim(0.0)]).collect()
+    }
+}
+
+/// Ancestral sampling with each variance, and DDIM, which has none.
+fn samplers(head: Head) -> Vec<Sampler> {
+    variances(head)
+        .iter()
+        .map(|variance| Sampler::Ddpm(*variance))
+        .chain([Sampler::Ddim(0.0)])
+        .collect()
 }
 
 fn config(args: &Args) -> Result<Config> {

@@ -226,25 +226,27 @@ impl<'a> ScoreTable<'a> {
 
     /// The score of a line whose parts are all there; `None` before.
     pub fn score(&self, line: &TableEntry) -> Result<Option<Score>, SweepError> {
-        let parts = self.parts_of(line);
-        if !parts.iter().all(|part| part.file.exists()) {
-            return Ok(None);
-        }
+        let Some(parts) = self.features(line)? else { return Ok(None) };
         let mut stats = FeatureStats::new(self.net.dim());
-        for part in &parts {
-            let _labels = stats.add(self.net, &features(part)?);
+        for features in &parts {
+            let _labels = stats.add(self.net, features);
         }
         Ok(Some(stats.score(&*line.generator, self.net, self.fid_real(line.n))))
     }
 
     /// What the distance of a line mixes; `None` before its parts are all there.
     pub fn quality(&self, line: &TableEntry) -> Result<Option<Quality>, SweepError> {
+        let Some(parts) = self.features(line)? else { return Ok(None) };
+        Ok(Some(Quality::of(self.net, &Tensor::cat(&parts, 0), self.test)))
+    }
+
+    /// The features of a line's parts, in order; `None` before all are there.
+    fn features(&self, line: &TableEntry) -> Result<Option<Vec<Tensor>>, SweepError> {
         let parts = self.parts_of(line);
         if !parts.iter().all(|part| part.file.exists()) {
             return Ok(None);
         }
-        let features = parts.iter().map(features).collect::<Result<Vec<_>, _>>()?;
-        Ok(Some(Quality::of(self.net, &Tensor::cat(&features, 0), self.test)))
+        Ok(Some(parts.iter().map(features).collect::<Result<_, _>>()?))
     }
 
     /// The distance of `n` real test images.

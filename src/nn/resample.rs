@@ -57,7 +57,12 @@ impl Upsample {
     /// # Shapes
     /// `x: [B, C, h, w]` -> `[B, C, 2h, 2w]`.
     pub fn forward(&self, x: &Tensor) -> Tensor {
-        let (_, _, h, w) = x.size4().expect("upsampling takes images of shape [B, C, H, W]");
-        x.upsample_nearest2d([2 * h, 2 * w], None, None).apply(&self.conv)
+        repeat_pixels(x).apply(&self.conv)
     }
+}
+
+/// Each pixel as 2 x 2: `[B, C, h, w]` -> `[B, C, 2h, 2w]`.
+pub(super) fn repeat_pixels(x: &Tensor) -> Tensor {
+    let (_, _, h, w) = x.size4().expect("upsampling takes images of shape [B, C, H, W]");
+    x.upsample_nearest2d([2 * h, 2 * w], None, None)
 }

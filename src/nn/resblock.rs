@@ -4,6 +4,7 @@ use tch::{Tensor, nn};
 
 use super::cost::Cost;
 use super::layers::{Start, conv, group_norm, linear};
+use super::resample::repeat_pixels;
 
 /// How the time embedding acts on the activations of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,10 +33,7 @@ impl Resize {
         match self {
             Resize::Keep => x,
             Resize::Halve => x.avg_pool2d([2, 2], [2, 2], [0, 0], false, true, None),
-            Resize::Double => {
-                let (_, _, h, w) = x.size4().expect("blocks take images of shape [B, C, H, W]");
-                x.upsample_nearest2d([2 * h, 2 * w], None, None)
-            }
+            Resize::Double => repeat_pixels(&x),
         }
     }
 }

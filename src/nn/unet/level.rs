@@ -46,7 +46,7 @@ impl Level {
         tokens: Option<&Tokens>,
         train: bool,
     ) -> Tensor {
-        let rescale = |sum: Tensor| if self.skip_rescale { sum * FRAC_1_SQRT_2 } else { sum };
+        let rescale = |sum| rescaled_if(self.skip_rescale, sum);
         let h = rescale(self.resnets[i].forward(h, emb, train));
         match self.attentions.get(i) {
             Some(attention) => rescale(attention.forward(&h, tokens)),
@@ -85,9 +85,13 @@ impl Resample {
             Self::Down(conv) => conv.forward(h),
             Self::Up(conv) => conv.forward(h),
             Self::Block(block, skip_rescale) => {
-                let sum = block.forward(h, emb, train);
-                if *skip_rescale { sum * FRAC_1_SQRT_2 } else { sum }
+                rescaled_if(*skip_rescale, block.forward(h, emb, train))
             }
         }
     }
+}
+
+/// The sum of a block and its shortcut, over the root of 2 if it is to be rescaled.
+fn rescaled_if(skip_rescale: bool, sum: Tensor) -> Tensor {
+    if skip_rescale { sum * FRAC_1_SQRT_2 } else { sum }
 }
