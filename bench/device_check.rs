@@ -20,7 +20,7 @@ use from_noise::denoiser::{Denoiser, Parameterization};
 use from_noise::evaluate::{Generator, ImageSampler, Sampler, Sampling};
 use from_noise::forward::q_sample;
 use from_noise::loss::l_simple;
-use from_noise::nn::UnetConfig;
+use from_noise::nn::{Conditions, UnetConfig};
 use from_noise::noise::Seeded;
 use from_noise::pretrained::{ImageConfig, ImageModel, Pretrained};
 use from_noise::schedule::{Level, Path, Schedule};
@@ -165,7 +165,7 @@ fn answer(config: &ImageConfig, from: &VarStore, device: Device) -> anyhow::Resu
     let levels = schedule.levels(&t);
     let x_t = q_sample(&x0, &eps, Level::of_batch(&levels, &x0));
     let (output, _) = model.output(&x_t, &levels, &Conditioning::none(), false);
-    let loss = l_simple(&model, &levels, &x0, &None, &eps).mean(Kind::Float);
+    let loss = l_simple(&model, &levels, &x0, &Conditions::default(), &eps).mean(Kind::Float);
     let parameters: Vec<Tensor> = sorted(&vs).into_values().collect();
     let gradients = Tensor::run_backward(&[loss], &parameters, false, false);
     Ok([vector([output]), vector(gradients)])
@@ -194,7 +194,7 @@ fn train_step(
         let chosen = batch_indices(0, number, batch as usize, digits.size()[0] as usize);
         let x0 = digits.index_select(0, &chosen.to_device(digits.device()));
         let (levels, eps) = (schedule.levels(&schedule.draw_t(batch)), x0.randn_like());
-        l_simple(model, &levels, &x0, &None, &eps).mean(Kind::Float)
+        l_simple(model, &levels, &x0, &Conditions::default(), &eps).mean(Kind::Float)
     })
 }
 

@@ -14,6 +14,7 @@ use from_noise::data::{batch_indices, sample};
 use from_noise::evaluate::{Generator, ImageSampler, Sampler, Sampling, score};
 use from_noise::loss::l_target;
 use from_noise::metrics::FeatureNet;
+use from_noise::nn::Conditions;
 use from_noise::pretrained::Pretrained;
 use from_noise::schedule::Path;
 use from_noise::train::Trainer;
@@ -102,7 +103,8 @@ fn train(steps: u64, device: Device) -> anyhow::Result<f64> {
             digits.index_select(0, &batch_indices(0, step, BATCH as usize, 256).to_device(device));
         trainer.step(|model, _batch| {
             let (t, eps) = (schedule.draw_t(BATCH), x0.randn_like());
-            l_target(model, &schedule.levels(&t), &x0, &None, &eps).mean(Kind::Float)
+            l_target(model, &schedule.levels(&t), &x0, &Conditions::default(), &eps)
+                .mean(Kind::Float)
         })?;
     }
     Ok(started.elapsed().as_secs_f64() / steps as f64)

@@ -5,12 +5,12 @@ mod desk;
 
 use desk::{Desk, text};
 use from_noise::checkpoint::save_weights;
-use from_noise::data::{Color, Format, Source};
+use from_noise::data::{Color, Format, Interpolation, Source};
 use from_noise::denoiser::{Parameterization, Target};
 use from_noise::metrics::ClassifierConfig;
 use from_noise::nn::UnetConfig;
 use from_noise::noise::Seeded;
-use from_noise::pretrained::ImageConfig;
+use from_noise::pretrained::{ImageCondition, ImageConfig, LowRes};
 use from_noise::schedule::ScheduleConfig;
 use serde_json::{Value, json};
 use std::fs;
@@ -433,6 +433,23 @@ fn chapters_draw_with_given_weights_and_their_own_pictures() {
     }
     let sidecar: Value = serde_json::from_str(&desk.read("5/inversion.csv.json")).unwrap();
     assert_eq!(sidecar["n"], 3);
+
+    let image_condition = Some(ImageCondition::LowRes(LowRes {
+        factor: 2,
+        interpolation: Interpolation::Bilinear,
+        max_noise_level: 0,
+    }));
+    let mut upsampler = ImageConfig { image_condition, ..own("./pets", Color::Gray) };
+    upsampler.network.in_channels = 2;
+    desk.save_run("upsampler", &upsampler, Kind::Float);
+    for line in
+        ["cargo chapter 04 --weights", "cargo chapter 05 --weights", "cargo from-noise sample"]
+    {
+        desk.refuses(&format!("{line} upsampler"), &["sees a low-res image", "beside x_t"]);
+    }
+    let (said, _) = desk.works("cargo from-noise info upsampler");
+    assert!(said.contains("condition  a low-res image of"), "{said}");
+    desk.works("cargo chapter 04 --train --config upsampler --smoke --out upsampled");
 
     let labelled = ImageConfig { classes: Some(2), ..own("./pets", Color::Gray) };
     desk.save_run("labelled", &labelled, Kind::Float);

@@ -2,7 +2,7 @@
 
 use super::{Args, samples};
 use anyhow::{Result, ensure};
-use from_noise::checkpoint::{Run, load_weights};
+use from_noise::checkpoint::{Run, load_weights_to_grow};
 use from_noise::data::{Source, Split, batch_indices, sample};
 use from_noise::loss::TimeSampler;
 use from_noise::pretrained::{ImageConfig, ImageModel, Pretrained};
@@ -23,7 +23,7 @@ pub fn learn(config: &ImageConfig, steps: u64, args: &Args, chapter: &Chapter) -
         None => None,
     };
     let data = match (&config.data, common.smoke) {
-        (Source::Mnist, true) => sample::dataset(), // a smoke run downloads nothing
+        (Source::Mnist, true) => sample::dataset().brought_to(config.format)?, // a smoke run downloads nothing
         (source, _) => args.data.pictures.load(source, Split::Train, config.format)?,
     };
     let (found, known) = (data.classes.len(), config.classes);
@@ -37,8 +37,8 @@ pub fn learn(config: &ImageConfig, steps: u64, args: &Args, chapter: &Chapter) -
     let mut trainer = Trainer::new(chapter.device, config.train.clone(), |vs| config.build(vs));
     if let Some(dir) = &args.start_from {
         let start = cli::find(dir).join("ema.safetensors");
-        load_weights(&trainer.vs, &start)?;
-        load_weights(&trainer.ema.vs, &start)?;
+        load_weights_to_grow(&trainer.vs, &start)?;
+        load_weights_to_grow(&trainer.ema.vs, &start)?;
     }
     let mut times = TimeSampler::new(config.schedule_sampler, &schedule);
     trainer.memory = times.memory();
@@ -61,7 +61,8 @@ pub fn learn(config: &ImageConfig, steps: u64, args: &Args, chapter: &Chapter) -
             let x0 = if config.flip { mirror_half(&x0) } else { x0 };
             let t = times.draw(config.batch as i64);
             let eps = x0.randn_like();
-            let cond = config.draw_condition(&chosen, &labels.index_select(0, &chosen));
+            let labels = labels.index_select(0, &chosen);
+            let cond = config.draw_conditions(&schedule, &x0, &chosen, &labels);
             let loss = config.loss(model, &schedule, &t, &x0, &cond, &eps); // [B]
             times.weighted(&t, loss).mean(Kind::Float)
         })?;
@@ -75,12 +76,12 @@ pub fn learn(config: &ImageConfig, steps: u64, args: &Args, chapter: &Chapter) -
             && trainer.step.is_multiple_of(*every)
         {
             let n = if common.smoke { 100 } else { 2000 };
-            let [distance, error] = samples::fid(config, &trainer, net, n, chapter)?;
+            let [distance, error] = samples::fid(config, &trainer, &data, net, n, chapter)?;
             run.score(trainer.step, &[("fid_lenet", distance), ("error", error)])?;
         }
         if trainer.step.is_multiple_of(every) {
             run.save(&trainer)?;
-            let grid = samples::preview(config, &trainer, chapter)?;
+            let grid = samples::preview(config, &trainer, &data, chapter)?;
             grid.save(dir.join(format!("grids/{:08}.png", trainer.step)))?;
         }
     }

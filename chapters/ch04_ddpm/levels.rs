@@ -56,6 +56,7 @@ pub fn levels(weights: &[PathBuf], n: u64, args: &Args, chapter: &mut Chapter) -
     for dir in weights {
         let trained = Pretrained::load(cli::find(dir), chapter.device)?;
         let config = &trained.config;
+        config.needs_no_image()?;
         let net = args.feature_net(config, chapter.device)?;
         args.enough(n, &net, "--from-levels")?;
         let (top, last) = (STARTS[STARTS.len() - 1], trained.schedule.steps());

@@ -76,6 +76,7 @@ pub fn plan(args: &Args) -> Result<Plan> {
         let schedule = config.schedule.build();
         let steps = most.min(schedule.steps());
         let sampling = Sampling { sampler, path: Path::Uniform, steps, seed: common.seed };
+        config.needs_no_image()?;
         sampling.check(&schedule, config.parameterization)?;
         args.data.pictures.check(&config.data)?;
         Ok(sampling)

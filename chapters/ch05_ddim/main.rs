@@ -92,6 +92,7 @@ fn run() -> Result<()> {
     let args = Args::parse();
     let weights = cli::find(&args.weights);
     let config = Pretrained::config(&weights)?;
+    config.needs_no_image()?;
     ensure!(
         config.classes.is_none(),
         "{} draws one class at a time, this chapter any: take cargo from-noise sample {}",

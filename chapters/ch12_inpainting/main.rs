@@ -98,6 +98,7 @@ fn run() -> Result<()> {
     let config = config(&args);
     let dir = cli::find(&args.weights);
     let image = Pretrained::config(&dir)?;
+    image.needs_no_image()?;
     args.pictures.check(&image.data)?;
     config.sampling.check(&image.schedule.build(), image.parameterization)?;
     let cost = Cost::sampling(image.network.cost()?, config.n * config.evaluations() as u64, CHUNK);

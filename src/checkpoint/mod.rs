@@ -39,7 +39,9 @@ mod weights;
 
 pub use config::read_config;
 pub use run::Run;
-pub use weights::{fingerprint, load_tensors, load_weights, save_tensors, save_weights};
+pub use weights::{
+    fingerprint, load_tensors, load_weights, load_weights_to_grow, save_tensors, save_weights,
+};
 
 use crate::util::files::write_atomically;
 use std::path::{Path, PathBuf};

@@ -31,6 +31,31 @@ pub fn load_weights(vs: &VarStore, path: impl AsRef<Path>) -> Result<u64, Checkp
     Ok(file.step)
 }
 
+/// Copies the weights of a smaller network into one that has grown out of it, so that it begins by
+/// computing what the smaller one computes: the first convolution ignores the input channels that
+/// the file does not know (`conv_in.weight` is continued by zeros, as GLIDE does to fine-tune for
+/// inpainting; Nichol et al. 2021, section 5.1), and the `level_embedding` keeps its own start.
+///
+/// # Errors
+/// As [`load_weights`], which it is for a network that has not grown.
+pub fn load_weights_to_grow(vs: &VarStore, path: impl AsRef<Path>) -> Result<u64, CheckpointError> {
+    let mut file = File::read(path.as_ref())?;
+    let network = named(vs);
+    if let (Some(small), Some(grown)) =
+        (file.tensors.get_mut("conv_in.weight"), network.get("conv_in.weight"))
+        && let ([out, known, ..], [_, all, ..]) = (&small.size()[..], &grown.size()[..])
+        && known < all
+    {
+        let unknown = small.narrow(1, 0, 1).zeros_like().expand([*out, all - known, -1, -1], false);
+        *small = Tensor::cat(&[&*small, &unknown], 1);
+    }
+    for (name, tensor) in network.iter().filter(|(name, _)| name.starts_with("level_embedding.")) {
+        file.tensors.entry(name.clone()).or_insert_with(|| tensor.detach().copy());
+    }
+    file.copy_into(&network)?;
+    Ok(file.step)
+}
+
 /// The first twelve hexadecimal digits of a file's SHA-256: which weights these are.
 pub fn fingerprint(path: impl AsRef<Path>) -> Result<String, CheckpointError> {
     let path = path.as_ref();

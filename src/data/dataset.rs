@@ -1,5 +1,8 @@
 //! Images in memory, as the `u8` they were stored as, and batches of them as networks want them.
 
+use super::error::{Error, Result};
+use super::format::Format;
+use super::resize::reduce;
 use tch::{Device, Kind, Tensor};
 
 /// Labelled images, all of one size.
@@ -54,6 +57,25 @@ impl Dataset {
         Self { name: self.name.clone(), images, labels, classes: self.classes.clone() }
     }
 
+    /// The images in `format`: as they are, or [`reduce`]d and rounded to pixels where its side
+    /// divides theirs.
+    ///
+    /// # Errors
+    /// Another side, or other colours.
+    pub fn brought_to(self, format: Format) -> Result<Self> {
+        let (wanted, found) = (format.shape(), self.image_shape());
+        let factor = found[1] / wanted[1];
+        if found != [wanted[0], factor * wanted[1], factor * wanted[2]] {
+            return Err(Error::Shape { name: self.name, wanted, found });
+        }
+        if factor == 1 {
+            return Ok(self);
+        }
+        let part = |images: Tensor| to_u8(&reduce(&from_u8(&images), factor));
+        let parts: Vec<Tensor> = self.images.split(4096, 0).into_iter().map(part).collect();
+        Ok(Self { images: Tensor::cat(&parts, 0), ..self })
+    }
+
     /// The same images held on `device`, so that batches need no copying to it.
     pub fn to_device(&self, device: Device) -> Self {
         let (images, labels) = (self.images.to_device(device), self.labels.to_device(device));
@@ -92,6 +114,7 @@ pub fn to_u8(x: &Tensor) -> Tensor {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Color;
     use super::*;
 
     fn tiny() -> Dataset {
@@ -128,6 +151,23 @@ mod tests {
         assert_eq!((two.len(), two.image_shape()), (2, [1, 2, 2]));
         assert_eq!(two.labels, Tensor::from_slice(&[0i64, 1]));
         assert_eq!(tiny().first(9).len(), 3);
+    }
+
+    #[test]
+    fn reduced_images_are_the_rounded_means_of_squares() {
+        let pixels = [[0u8, 10, 255, 255], [20, 31, 255, 251], [9; 4], [9; 4]].concat();
+        let images = Tensor::from_slice(&pixels).view([1, 1, 4, 4]);
+        let data = || {
+            let labels = Tensor::from_slice(&[0i64]);
+            Dataset::new("one", images.shallow_clone(), labels, vec!["a".into()])
+        };
+        let gray = |size| Format { color: Color::Gray, size };
+        let reduced = data().brought_to(gray(2)).unwrap().images;
+        assert_eq!(reduced, Tensor::from_slice(&[15u8, 254, 9, 9]).view([1, 1, 2, 2]));
+        assert_eq!(data().brought_to(gray(4)).unwrap().images, images);
+        for other in [gray(3), gray(8), Format { color: Color::Rgb, size: 2 }] {
+            assert!(data().brought_to(other).is_err(), "{other:?}");
+        }
     }
 
     #[test]

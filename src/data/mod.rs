@@ -13,6 +13,7 @@ pub mod image_folder;
 pub mod indices;
 pub mod mnist;
 pub mod picture;
+pub mod resize;
 pub mod sample;
 pub mod source;
 pub mod toy2d;
@@ -23,6 +24,7 @@ pub use format::{Color, Format, Split};
 pub use image_folder::{BadPictures, PassedOver, load_pictures};
 pub use indices::batch_indices;
 pub use picture::load_picture;
+pub use resize::{Interpolation, reduce};
 pub use source::{Source, data_dir};
 pub use toy2d::Toy;
 

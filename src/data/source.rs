@@ -48,7 +48,8 @@ impl Source {
     }
 
     /// Reads one part of the data. A folder's pictures are brought to `format`; a named data set
-    /// must have it already.
+    /// must have it already, but for a side that divides its own: then each square of pixels becomes
+    /// their mean.
     ///
     /// # Errors
     /// Files that are missing or damaged, or images of another format.
@@ -77,11 +78,7 @@ impl Source {
             Source::Cifar10 => alone(first(&dir, &CIFAR10, |place| cifar10::load(place, split))),
             Source::Folder(folder) => image_folder::load(&part(folder, split)?, format, bad),
         }?;
-        let (wanted, found) = (format.shape(), data.image_shape());
-        if found == wanted {
-            return Ok((data, passed_over));
-        }
-        Err(Error::Shape { name: self.to_string(), wanted, found })
+        Ok((data.brought_to(format)?, passed_over))
     }
 }
 

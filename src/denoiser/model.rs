@@ -184,8 +184,8 @@ impl<N: Network> Model<N> {
     }
 
     /// Fixes the condition and encodes it, once: from here on nobody knows there was one.
-    pub fn given(&self, cond: N::Cond) -> Given<N> {
-        let conditioning = tch::no_grad(|| self.net.encode(&cond, false));
+    pub fn given(&self, cond: impl Into<N::Cond>) -> Given<N> {
+        let conditioning = tch::no_grad(|| self.net.encode(&cond.into(), false));
         Given { model: self.clone(), conditioning }
     }
 

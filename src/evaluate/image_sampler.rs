@@ -1,15 +1,16 @@
-//! The generator of a trained image model: unconditional, or of given classes.
+//! The generator of a trained image model: unconditional, of given classes, or from given images.
 
 use super::generator::{Generator, Recipe};
 use super::sampling::{Sampling, SamplingError};
 use crate::conditioning::Condition;
 use crate::denoiser::{Denoised, Denoiser};
 use crate::guide::{ClassifierFree, DenoiserExt, Guidance, OnePass, Snapshot};
-use crate::nn::ClassLabels;
-use crate::noise::Seeded;
+use crate::nn::{ClassLabels, ConditioningImage, Conditions};
+use crate::noise::{Seeded, mix};
 use crate::pretrained::{ImageConfig, Pretrained, PretrainedClassifier};
 use crate::schedule::Level;
 use std::cell::RefCell;
+use std::fmt;
 use tch::{Device, Kind, Tensor};
 
 /// Which class an image is drawn of, by its number, from a class-conditional model or one that a
@@ -21,6 +22,74 @@ pub enum Classes {
     InTurn,
     /// All images are of one class.
     Only(i64),
+}
+
+/// Images for a network that sees one beside `x_t`.
+#[derive(Debug)]
+pub struct Shown {
+    /// Image `i` that is drawn sees number `i` modulo their number.
+    pub images: ConditioningImage,
+    /// What they are called in tables.
+    pub name: String,
+    /// Their classes, `[N]` (i64), if they are known: a class-conditional model is told them, and a
+    /// score compares with them.
+    pub classes: Option<Tensor>,
+}
+
+impl Shown {
+    /// The rows beside the images `first..first + n`.
+    fn rows(&self, first: u64, n: u64) -> Tensor {
+        let count = self.images.planes.size()[0];
+        Tensor::arange_start(first as i64, (first + n) as i64, tch::kind::INT64_CPU)
+            .remainder(count)
+    }
+}
+
+/// Where the images come from that a network sees beside `x_t`.
+enum ImageSource {
+    Shown(Shown),
+    /// Those of the same number that another generator draws, to be enlarged.
+    Drawn {
+        by: Box<dyn Generator>,
+        noise_level: usize,
+    },
+}
+
+impl fmt::Debug for ImageSource {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{}", self.name())
+    }
+}
+
+impl ImageSource {
+    /// As it stands in tables.
+    fn name(&self) -> String {
+        match self {
+            ImageSource::Shown(shown) => format!("from {}", shown.name),
+            ImageSource::Drawn { by, noise_level } => {
+                let recipe = by.recipe();
+                let Recipe { sampler, path, steps, seed, weights, .. } = &recipe;
+                let condition = match recipe.condition.as_str() {
+                    "" => String::new(),
+                    condition => format!(", {condition}"),
+                };
+                format!(
+                    "from images by {sampler} {path} {steps} seed {seed} with {weights}{condition}, \
+                     noised to {noise_level}"
+                )
+            }
+        }
+    }
+
+    fn classes(&self, first: u64, n: u64) -> Option<Tensor> {
+        match self {
+            ImageSource::Shown(shown) => {
+                let rows = shown.rows(first, n);
+                shown.classes.as_ref().map(|classes| classes.index_select(0, &rows))
+            }
+            ImageSource::Drawn { by, .. } => by.classes(first, n),
+        }
+    }
 }
 
 /// A trained model and how it is sampled. It owns its model (the weights are shared), so a notebook
@@ -37,6 +106,7 @@ pub struct ImageSampler {
     classifier: Option<(PretrainedClassifier, f64)>,
     clip: bool,
     start: Option<Tensor>,
+    image: Option<ImageSource>,
 }
 
 impl ImageSampler {
@@ -44,9 +114,57 @@ impl ImageSampler {
     /// classes in turn.
     ///
     /// # Errors
-    /// A sampling that the model cannot give.
+    /// A sampling that the model cannot give; a network that sees an image beside `x_t`.
     pub fn new(trained: &Pretrained, sampling: Sampling) -> Result<Self, SamplingError> {
-        sampling.check(&trained.schedule, trained.config.parameterization)?;
+        trained.config.needs_no_image()?;
+        Self::with_image(trained, sampling, None)
+    }
+
+    /// Draws what fits the images that it is shown, of their classes if the model knows classes.
+    ///
+    /// # Errors
+    /// A sampling that the model cannot give; a model that was trained with every label, if the
+    /// classes are not known.
+    pub fn seeing(
+        trained: &Pretrained,
+        sampling: Sampling,
+        shown: Shown,
+    ) -> Result<Self, SamplingError> {
+        Self::with_image(trained, sampling, Some(ImageSource::Shown(shown)))
+    }
+
+    // ANCHOR: upsampling
+    /// The upper stage of a cascade: image `i` is image `i` of `by`, enlarged
+    /// ([`Pretrained::low_res`]), of the same class if the model knows classes.
+    ///
+    /// # Errors
+    /// A sampling that the model cannot give; a model that does not enlarge the images of `by`; a
+    /// noise level that it was not trained for.
+    pub fn upsampling(
+        trained: &Pretrained,
+        sampling: Sampling,
+        by: impl Generator + 'static,
+        noise_level: usize,
+    ) -> Result<Self, SamplingError> {
+        let [c, h, w] = by.shape();
+        let none = Tensor::zeros([0, c, h, w], (Kind::Float, Device::Cpu));
+        trained.low_res(&none, noise_level, &mut |x| x.zeros_like())?;
+        let images = ImageSource::Drawn { by: Box::new(by), noise_level };
+        Self::with_image(trained, sampling, Some(images))
+    }
+    // ANCHOR_END: upsampling
+
+    fn with_image(
+        trained: &Pretrained,
+        sampling: Sampling,
+        image: Option<ImageSource>,
+    ) -> Result<Self, SamplingError> {
+        let config = &trained.config;
+        sampling.check(&trained.schedule, config.parameterization)?;
+        let known = image.as_ref().is_none_or(|image| image.classes(0, 1).is_some());
+        if config.classes.is_some() && config.label_dropout == 0.0 && !known {
+            return Err(SamplingError::NoNull);
+        }
         Ok(Self {
             trained: trained.clone(),
             sampling,
@@ -56,6 +174,7 @@ impl ImageSampler {
             classifier: None,
             clip: true,
             start: None,
+            image,
         })
     }
 
@@ -141,18 +260,44 @@ impl ImageSampler {
         Self { start: Some(x_T), ..self }
     }
 
-    /// The classes of the images `first..first + n`; none if no class can be asked for.
+    /// The classes of the images `first..first + n`, those of the images beside them if there are
+    /// some; none if no class can be asked for.
     fn labels(&self, first: u64, n: u64) -> Option<ClassLabels> {
         let known = self.known_classes()?;
-        Some(match self.classes {
-            Classes::InTurn => ClassLabels::in_turn(known, first, n),
-            Classes::Only(class) => all_of(class, n),
+        Some(match (self.classes, &self.image) {
+            (Classes::Only(class), _) => all_of(class, n),
+            (Classes::InTurn, None) => ClassLabels::in_turn(known, first, n),
+            (Classes::InTurn, Some(image)) => match image.classes(first, n) {
+                Some(classes) => ClassLabels::new(&classes),
+                None => all_of(ClassLabels::NULL, n),
+            },
+        })
+    }
+
+    /// The images beside `first..first + n`, on the model's device.
+    fn image(
+        &self,
+        first: u64,
+        n: u64,
+        look: &mut dyn FnMut(&Snapshot),
+    ) -> Option<ConditioningImage> {
+        Some(match self.image.as_ref()? {
+            ImageSource::Shown(shown) => {
+                let images = shown.images.index_select(&shown.rows(first, n));
+                images.to_device(self.trained.device)
+            }
+            ImageSource::Drawn { by, noise_level } => {
+                let low = by.draw(first, n, look);
+                let mut noise = Seeded::new(mix(self.sampling.seed, AUGMENTATION, 0), first);
+                let enlarged = self.trained.low_res(&low, *noise_level, &mut |x| noise.draw(x));
+                enlarged.expect("checked when the generator was made")
+            }
         })
     }
 
     /// The model with its condition, guided.
-    fn model(&self, first: u64, n: u64) -> Box<dyn Denoiser> {
-        let (model, labels) = (self.without_classifier(first, n), self.labels(first, n));
+    fn model(&self, first: u64, n: u64, image: Option<ConditioningImage>) -> Box<dyn Denoiser> {
+        let (model, labels) = (self.without_classifier(first, n, image), self.labels(first, n));
         match self.classifier.as_ref().zip(labels) {
             None => model,
             Some(((guide, scale), labels)) => {
@@ -162,25 +307,31 @@ impl ImageSampler {
         }
     }
 
-    fn without_classifier(&self, first: u64, n: u64) -> Box<dyn Denoiser> {
+    fn without_classifier(
+        &self,
+        first: u64,
+        n: u64,
+        image: Option<ConditioningImage>,
+    ) -> Box<dyn Denoiser> {
         let model = &self.trained.model;
         let labels = self.trained.config.classes.and_then(|_| self.labels(first, n));
+        let toward = Conditions { labels, image };
         if self.guidance.is_none() {
-            return Box::new(model.given(labels));
+            return Box::new(model.given(toward));
         }
         let everywhere = Tensor::ones([n as i64], (Kind::Bool, Device::Cpu));
-        let away = match self.negative {
-            Some(class) => Some(all_of(class, n)),
-            None => labels.null_where(&everywhere),
-        };
-        let pair = OnePass::new(model.given(labels), model.given(away));
+        let mut away = toward.null_where(&everywhere);
+        if let Some(class) = self.negative {
+            away.labels = Some(all_of(class, n));
+        }
+        let pair = OnePass::new(model.given(toward), model.given(away));
         Box::new(ClassifierFree::new(pair, self.guidance))
     }
 
     /// Evaluations of the network per image: one or two at each level that the sampler visits.
     fn evaluations(&self) -> usize {
         if self.guidance.is_none() {
-            return self.looks();
+            return self.sampling.evaluations(&self.trained.schedule);
         }
         let visited = Visited::default();
         let one = Tensor::zeros([1, 1], (Kind::Float, Device::Cpu));
@@ -188,6 +339,11 @@ impl ImageSampler {
         visited.0.take().into_iter().map(|at| self.guidance.evaluations(at)).sum()
     }
 }
+
+/// The stages of a cascade, and the noise of its augmentation, are drawn from unrelated streams,
+/// though all of them go by one seed.
+const UPPER_STAGE: u64 = 1;
+const AUGMENTATION: u64 = 2;
 
 /// Refuses a guidance that a model so configured cannot follow.
 pub fn check_guidance(
@@ -226,21 +382,34 @@ impl Generator for ImageSampler {
     }
 
     fn classes(&self, first: u64, n: u64) -> Option<Tensor> {
-        self.labels(first, n).map(|labels| labels.labels().shallow_clone())
+        let asked = match (self.classes, &self.image) {
+            (Classes::InTurn, Some(image)) => return image.classes(first, n),
+            _ => self.labels(first, n)?,
+        };
+        Some(asked.labels().shallow_clone())
     }
 
     fn looks(&self) -> usize {
-        self.sampling.evaluations(&self.trained.schedule)
+        let below = match &self.image {
+            Some(ImageSource::Drawn { by, .. }) => by.looks(),
+            _ => 0,
+        };
+        below + self.sampling.evaluations(&self.trained.schedule)
     }
 
     #[allow(non_snake_case)]
     fn draw(&self, first: u64, n: u64, look: &mut dyn FnMut(&Snapshot)) -> Tensor {
         let Pretrained { config, schedule, device, .. } = &self.trained;
-        let mut noise = Seeded::new(self.sampling.seed, first);
+        let image = self.image(first, n, look);
+        let seed = match image {
+            Some(_) => mix(self.sampling.seed, UPPER_STAGE, 0),
+            None => self.sampling.seed,
+        };
+        let mut noise = Seeded::new(seed, first);
         let seeded = noise.start(&config.shape(n as i64)); // drawn whether it is used or not
         let given = self.start.as_ref().map(|x| x.narrow(0, first as i64, n as i64));
         let x_T = given.unwrap_or(seeded).to_device(*device);
-        let mut model = self.model(first, n);
+        let mut model = self.model(first, n, image);
         if self.clip {
             model = Box::new(model.clip(1.0));
         }
@@ -251,6 +420,7 @@ impl Generator for ImageSampler {
         let Sampling { sampler, path, steps, seed } = self.sampling;
         let mut condition = match (self.known_classes(), self.classes) {
             (None, _) => Vec::new(),
+            (Some(_), Classes::InTurn) if self.image.is_some() => Vec::new(), // the image's
             (Some(_), Classes::InTurn) => vec!["classes in turn".into()],
             (Some(_), Classes::Only(class)) => vec![format!("class {class}")],
         };
@@ -265,11 +435,16 @@ impl Generator for ImageSampler {
         );
         condition.extend((!self.clip).then(|| "not clipped".to_owned()));
         condition.extend(self.start.as_ref().map(|_| "from given noise".to_owned()));
+        condition.extend(self.image.as_ref().map(ImageSource::name));
+        let below = match &self.image {
+            Some(ImageSource::Drawn { by, .. }) => by.recipe().nfe,
+            _ => 0,
+        };
         Recipe {
             sampler: sampler.to_string(),
             path: path.to_string(),
             steps,
-            nfe: self.evaluations(),
+            nfe: below + self.evaluations(),
             seed,
             weights: self.trained.weights(),
             hash: self.trained.hash.clone(),

@@ -69,6 +69,7 @@ impl Inpainter {
         how: Inpainting,
         known: Known,
     ) -> Result<Self, SamplingError> {
+        trained.config.needs_no_image()?;
         sampling.check(&trained.schedule, trained.config.parameterization)?;
         let [c, h, w] = trained.config.format.shape();
         let (images, mask) = (known.images.size(), known.mask.size());

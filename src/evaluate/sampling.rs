@@ -3,6 +3,7 @@
 use crate::denoiser::{Denoiser, Head, Parameterization, Target};
 use crate::forward::Variance;
 use crate::noise::Noise;
+use crate::pretrained::{NeedsImage, NoLowRes};
 use crate::sample::{
     Churn, Prediction, ddim, ddpm, dpm_solver, dpm_solver_2, dpm_solver_3, dpm_solver_sde, edm,
     heun, unipc,
@@ -137,6 +138,10 @@ pub enum SamplingError {
     NoNull,
     #[error("{0}")]
     Inpainting(String),
+    #[error(transparent)]
+    NeedsImage(#[from] NeedsImage),
+    #[error(transparent)]
+    LowRes(#[from] NoLowRes),
     #[error("EDM's churn takes numbers from 0 up, not {0:?}")]
     Churn(Churn),
 }

@@ -1,7 +1,8 @@
 //! Sinusoidal time embedding: how the noise level enters a network.
 
+use super::layers::{Start, linear};
 use serde::{Deserialize, Serialize};
-use tch::Tensor;
+use tch::{Tensor, nn};
 
 /// The longest wavelength is `2 pi` times this (Vaswani et al. 2017, section 3.5).
 const MAX_PERIOD: f64 = 10_000.0;
@@ -52,6 +53,33 @@ pub fn sinusoidal(t: &Tensor, dim: i64, layout: Layout) -> Tensor {
         Layout::CosSin => Tensor::cat(&[angles.cos(), angles.sin()], 1),
     }
     // ANCHOR_END: sinusoidal
+}
+
+/// The two linear layers between the sinusoids and the blocks; diffusers' `TimestepEmbedding`.
+#[derive(Debug)]
+pub(super) struct TimeEmbedding {
+    sinusoids: i64,
+    layout: Layout,
+    linear_1: nn::Linear,
+    linear_2: nn::Linear,
+}
+
+impl TimeEmbedding {
+    /// `last` is how the second layer starts.
+    pub fn new(vs: nn::Path, sinusoids: i64, width: i64, layout: Layout, last: Start) -> Self {
+        Self {
+            sinusoids,
+            layout,
+            linear_1: linear(&vs / "linear_1", sinusoids, width, Start::Scaled),
+            linear_2: linear(&vs / "linear_2", width, width, last),
+        }
+    }
+
+    /// `t: [B]` or `[1]` -> `[B or 1, width]`, of the kind of the weights.
+    pub fn forward(&self, t: &Tensor) -> Tensor {
+        let sinusoids = sinusoidal(t, self.sinusoids, self.layout).to_kind(self.linear_1.ws.kind());
+        sinusoids.apply(&self.linear_1).silu().apply(&self.linear_2)
+    }
 }
 
 #[cfg(test)]

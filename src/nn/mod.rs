@@ -2,12 +2,14 @@
 //!
 //! [`mlp`] is for points in the plane, [`unet`] for images. Both implement
 //! [`Network`](crate::network::Network) and can say what they cost before they are built; a
-//! [`conditioned`] network has an encoder before it, such as [`class_embedding`].
+//! [`conditioned`] network has an encoder before it, such as [`class_embedding`]; [`conditions`] holds
+//! all that an image model can be told.
 
 pub mod attention;
 pub mod attention_pool;
 pub mod class_embedding;
 pub mod conditioned;
+pub mod conditions;
 pub mod cost;
 pub mod embedding;
 mod layers;
@@ -20,5 +22,6 @@ pub mod unet;
 
 pub use class_embedding::{ClassEmbedding, ClassLabels};
 pub use conditioned::{Conditioned, Encode};
+pub use conditions::{ConditioningImage, Conditions, ConditionsEncoder, ImageEncoder};
 pub use mlp::{Mlp, MlpConfig, Time};
 pub use unet::{Unet, UnetClassifier, UnetConfig};

@@ -1,8 +1,10 @@
 //! An image model as it lies on disk: what it was trained on, what its numbers mean, its weights.
 
 mod classifier;
+mod image_condition;
 
 pub use classifier::{NoisedClassifier, NoisedClassifierConfig, PretrainedClassifier};
+pub use image_condition::{ImageCondition, LowRes};
 
 use crate::checkpoint::{CheckpointError, fingerprint, load_weights, read_config};
 use crate::conditioning::Condition;
@@ -10,17 +12,20 @@ use crate::data::{Format, Source};
 use crate::denoiser::{Head, Model, Parameterization, Target, TimeInput};
 use crate::loss::{Objective, ScheduleSampler, Weighting};
 use crate::nn::unet::TimeConditioning;
-use crate::nn::{ClassEmbedding, ClassLabels, Conditioned, Unet, UnetConfig};
-use crate::noise::mix;
+use crate::nn::{
+    ClassEmbedding, ClassLabels, Conditioned, ConditioningImage, Conditions, ConditionsEncoder,
+    ImageEncoder, Unet, UnetConfig,
+};
+use crate::noise::{Noise, mix};
 use crate::schedule::{Schedule, ScheduleConfig};
 use crate::train::TrainConfig;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use tch::{Device, Kind, Tensor, nn};
 
-/// A U-Net, with an embedding of class labels before it if it is class-conditional. An
-/// unconditional one is given `None`.
-pub type ImageModel = Model<Conditioned<Option<ClassEmbedding>, Unet>>;
+/// A U-Net with encoders before it: of class labels if it is class-conditional, of an image that it
+/// sees beside `x_t` if it is made for that. An unconditional one is given `None`.
+pub type ImageModel = Model<Conditioned<ConditionsEncoder, Unet>>;
 
 /// Images that a batch may have: more is a typing error.
 const MOST: usize = 1_000_000;
@@ -48,6 +53,10 @@ pub struct ImageConfig {
     /// The others are trained on with the null label.
     #[serde(default = "all", skip_serializing_if = "is_all")]
     pub labelled: f64,
+    /// The image that the network sees beside `x_t`; its channels are part of
+    /// `network.in_channels`. None if it sees `x_t` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_condition: Option<ImageCondition>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub objective: Objective,
     /// The weight of each level in the objective `simple`.
@@ -85,6 +94,7 @@ impl ImageConfig {
             classes: None,
             label_dropout: 0.0,
             labelled: 1.0,
+            image_condition: None,
             objective: Objective::Simple,
             weighting: Weighting::Flat,
             schedule_sampler: ScheduleSampler::Uniform,
@@ -98,15 +108,32 @@ impl ImageConfig {
         let net = Unet::new(vs, &self.network);
         let width = self.network.emb_dim();
         let labels = |classes| ClassEmbedding::new(&(vs / "class_embedding"), classes, width);
-        let net = Conditioned { encoder: self.classes.map(labels), net };
+        let image = |seen: ImageCondition| ImageEncoder::new(vs, width, seen.tells_level());
+        let encoder = ConditionsEncoder {
+            labels: self.classes.map(labels),
+            image: self.image_condition.map(image),
+        };
+        let net = Conditioned { encoder, net };
         Model::new(net, self.parameterization, self.schedule.build())
     }
 
     // ANCHOR: dropped
-    /// The condition of samples in training, by their places in the data and their labels (`[B]`,
-    /// i64): labels of which some are dropped and some were never known, or `None` if the network
-    /// is unconditional. It draws from libtorch's generator.
-    pub fn draw_condition(&self, places: &Tensor, labels: &Tensor) -> Option<ClassLabels> {
+    /// The conditions of samples `x0` in training, by their places in the data and their labels
+    /// (`[B]`, i64). It draws from libtorch's generator.
+    pub fn draw_conditions(
+        &self,
+        schedule: &Schedule,
+        x0: &Tensor,
+        places: &Tensor,
+        labels: &Tensor,
+    ) -> Conditions {
+        let image = self.image_condition.map(|seen| seen.draw(schedule, x0));
+        Conditions { labels: self.draw_labels(places, labels), image }
+    }
+
+    /// Labels of which some are dropped and some were never known, or `None` if the network is told
+    /// none.
+    fn draw_labels(&self, places: &Tensor, labels: &Tensor) -> Option<ClassLabels> {
         self.classes?;
         let dropped = Tensor::rand(labels.size(), (Kind::Float, labels.device()));
         let null = dropped.lt(self.label_dropout).logical_or(&self.unlabelled(places));
@@ -130,7 +157,7 @@ impl ImageConfig {
         schedule: &Schedule,
         t: &[usize],
         x0: &Tensor,
-        cond: &Option<ClassLabels>,
+        cond: &Conditions,
         eps: &Tensor,
     ) -> Tensor {
         let loss = self.objective.loss(model, schedule, t, x0, cond, eps);
@@ -144,6 +171,7 @@ impl ImageConfig {
         self.train.check().map_err(|error| error.to_string())?;
         self.check_shape()?;
         self.check_objective()?;
+        self.check_image_condition()?;
         if !(1..=MOST).contains(&self.batch) {
             return Err(format!("batch is {}: it is 1 to {MOST}", self.batch));
         }
@@ -208,19 +236,51 @@ impl ImageConfig {
         }
     }
 
+    /// Refuses a network that sees an image beside `x_t`, where there is none to show it.
+    pub fn needs_no_image(&self) -> Result<(), NeedsImage> {
+        match self.image_condition {
+            Some(image) => Err(NeedsImage(image.describe(self.format))),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the network can see the image that it is to see.
+    fn check_image_condition(&self) -> Result<(), String> {
+        let Some(image) = self.image_condition else { return Ok(()) };
+        let wrong = |why: String| format!("image_condition: {why}");
+        image.check(self.format, &self.schedule.build()).map_err(wrong)?;
+        let heard =
+            matches!(self.network.time, TimeConditioning::Add | TimeConditioning::ScaleShift);
+        match image.tells_level() && !heard {
+            true => Err(wrong(format!(
+                "a network with time {:?} cannot be told a level: take add or scale-shift",
+                self.network.time
+            ))),
+            false => Ok(()),
+        }
+    }
+
     /// Whether the network takes and gives images of the format.
     fn check_shape(&self) -> Result<(), String> {
         let UnetConfig { in_channels, out_channels, image_size, .. } = self.network;
-        let (asked, taken) = (self.format.shape(), [in_channels, image_size, image_size]);
+        let [channels, height, width] = self.format.shape();
+        let seen = self.image_condition.map_or(0, |image| image.channels(channels));
+        let beside = match seen {
+            0 => String::new(),
+            seen => format!(" and {seen} channels of another image beside them"),
+        };
+        let (asked, taken) =
+            ([channels + seen, height, width], [in_channels, image_size, image_size]);
         if asked != taken {
             return Err(format!(
-                "format asks for images of {asked:?} (channels, height, width), but network takes \
-                 {taken:?}"
+                "format asks for images of {:?} (channels, height, width){beside}, but network \
+                 takes {taken:?}",
+                self.format.shape()
             ));
         }
         let given = match self.parameterization.head {
-            Head::Mean => in_channels,
-            Head::MeanAndNu => 2 * in_channels,
+            Head::Mean => channels,
+            Head::MeanAndNu => 2 * channels,
         };
         match out_channels == given {
             true => Ok(()),
@@ -240,6 +300,16 @@ impl ImageConfig {
         [n, channels, height, width]
     }
 }
+
+/// Images that a network cannot enlarge, or not as asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NoLowRes(String);
+
+/// A network that sees an image beside `x_t` was asked to draw without one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("this network sees {0} beside x_t: it draws nothing without one")]
+pub struct NeedsImage(String);
 
 /// A model to sample from. Cloning shares the weights.
 #[derive(Debug, Clone)]
@@ -278,6 +348,36 @@ impl Pretrained {
         Ok(Self { schedule: config.schedule.build(), config, model, device, step, hash })
     }
 
+    /// What an upsampler is shown of images of low resolution ([`LowRes::condition`]), all at one
+    /// noise level, a `t` of the schedule; on the model's device.
+    ///
+    /// # Errors
+    /// A model that enlarges no images, or others; a level that it was not trained for.
+    ///
+    /// # Shapes
+    /// `low`: `[B, C, h, w]` in `[-1, 1]`.
+    pub fn low_res(
+        &self,
+        low: &Tensor,
+        noise_level: usize,
+        noise: Noise,
+    ) -> Result<ConditioningImage, NoLowRes> {
+        let wrong = |why| Err(NoLowRes(why));
+        let Some(ImageCondition::LowRes(low_res)) = self.config.image_condition else {
+            return wrong("this network was not trained to enlarge an image".into());
+        };
+        let (found, taken) = (low.size(), low_res.shape(self.config.format));
+        if found.len() != 4 || found[1..] != taken {
+            return wrong(format!(
+                "this network enlarges images of {taken:?} (channels, height, width), not {:?}",
+                &found[1.min(found.len())..]
+            ));
+        }
+        low_res.check_level(noise_level).map_err(NoLowRes)?;
+        let (levels, low) = (vec![noise_level; found[0] as usize], low.to_device(self.device));
+        Ok(low_res.condition(&self.schedule, &low, &levels, noise))
+    }
+
     /// Which weights these are, as tables name them.
     pub fn weights(&self) -> String {
         format!("ema at step {} ({})", self.step, self.hash)
@@ -313,12 +413,12 @@ mod tests {
         let labels = Tensor::zeros([4000], (Kind::Int64, Device::Cpu));
         let plain = ImageConfig::mnist();
         let places = Tensor::arange(4000, (Kind::Int64, Device::Cpu));
-        assert!(plain.draw_condition(&places, &labels).is_none());
+        assert!(plain.draw_labels(&places, &labels).is_none());
         let wrong = ImageConfig { label_dropout: 0.1, ..plain.clone() };
         assert!(wrong.check().unwrap_err().contains("label_dropout"));
         let null_rows = |config: &ImageConfig| {
             config.check().unwrap();
-            let cond = config.draw_condition(&places, &labels).unwrap();
+            let cond = config.draw_labels(&places, &labels).unwrap();
             let vs = nn::VarStore::new(Device::Cpu);
             let embedding = ClassEmbedding::new(&vs.root(), 10, 4);
             let rows = embedding.encode(&cond, true).emb.unwrap(); // [4000, 4]

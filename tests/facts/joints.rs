@@ -1,6 +1,6 @@
 //! What scores and tables know: a generator and a feature extractor, whatever they are.
 
-use crate::support::{close, max_diff, normal};
+use crate::support::{self, close, max_diff, normal};
 use from_noise::data::{Color, Dataset, Format, from_u8, sample, to_u8};
 use from_noise::denoiser::Parameterization;
 use from_noise::evaluate::{
@@ -14,7 +14,6 @@ use from_noise::pretrained::{
     ImageConfig, NoisedClassifierConfig, Pretrained, PretrainedClassifier,
 };
 use from_noise::schedule::Path;
-use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor, nn};
 
 /// Features without a network: the mean brightness of the four quarters of an image.
@@ -61,22 +60,12 @@ fn labelled() -> Pretrained {
 }
 
 fn untrained(classes: Option<i64>) -> Pretrained {
-    let config = ImageConfig {
+    support::untrained(ImageConfig {
         network: UnetConfig::tiny(),
         classes,
         parameterization: Parameterization::default(),
         ..ImageConfig::mnist()
-    };
-    let vs = nn::VarStore::new(Device::Cpu);
-    let model = config.build(&vs.root());
-    let weights: BTreeMap<_, _> = vs.variables().into_iter().collect();
-    for (seed, (name, mut weight)) in weights.into_iter().enumerate() {
-        let std = if name.contains("class_embedding") { 3.0 } else { 0.1 }; // every part is heard
-        let noise = std * normal(&weight.size(), seed as u64);
-        tch::no_grad(|| weight.copy_(&noise));
-    }
-    let (schedule, hash) = (config.schedule.build(), "untrained".into());
-    Pretrained { config, schedule, model, device: Device::Cpu, step: 0, hash }
+    })
 }
 
 const SAMPLING: Sampling =

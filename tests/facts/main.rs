@@ -2,6 +2,7 @@
 //!
 //! The names (A1, B3, ...) number the facts; the book quotes them.
 
+mod cascade;
 mod classifier_guidance;
 mod conditions;
 mod guidance;

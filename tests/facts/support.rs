@@ -4,9 +4,11 @@ use from_noise::denoiser::{Denoised, Denoiser, Mixture, Preconditioning, Target}
 use from_noise::evaluate::Sampler;
 use from_noise::forward::{Variance, q_sample};
 use from_noise::noise::Seeded;
+use from_noise::pretrained::{ImageConfig, Pretrained};
 use from_noise::sample::Churn;
 use from_noise::schedule::Level;
-use tch::{Device, Kind, Tensor};
+use std::collections::BTreeMap;
+use tch::{Device, Kind, Tensor, nn};
 
 pub const F64: (Kind, Device) = (Kind::Double, Device::Cpu);
 
@@ -31,6 +33,20 @@ pub fn relative(found: f64, expected: f64, tolerance: f64) {
 /// tests that run side by side.
 pub fn normal(shape: &[i64], seed: u64) -> Tensor {
     Seeded::new(seed, 0).draw(&Tensor::empty(shape, F64))
+}
+
+/// A network of random weights, all parts of which are heard.
+pub fn untrained(config: ImageConfig) -> Pretrained {
+    let vs = nn::VarStore::new(Device::Cpu);
+    let model = config.build(&vs.root());
+    let weights: BTreeMap<_, _> = vs.variables().into_iter().collect();
+    for (seed, (name, mut weight)) in weights.into_iter().enumerate() {
+        let std = if name.contains("class_embedding") { 3.0 } else { 0.1 };
+        let noise = std * normal(&weight.size(), seed as u64);
+        tch::no_grad(|| weight.copy_(&noise));
+    }
+    let (schedule, hash) = (config.schedule.build(), "untrained".into());
+    Pretrained { config, schedule, model, device: Device::Cpu, step: 0, hash }
 }
 
 /// The two-component fixture in one dimension.

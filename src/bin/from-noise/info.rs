@@ -84,7 +84,10 @@ fn predicts(parameterization: Parameterization) -> String {
 }
 
 fn condition(config: &ImageConfig) -> String {
-    config.classes.map_or("none".into(), |classes| format!("a label of {classes} classes"))
+    let label = config.classes.map(|classes| format!("a label of {classes} classes"));
+    let image = config.image_condition.map(|image| image.describe(config.format));
+    let all: Vec<String> = label.into_iter().chain(image).collect();
+    if all.is_empty() { "none".into() } else { all.join("; ") }
 }
 
 fn time_input_of(time_input: TimeInput) -> String {

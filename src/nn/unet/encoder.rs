@@ -3,11 +3,12 @@
 use tch::{Tensor, nn};
 
 use super::config::UnetConfig;
-use super::entry::{TimeEmbedding, input, time_emb};
+use super::entry::{input, time_emb};
 use super::level::{Level, Resample};
 use super::plan::Plan;
 use super::tokens::tokens;
 use crate::conditioning::{Conditioning, Tokens};
+use crate::nn::embedding::TimeEmbedding;
 use crate::nn::layers::{Start, conv};
 use crate::nn::resblock::{Modulation, Resize};
 
@@ -35,8 +36,10 @@ impl Encoder {
     pub fn new(vs: &nn::Path, plan: &Plan, config: &UnetConfig) -> Self {
         let (first, dialect) = (config.channels[0], config.dialect);
         let has_time_embedding = config.block().modulation != Modulation::None;
-        let time_embedding =
-            || TimeEmbedding::new(vs / "time_embedding", first, config.emb_dim(), dialect.layout);
+        let time_embedding = || {
+            let (vs, width) = (vs / "time_embedding", config.emb_dim());
+            TimeEmbedding::new(vs, first, width, dialect.layout, Start::Scaled)
+        };
         let down = plan.down.iter().enumerate().map(|(i, stage)| {
             let vs = vs / "down_blocks" / i;
             let name = &vs / "downsamplers" / 0;
@@ -61,7 +64,7 @@ impl Encoder {
         train: bool,
     ) -> Encoded {
         let config = &self.config;
-        let emb = time_emb(self.time_embedding.as_ref(), config, x, t, conditioning);
+        let emb = time_emb(self.time_embedding.as_ref(), config, t, conditioning);
         let tokens = tokens(config, x, conditioning);
         let block = |level: &Level, i: usize, h: &Tensor| {
             level.block(i, h, emb.as_ref(), tokens.as_ref(), train)

@@ -1,47 +1,19 @@
 //! What enters the U-Net besides its weights: the image, the time and the condition.
 
-use tch::{Device, Tensor, nn};
+use tch::{Device, Tensor};
 
 use super::config::{TimeConditioning, UnetConfig};
 use crate::conditioning::Conditioning;
-use crate::nn::embedding::{Layout, sinusoidal};
-use crate::nn::layers::{Start, linear};
+use crate::nn::embedding::TimeEmbedding;
 
 /// t per unit of the time channel: with T = 1000 the channel stays in [0, 1].
 const CHANNEL_UNIT: f64 = 1000.0;
-
-/// The two linear layers between the sinusoids and the blocks.
-#[derive(Debug)]
-pub(super) struct TimeEmbedding {
-    sinusoids: i64,
-    layout: Layout,
-    linear_1: nn::Linear,
-    linear_2: nn::Linear,
-}
-
-impl TimeEmbedding {
-    pub fn new(vs: nn::Path, sinusoids: i64, width: i64, layout: Layout) -> Self {
-        Self {
-            sinusoids,
-            layout,
-            linear_1: linear(&vs / "linear_1", sinusoids, width, Start::Scaled),
-            linear_2: linear(&vs / "linear_2", width, width, Start::Scaled),
-        }
-    }
-
-    /// `t: [B]` or `[1]` -> `[B or 1, width]`, of the kind of `like`.
-    fn forward(&self, t: &Tensor, like: &Tensor) -> Tensor {
-        let sinusoids = sinusoidal(t, self.sinusoids, self.layout).to_kind(like.kind());
-        sinusoids.apply(&self.linear_1).silu().apply(&self.linear_2)
-    }
-}
 
 /// The time embedding plus the condition's, through the `silu` that every block starts with;
 /// none if no block is conditioned on the time.
 pub(super) fn time_emb(
     layers: Option<&TimeEmbedding>,
     config: &UnetConfig,
-    x: &Tensor,
     t: &Tensor,
     conditioning: &Conditioning,
 ) -> Option<Tensor> {
@@ -53,7 +25,7 @@ pub(super) fn time_emb(
         );
         return None;
     };
-    let emb = layers.forward(t, x); // [B or 1, E]
+    let emb = layers.forward(t); // [B or 1, E]
     let Some(more) = &conditioning.emb else { return Some(emb.silu()) };
     let (shape, width) = (more.size(), config.emb_dim());
     assert!(

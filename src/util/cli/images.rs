@@ -71,7 +71,7 @@ pub fn images_of_run(
 ) -> Result<Dataset> {
     pictures.check(&config.data)?;
     match &config.data {
-        Source::Mnist if few => Ok(sample::dataset()),
+        Source::Mnist if few => Ok(sample::dataset().brought_to(config.format)?),
         Source::Folder(folder) if !folder.is_dir() => {
             let from = match std::env::current_dir() {
                 Ok(here) if folder.is_relative() => format!(", seen from {}", here.display()),

@@ -64,6 +64,7 @@ impl TableArgs {
     /// Weights that are not there, or that cannot be sampled so.
     pub fn cost(&self, sweep: &Sweep, guidances: &[Guidance]) -> anyhow::Result<Cost> {
         let config = Pretrained::config(find(&self.weights))?;
+        config.needs_no_image()?;
         let net = config.network.cost()?;
         self.pictures.check(&config.data)?;
         let schedule = config.schedule.build();
