@@ -1,5 +1,5 @@
-//! Our formulas against independent implementations: diffusers 0.42.1, torch-fidelity 0.4.0 and
-//! improved-diffusion run in f64, and quadrature.
+//! Our formulas against independent implementations: diffusers 0.42.1, torch-fidelity 0.4.0,
+//! scikit-image 0.26.0 and improved-diffusion run in f64, and quadrature.
 //!
 //! The numbers and the scripts that wrote them stand beside this file; README.md says what each
 //! holds. The U-Nets are read by the tests of `nn`.
@@ -10,6 +10,7 @@ mod improved;
 mod metrics;
 mod runs;
 mod schedules;
+mod similarity;
 mod steps;
 
 use from_noise::denoiser::Denoiser;
