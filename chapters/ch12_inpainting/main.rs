@@ -1,19 +1,17 @@
 //! Chapter 12: inpainting: what is missing of a picture, drawn by a network that never saw a mask.
 
-mod masks;
 mod pictures;
 mod scores;
 
 use anyhow::Result;
 use clap::Parser;
-use from_noise::data::{Split, from_u8};
+use from_noise::data::{Mask, Split, from_u8};
 use from_noise::evaluate::{CHUNK, Inpainting, Known, Sampler, Sampling};
 use from_noise::metrics::FeatureNet;
 use from_noise::pretrained::Pretrained;
 use from_noise::sample::Resampling;
 use from_noise::schedule::Path;
 use from_noise::util::cli::{self, Common, Cost, PictureArgs, ShardArgs, count, images_of_run};
-use masks::Mask;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;

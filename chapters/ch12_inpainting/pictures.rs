@@ -1,9 +1,8 @@
 //! What is completed, and what image to image makes of a digit.
 
 use super::Config;
-use super::masks::Mask;
 use anyhow::Result;
-use from_noise::data::{Dataset, from_u8};
+use from_noise::data::{Dataset, Mask, from_u8};
 use from_noise::evaluate::{Generator, Inpainter, Known};
 use from_noise::forward::q_sample;
 use from_noise::guide::DenoiserExt;

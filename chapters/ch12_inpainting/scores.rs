@@ -1,17 +1,15 @@
-//! How good completions are: distance, the digit they are read as, and the seam.
+//! How good completions are: distance, the digit they are read as, the seam; and what they cost.
 
 use super::Config;
-use super::masks::Mask;
 use anyhow::Result;
-use from_noise::data::{Dataset, from_u8};
-use from_noise::evaluate::{
-    CHUNK, Generator, Inpainter, Inpainting, Known, ScoreTable, TableEntry,
-};
-use from_noise::metrics::FeatureNet;
+use from_noise::data::{Dataset, Mask};
+use from_noise::evaluate::{Generator, Inpainter, Inpainting, Known, ScoreTable, TableEntry};
+use from_noise::metrics::{FeatureNet, seam};
 use from_noise::pretrained::Pretrained;
 use from_noise::util::cli::{Chapter, ShardArgs, fill_table};
 use from_noise::util::device::on_cpu;
 use serde::Serialize;
+use std::time::Instant;
 use tch::{Kind, Tensor};
 
 /// A way to inpaint, with one mask.
@@ -21,19 +19,18 @@ pub struct Row {
     way: String,
     /// Evaluations of the network per image.
     nfe: usize,
+    /// Per image: see [`seconds`].
+    seconds: f64,
     n: u64,
     fid_lenet: f64,
     error: Option<f64>,
     /// The share of completions that are read as the digit they were cut from.
     same_digit: Option<f64>,
-    /// See [`seam`]; of the real digits it is `seam_real`.
-    seam: f64,
+    /// The root mean square of [`seam`]; of the real digits it is `seam_real`.
+    seam: Option<f64>,
     seam_real: f64,
     fid_real: f64,
 }
-
-/// Images of a line whose seams are measured: they are drawn again.
-const SEAMS: u64 = 64;
 
 /// The table of all ways and masks, and `inpainting.csv`.
 pub fn fill(
@@ -53,36 +50,44 @@ pub fn fill(
     let inpainter = |(mask, way): (Mask, Inpainting)| {
         Inpainter::new(trained, config.sampling, way, known(mask))
     };
-    let entries = pairs.iter().map(|pair| Ok(TableEntry::new(inpainter(*pair)?, config.n)));
-    let table = ScoreTable::new(
-        entries.collect::<Result<Vec<_>>>()?,
-        net,
-        test,
-        chapter.results.dir().to_path_buf(),
-    )?;
+    let entry = |pair: &(Mask, Inpainting)| {
+        let mask = known(pair.0).mask;
+        let entry = TableEntry::new(inpainter(*pair)?, config.n);
+        Ok(entry.measured("seam", move |images| seam(images, &mask)))
+    };
+    let entries = pairs.iter().map(entry).collect::<Result<Vec<_>>>()?;
+    let table = ScoreTable::new(entries, net, test, chapter.results.dir().to_path_buf())?;
     let scores = fill_table(&table, share, &mut chapter.results)?;
     let mut rows = Vec::new();
-    if share.shard.is_some() {
+    if share.shard.is_some() || scores.is_empty() {
         return Ok(rows);
     }
-    for pair in pairs {
-        let images = inpainter(pair)?;
-        let condition = images.recipe().condition;
+    let timed: Vec<Inpainter> = config
+        .ways()
+        .into_iter()
+        .map(|way| inpainter((config.masks[0], way)))
+        .collect::<Result<_, _>>()?;
+    let timed = seconds(&timed);
+    for (i, pair) in pairs.iter().enumerate() {
+        let condition = inpainter(*pair)?.recipe().condition;
         let Some(score) = scores.iter().find(|score| score.condition == condition) else {
             continue;
         };
-        let n = SEAMS.min(config.n).min(CHUNK);
-        let (drawn, known) = (images.draw(0, n, &mut |_| {}), known(pair.0));
+        let line = table.lines().iter().find(|line| table.made(score, line));
+        let found = table.measured(line.expect("each score is of a line"))?;
+        let rms = |seams: &Tensor| seams.mean(Kind::Double).sqrt().double_value(&[]);
+        let known = known(pair.0);
         rows.push(Row {
             mask: pair.0.to_string(),
             way: pair.1.to_string().replace("inpainted by ", ""),
             nfe: score.nfe,
+            seconds: timed[i % timed.len()],
             n: score.n,
             fid_lenet: score.fid_lenet,
             error: score.error,
             same_digit: score.class_accuracy,
-            seam: seam(&drawn, &known.mask),
-            seam_real: seam(&from_u8(&test.first(n as usize).images), &known.mask),
+            seam: found.as_ref().map(rms),
+            seam_real: rms(&seam(&known.images, &known.mask)),
             fid_real: score.fid_real,
         });
     }
@@ -91,20 +96,18 @@ pub fn fill(
     Ok(rows)
 }
 
-/// The root of the mean squared step between neighbouring pixels of which one is known and the
-/// other is not: `images: [N, C, H, W]`, `known: [H, W]`.
-fn seam(images: &Tensor, known: &Tensor) -> f64 {
-    let known = known.to_device(images.device());
-    let (mut squares, mut count) = (0.0, 0.0);
-    for along in [0, 1] {
-        let side = known.size()[along as usize];
-        let ends = |x: &Tensor, dim: i64| (x.narrow(dim, 0, side - 1), x.narrow(dim, 1, side - 1));
-        let ((a, b), (p, q)) = (ends(images, along + 2), ends(&known, along));
-        let border = p.logical_xor(&q).to_kind(Kind::Float);
-        let steps: Tensor = (a - b).square() * &border;
-        squares += on_cpu(&steps).sum(None).double_value(&[]);
-        count += on_cpu(&border).sum(None).double_value(&[])
-            * (images.size()[0] * images.size()[1]) as f64;
+/// Seconds an image takes each of these, eight at a time: the fastest of three rounds, so that what
+/// else the machine does matters little.
+fn seconds(inpainters: &[Inpainter]) -> Vec<f64> {
+    const BATCH: u64 = 8;
+    let mut best = vec![f64::INFINITY; inpainters.len()];
+    for _ in 0..3 {
+        for (best, inpainter) in best.iter_mut().zip(inpainters) {
+            let started = Instant::now();
+            let images = inpainter.draw(0, BATCH, &mut |_| {});
+            let _here = on_cpu(&images); // waits for a GPU
+            *best = best.min(started.elapsed().as_secs_f64() / BATCH as f64);
+        }
     }
-    (squares / count).sqrt()
+    best
 }

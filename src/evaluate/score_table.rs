@@ -12,13 +12,14 @@ use crate::checkpoint::{CheckpointError, load_tensors, save_tensors};
 use crate::data::{Dataset, to_u8};
 use crate::guide::Snapshot;
 use crate::metrics::{FeatureExtractor, enough_images};
+use crate::util::device::on_cpu;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Instant;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 /// This process draws every part whose number leaves `index - 1` when divided by `count`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,12 +70,28 @@ pub struct TableEntry {
     /// The generator's, asked for once.
     pub recipe: Recipe,
     pub n: u64,
+    /// What else is measured, by name.
+    measure: Option<(&'static str, Measure)>,
 }
+
+/// Finds a number for each image: `[n, C, H, W]` in `[-1, 1]` -> `[n]`.
+type Measure = Box<dyn Fn(&Tensor) -> Tensor>;
 
 impl TableEntry {
     pub fn new(generator: impl Generator + 'static, n: u64) -> Self {
         let recipe = generator.recipe();
-        Self { generator: Box::new(generator), recipe, n }
+        Self { generator: Box::new(generator), recipe, n, measure: None }
+    }
+
+    /// With a number for each image besides, measured when it is drawn; see
+    /// [`ScoreTable::measured`]. `measure` maps `[n, C, H, W]` in `[-1, 1]` to `[n]`, each image by
+    /// itself.
+    pub fn measured(
+        self,
+        name: &'static str,
+        measure: impl Fn(&Tensor) -> Tensor + 'static,
+    ) -> Self {
+        Self { measure: Some((name, Box::new(measure))), ..self }
     }
 
     fn cost(&self) -> u64 {
@@ -153,9 +170,10 @@ impl<'a> ScoreTable<'a> {
         }
         let nets = format!("{}-{}", recipe.hash, self.net.hash());
         let folder = self.dir.join("parts").join(nets).join(name.replace(' ', "-"));
+        let measured = line.measure.as_ref().map_or(String::new(), |(name, _)| format!("-{name}"));
         let part = |first| {
             let n = CHUNK.min(line.n - first);
-            let file = folder.join(format!("{first:06}-{n}.safetensors"));
+            let file = folder.join(format!("{first:06}-{n}{measured}.safetensors"));
             FeatureChunk { line, first, n, file }
         };
         (0..line.n).step_by(CHUNK as usize).map(part).collect()
@@ -207,10 +225,13 @@ impl<'a> ScoreTable<'a> {
             }
             let started = Instant::now();
             let x0 = line.generator.draw(first, n, &mut look);
-            let features = self.net.features(&to_u8(&x0)).to_device(Device::Cpu);
+            let features = on_cpu(&self.net.features(&to_u8(&x0)));
             let seconds = Tensor::from(started.elapsed().as_secs_f64());
-            let features = features.to_kind(Kind::Float);
-            save_tensors([("features", features), ("seconds", seconds)], &file)?;
+            let mut found = vec![("features", features.to_kind(Kind::Float)), ("seconds", seconds)];
+            if let Some((name, measure)) = &line.measure {
+                found.push((name, on_cpu(&measure(&x0)).to_kind(Kind::Float)));
+            }
+            save_tensors(found, &file)?;
         }
         Ok(())
     }
@@ -240,13 +261,31 @@ impl<'a> ScoreTable<'a> {
         Ok(Some(Quality::of(self.net, &Tensor::cat(&parts, 0), self.test)))
     }
 
+    /// What a line [`measured`](TableEntry::measured), `[n]`; `None` before its parts are all there,
+    /// and of a line that measures nothing.
+    pub fn measured(&self, line: &TableEntry) -> Result<Option<Tensor>, SweepError> {
+        let Some((name, _)) = line.measure else { return Ok(None) };
+        Ok(self.saved(line, name, 1)?.map(|parts| Tensor::cat(&parts, 0)))
+    }
+
     /// The features of a line's parts, in order; `None` before all are there.
     fn features(&self, line: &TableEntry) -> Result<Option<Vec<Tensor>>, SweepError> {
+        self.saved(line, "features", 2)
+    }
+
+    /// A tensor of so many dimensions from each of a line's parts, in order.
+    fn saved(
+        &self,
+        line: &TableEntry,
+        name: &str,
+        dims: usize,
+    ) -> Result<Option<Vec<Tensor>>, SweepError> {
         let parts = self.parts_of(line);
         if !parts.iter().all(|part| part.file.exists()) {
             return Ok(None);
         }
-        Ok(Some(parts.iter().map(features).collect::<Result<_, _>>()?))
+        let load = |part: &FeatureChunk| saved(part, name, dims);
+        Ok(Some(parts.iter().map(load).collect::<Result<_, _>>()?))
     }
 
     /// The distance of `n` real test images.
@@ -269,11 +308,11 @@ impl<'a> ScoreTable<'a> {
     }
 }
 
-fn features(part: &FeatureChunk) -> Result<Tensor, CheckpointError> {
-    let found = load_tensors(&part.file)?.remove("features");
-    let fits = |x: &Tensor| x.size().first() == Some(&(part.n as i64)) && x.dim() == 2;
+fn saved(part: &FeatureChunk, name: &str, dims: usize) -> Result<Tensor, CheckpointError> {
+    let found = load_tensors(&part.file)?.remove(name);
+    let fits = |x: &Tensor| x.size().first() == Some(&(part.n as i64)) && x.dim() == dims;
     found.filter(fits).ok_or_else(|| CheckpointError::Damaged {
         path: part.file.clone(),
-        why: format!("no features of {} images in it; deleted, it is drawn again", part.n),
+        why: format!("no {name} of {} images in it; deleted, it is drawn again", part.n),
     })
 }

@@ -11,6 +11,7 @@ mod mean_std;
 mod memorization;
 mod neighbors;
 mod precision_recall;
+mod seam;
 mod similarity;
 mod spectrum;
 
@@ -28,5 +29,6 @@ pub use mean_std::MeanStd;
 pub use memorization::{Memorization, memorization};
 pub use neighbors::{Neighbors, nearest_neighbors};
 pub use precision_recall::{PrecisionRecall, precision_recall};
+pub use seam::seam;
 pub use similarity::{psnr, ssim};
 pub use spectrum::{Band, radial_spectrum};

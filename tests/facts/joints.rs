@@ -284,7 +284,8 @@ fn a_table_takes_lines_of_all_kinds() {
     let one_class = |sampling| ImageSampler::new(&trained, sampling)?.of(Classes::Only(1));
     let mut lines = sweep.lines(one_class).unwrap();
     lines.extend(sweep.lines(|sampling| ImageSampler::new(&trained, sampling)).unwrap());
-    lines.push(TableEntry::new(Digits, 256));
+    let brightness = |x: &Tensor| x.mean_dim(&[1i64, 2, 3][..], false, Kind::Float);
+    lines.push(TableEntry::new(Digits, 256).measured("brightness", brightness));
     let (data, dir) = (sample::dataset(), tempfile::tempdir().unwrap());
     let net = Quarters::of(&data.images);
     let table = ScoreTable::new(lines, &net, &data, dir.path()).unwrap();
@@ -293,6 +294,10 @@ fn a_table_takes_lines_of_all_kinds() {
     let rows: Vec<Score> = lines.iter().map(|line| table.score(line).unwrap().unwrap()).collect();
     assert_eq!(rows[0].sampler, "digits", "what costs nothing comes first");
     close(rows[0].fid_lenet, 0.0, 1e-9);
+    // what is measured of each image when it is drawn is kept beside its features
+    let measured = table.measured(lines[0]).unwrap().unwrap();
+    assert_eq!(measured, brightness(&Digits.draw(0, 256, &mut |_| {})));
+    assert!(table.measured(lines[1]).unwrap().is_none());
     for (i, row) in rows.iter().enumerate() {
         for (j, line) in lines.iter().enumerate() {
             assert_eq!(table.made(row, line), i == j, "row {i} and line {j}");
