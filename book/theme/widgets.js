@@ -79,6 +79,50 @@ const maths = {
             kept * eps[i] + Math.sqrt(fresh) * z[i]);
     },
 
+    // RePaint's way along a path of so many steps, as places on it: 0 is the noisiest.
+    visits(steps, { jump, times }) {
+        const left = Array.from({ length: steps }, (_, above) =>
+            above % jump === 0 && above + jump < steps ? times - 1 : 0);
+        const visits = [0];
+        for (let place = 0; place < steps;) {
+            visits.push(++place);
+            if (place < steps && left[steps - 1 - place]-- > 0)
+                for (let i = 0; i < jump; i++) visits.push(--place);
+        }
+        return visits;
+    },
+
+    // Fills what the mask lacks of an image: by projection, or as RePaint does. It gives each
+    // prediction, and returns the completed image. noise(n) draws n normal numbers.
+    *inpaint(net, known, mask, alphaBar, way, noise) {
+        const T = alphaBar.length - 1, n = known.length, clip = (v) => Math.max(-1, Math.min(1, v));
+        const noised = (share, x) => {
+            const z = noise(n);
+            return x.map((v, i) => Math.sqrt(share) * v + Math.sqrt(1 - share) * z[i]);
+        };
+        const visits = maths.visits(way.steps, way);
+        const levels = visits.map((place) => Math.round(T * (way.steps - place) / way.steps));
+        let x = noise(n);
+        for (let i = 1; i < levels.length; i++) {
+            const [t, s] = [levels[i - 1], levels[i]], [a, b] = [alphaBar[t], alphaBar[s]];
+            if (s > t) {
+                x = noised(b / a, x);
+                continue;
+            }
+            const predicted = net(x, t);
+            const x0 = x.map((v, j) => way.project && mask[j] ? known[j] :
+                clip((v - Math.sqrt(1 - a) * predicted[j]) / Math.sqrt(a)));
+            const eps = x.map((v, j) => (v - Math.sqrt(a) * x0[j]) / Math.sqrt(1 - a));
+            yield x0;
+            x = maths.ddim(x, eps, a, b, way.project ? 0 : 1, noise(n));
+            if (!way.project) {
+                const given = noised(b, known);
+                x = x.map((v, j) => mask[j] ? given[j] : v);
+            }
+        }
+        return x;
+    },
+
     // Standard normal numbers that are the same on every visit.
     normals(n, seed) {
         let state = seed >>> 0;
@@ -231,6 +275,114 @@ const widgets = {
         const label = slider("class", 0, data.pictures.length - 1, 1, 7, draw);
         draw();
         return [picture, words, make("div", { className: "controls" }, scale.box, label.box)];
+    },
+
+    // A digit to be rubbed out with a brush, and what a small network draws there.
+    inpainting(data) {
+        const side = data.network.image_size, gap = 2, net = unet(data.network, data.weights);
+        const ways = {
+            RePaint: { steps: 20, jump: 4, times: 3 },
+            replacement: { steps: 20, jump: 1, times: 1 },
+            projection: { steps: 20, jump: 1, times: 1, project: true },
+        };
+        const centred = (p, half) => Math.abs(p + 0.5 - side / 2) < half * side;
+        const masks = { // whether the pixel is missing
+            "the lower half": (x, y) => y >= side / 2,
+            "nothing yet": () => false,
+            "a box": (x, y) => centred(x, 0.22) && centred(y, 0.22),
+            "strokes": (x, y) => ((x + y / 2 + 0.75) / side) % 0.3 <= 0.1,
+            "all but the middle": (x, y) => !(centred(x, 0.25) && centred(y, 0.25)),
+        };
+        const canvas = make("canvas",
+            { width: 2 * side + gap, height: side, className: "brush", tabIndex: 0 });
+        canvas.setAttribute("role", "application");
+        canvas.setAttribute("aria-label", "A digit to rub out, beside it the completed one. Draw " +
+            "with the pointer, or move the brush with the arrow keys and press space.");
+        const words = make("p", { className: "reading" });
+        words.setAttribute("aria-live", "polite");
+        let mask, filled, seed = 1, running = 0, brush = [side / 2, side / 2];
+
+        const known = () => Float64Array.from(data.digits[digit.value], (p) => p / 127.5 - 1);
+        const near = (i) => Math.hypot(i % side - brush[0], Math.floor(i / side) - brush[1]) < 2;
+        const show = () => {
+            const context = canvas.getContext("2d"), digit = known();
+            const put = (colour, left) => {
+                const image = context.createImageData(side, side);
+                mask.forEach((_, i) => image.data.set([...colour(i), 255], 4 * i));
+                context.putImageData(image, left, 0);
+            };
+            const grey = (v) => Array(3).fill(Math.max(0, Math.min(255, Math.round((v + 1) * 127.5))));
+            const held = document.activeElement === canvas;
+            put((i) => {
+                const colour = mask[i] ? grey(digit[i]) : [230, 159, 0];
+                return held && near(i) ? colour.map((v) => 255 - v) : colour;
+            }, 0);
+            put((i) => grey(filled[i]), side + gap);
+        };
+        const fill = () => {
+            const mine = ++running, way = ways[how.value];
+            const missing = mask.filter((kept) => !kept).length;
+            let evaluations = 0, drawn = seed * 1000;
+            const steps = maths.inpaint(net, known(), mask, data.alpha_bar, way,
+                (n) => maths.normals(n, drawn++));
+            const frame = () => {
+                if (mine !== running) return; // another one has begun
+                const { value, done } = steps.next();
+                filled = value;
+                show();
+                if (!done) {
+                    evaluations++;
+                    requestAnimationFrame(frame);
+                } else words.textContent = `digit ${digit.value}, ${missing} of ${side * side} ` +
+                    `pixels missing, drawn by ${how.value} in ${evaluations} evaluations`;
+            };
+            requestAnimationFrame(frame);
+        };
+        const begin = () => {
+            const missing = masks[what.value];
+            mask = Uint8Array.from({ length: side * side }, (_, i) =>
+                missing(i % side, Math.floor(i / side)) ? 0 : 1);
+            fill();
+        };
+        const rub = () => {
+            running++; // what is being drawn is out of date
+            mask = mask.map((kept, i) => kept && !near(i));
+            filled = known().map((v, i) => mask[i] ? v : 0);
+            show();
+        };
+        const follow = (event) => {
+            const box = canvas.getBoundingClientRect();
+            const at = (position, first, length, pixels) => (position - first) / length * pixels - 0.5;
+            brush = [at(event.clientX, box.left, box.width, canvas.width),
+                at(event.clientY, box.top, box.height, canvas.height)];
+            rub();
+        };
+        canvas.addEventListener("pointerdown", (event) => {
+            canvas.setPointerCapture(event.pointerId);
+            follow(event);
+        });
+        canvas.addEventListener("pointermove", (event) => event.buttons && follow(event));
+        canvas.addEventListener("lostpointercapture", fill);
+        const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+        canvas.addEventListener("keydown", (event) => {
+            const move = moves[event.key];
+            if (!move && event.key !== " ") return;
+            event.preventDefault(); // the page neither scrolls
+            event.stopPropagation(); // nor turns
+            if (!move) return rub();
+            brush = brush.map((z, i) => Math.max(0, Math.min(side - 1, Math.round(z) + move[i])));
+            show();
+        });
+        canvas.addEventListener("keyup", (event) => event.key === " " && fill());
+        for (const event of ["focus", "blur"]) canvas.addEventListener(event, show);
+
+        const digit = slider("digit", 0, data.digits.length - 1, 1, 2, fill);
+        const what = choice("missing", Object.keys(masks), begin);
+        const how = choice("by", Object.keys(ways), fill);
+        const again = button("Other noise", () => (seed++, fill()));
+        begin();
+        return [canvas, words,
+            make("div", { className: "controls" }, digit.box, what.box, how.box, again)];
     },
 
     // One schedule of one's own among the others. Betas are shown as those of 1000 steps.

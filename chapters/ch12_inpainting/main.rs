@@ -1,5 +1,6 @@
 //! Chapter 12: inpainting: what is missing of a picture, drawn by a network that never saw a mask.
 
+mod page;
 mod pictures;
 mod scores;
 
@@ -118,6 +119,7 @@ fn run() -> Result<()> {
     if !rows.is_empty() {
         pictures::completions(&config, &trained, &known, &mut chapter)?;
         pictures::strengths(&config, &trained, &few, &mut chapter)?;
+        page::for_the_page(&test, &mut chapter)?;
     }
     chapter.results.finish();
     Ok(())

@@ -4,7 +4,7 @@ use serde::Serialize;
 use std::f64::consts::TAU;
 use std::fmt;
 use tch::kind::DOUBLE_CPU;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 /// A mask by name, for pictures of any side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -114,6 +114,7 @@ impl fmt::Display for Mask {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tch::Kind;
 
     fn share(mask: &Tensor) -> f64 {
         mask.to_kind(Kind::Double).mean(None).double_value(&[])

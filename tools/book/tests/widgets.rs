@@ -3,13 +3,28 @@
 use rquickjs::{Context, Function, Runtime};
 use std::path::Path;
 
+/// Base64, read as browsers do.
+const ATOB: &str = r#"
+    const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const values = Object.fromEntries([...letters].map((letter, i) => [letter, i]));
+    function atob(text) {
+        let bits = 0, count = 0, bytes = "";
+        for (const letter of text.replace(/=+$/, "")) {
+            bits = (bits << 6 | values[letter]) & 0xffff;
+            if ((count += 6) >= 8) bytes += String.fromCharCode(bits >> (count -= 8) & 255);
+        }
+        return bytes;
+    }
+"#;
+
 /// A function of `maths`, called with JSON for its arguments; the result as JSON.
 fn call(function: &str, arguments: &str) -> serde_json::Value {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let script = std::fs::read_to_string(root.join("book/theme/widgets.js")).unwrap();
+    let scripts = ["unet.js", "widgets.js"].map(|name| root.join("book/theme").join(name));
     let context = Context::full(&Runtime::new().unwrap()).unwrap();
     let text: String = context.with(|js| {
-        js.eval::<(), _>(script).unwrap();
+        js.eval::<(), _>(ATOB).unwrap(); // what browsers have
+        scripts.map(|path| js.eval_file::<(), _>(path).unwrap());
         let call = format!("(args) => JSON.stringify(Array.from({function}(...JSON.parse(args))))");
         js.eval::<Function, _>(call).unwrap().call((arguments,)).unwrap()
     });
@@ -101,4 +116,50 @@ fn the_page_s_samples_follow_their_class_from_scale_0_on() {
         let share = right / (10.0 * samples);
         assert!(if *scale < 1.0 { share < 0.9 } else { share > 0.8 }, "scale {scale}: {share}");
     }
+}
+
+/// The small network of chapter 12, and three steps in which it fills a hole.
+#[test]
+fn the_page_s_u_net_answers_and_fills_as_the_crate_s() {
+    let data = page("ch12-inpainting");
+    let check = &data["check"];
+    let near = |found: &[f64], expected: &serde_json::Value| {
+        let expected = numbers(expected);
+        assert_eq!(found.len(), expected.len());
+        for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            let gap = (found - expected).abs();
+            assert!(gap < 1e-4 * expected.abs().max(1.0), "pixel {i}: off by {gap:e}");
+        }
+    };
+    let answers = "((data) => { const net = unet(data.network, data.weights), { x, t } = data.check; \
+         const known = Float64Array.from(data.digits[0], (p) => p / 127.5 - 1); \
+         const mask = known.map((_, i) => i < 14 * 28 ? 1 : 0); \
+         const way = { steps: 3, jump: 1, times: 1, project: true }; \
+         const draw = (n) => Float64Array.from(x); \
+         const fill = maths.inpaint(net, known, mask, data.alpha_bar, way, draw); \
+         let next; do next = fill.next(); while (!next.done); \
+         return [...net(Float64Array.from(x), t), ...next.value]; })";
+    let found = numbers(&call(answers, &format!("[{data}]")));
+    let (eps, filled) = found.split_at(found.len() / 2);
+    near(eps, &check["eps"]);
+    near(filled, &check["filled"]);
+}
+
+/// Lugmayr et al. 2022: 250 steps, jumps of 10, 10 times; and a hole that a network which always
+/// answers 0 leaves as it is.
+#[test]
+fn the_page_goes_back_as_repaint_does_and_keeps_what_is_known() {
+    let visits = numbers(&call("maths.visits", r#"[250, {"jump": 10, "times": 10}]"#));
+    assert_eq!((visits.len(), visits[0], visits[4570]), (4571, 0.0, 250.0));
+    assert_eq!(visits[18..23], [18.0, 19.0, 18.0, 17.0, 16.0]);
+    let fill = "((way) => { let seed = 1; \
+         const net = (x) => x.map(() => 0), known = Float64Array.of(0.5, -0.25, 1, -1); \
+         const fill = maths.inpaint(net, known, [1, 0, 1, 0], maths.schedules.linear(1000, {}), \
+             way, (n) => maths.normals(n, seed++)); \
+         let calls = 0, next; \
+         for (next = fill.next(); !next.done; next = fill.next()) calls++; \
+         return [calls, ...next.value]; })";
+    let found = numbers(&call(fill, r#"[{"steps": 20, "jump": 4, "times": 3}]"#));
+    assert_eq!((found[0], found[1], found[3]), (52.0, 0.5, 1.0));
+    assert!(found[2].abs() <= 1.0 && found[4].abs() <= 1.0, "{found:?}");
 }
