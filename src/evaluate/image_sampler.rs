@@ -1,13 +1,14 @@
 //! The generator of a trained image model: unconditional, of given classes, or from given images.
 
 use super::generator::{Generator, Recipe};
-use super::sampling::{Sampling, SamplingError};
+use super::sampling::{Sampler, Sampling, SamplingError};
 use crate::conditioning::Condition;
 use crate::denoiser::{Denoised, Denoiser};
 use crate::guide::{ClassifierFree, DenoiserExt, Guidance, OnePass, Snapshot};
 use crate::nn::{ClassLabels, ConditioningImage, Conditions};
 use crate::noise::{Seeded, mix};
 use crate::pretrained::{ImageConfig, Pretrained, PretrainedClassifier};
+use crate::sample::{GradientAt, MeanShift, ddpm_guided};
 use crate::schedule::Level;
 use std::cell::RefCell;
 use std::fmt;
@@ -102,11 +103,38 @@ pub struct ImageSampler {
     guidance: Guidance,
     /// Instead of the null label.
     negative: Option<i64>,
-    /// What guides besides, and how much.
-    classifier: Option<(PretrainedClassifier, f64)>,
+    /// What guides besides.
+    classifier: Option<ByClassifier>,
     clip: bool,
     start: Option<Tensor>,
     image: Option<ImageSource>,
+}
+
+/// A classifier that guides, how much, and by which algorithm of Dhariwal & Nichol 2021.
+#[derive(Debug)]
+struct ByClassifier {
+    classifier: PretrainedClassifier,
+    scale: f64,
+    /// Algorithm 1, with its gradient there; else Algorithm 2.
+    mean_shift: Option<GradientAt>,
+}
+
+impl ByClassifier {
+    fn log_prob(&self, labels: &ClassLabels) -> impl Fn(&Tensor, Level) -> Tensor + use<> {
+        self.classifier.classifier.log_prob(labels.labels())
+    }
+}
+
+impl fmt::Display for ByClassifier {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Self { classifier, scale, mean_shift } = self;
+        let (way, place) = match mean_shift {
+            None => ("classifier guidance", ""),
+            Some(GradientAt::Mean) => ("mean shift", ", gradient at the mean"),
+            Some(GradientAt::Sample) => ("mean shift", ", gradient at x_t"),
+        };
+        write!(f, "{way} {scale} by {}{place}", classifier.hash)
+    }
 }
 
 impl ImageSampler {
@@ -215,6 +243,31 @@ impl ImageSampler {
         classifier: &PretrainedClassifier,
         scale: f64,
     ) -> Result<Self, SamplingError> {
+        self.by_classifier(ByClassifier { classifier: classifier.clone(), scale, mean_shift: None })
+    }
+
+    /// Guides ancestral sampling by a classifier that shifts the mean of each step (Dhariwal &
+    /// Nichol 2021, Algorithm 1; see [`ddpm_guided`]). The prediction is clipped before the shift.
+    ///
+    /// # Errors
+    /// Those of [`guided_by`](Self::guided_by), and any sampler but [`Sampler::Ddpm`].
+    pub fn mean_shifted_by(
+        self,
+        classifier: &PretrainedClassifier,
+        scale: f64,
+        gradient_at: GradientAt,
+    ) -> Result<Self, SamplingError> {
+        let sampler = self.sampling.sampler;
+        if !matches!(sampler, Sampler::Ddpm(_)) {
+            let why = format!("{sampler} has no step whose mean could be shifted: take DDPM");
+            return Err(SamplingError::Guidance(why));
+        }
+        let (classifier, mean_shift) = (classifier.clone(), Some(gradient_at));
+        self.by_classifier(ByClassifier { classifier, scale, mean_shift })
+    }
+
+    fn by_classifier(self, guide: ByClassifier) -> Result<Self, SamplingError> {
+        let (classifier, scale) = (&guide.classifier, guide.scale);
         let config = &self.trained.config;
         let (drawn, read) = (config.format.shape(), classifier.config.format.shape());
         let known = classifier.classes();
@@ -228,14 +281,14 @@ impl ImageSampler {
             Some(classes) if classes != known => {
                 format!("the model knows {classes} classes, the classifier {known}")
             }
-            _ => return Ok(Self { classifier: Some((classifier.clone(), scale)), ..self }),
+            _ => return Ok(Self { classifier: Some(guide), ..self }),
         };
         Err(SamplingError::Guidance(wrong))
     }
 
     /// How many classes can be asked for.
     fn known_classes(&self) -> Option<i64> {
-        let classifier = self.classifier.as_ref().map(|(classifier, _)| classifier.classes());
+        let classifier = self.classifier.as_ref().map(|guide| guide.classifier.classes());
         self.trained.config.classes.or(classifier)
     }
 
@@ -295,15 +348,14 @@ impl ImageSampler {
         })
     }
 
-    /// The model with its condition, guided.
+    /// The model with its condition, its score guided.
     fn model(&self, first: u64, n: u64, image: Option<ConditioningImage>) -> Box<dyn Denoiser> {
         let (model, labels) = (self.without_classifier(first, n, image), self.labels(first, n));
         match self.classifier.as_ref().zip(labels) {
-            None => model,
-            Some(((guide, scale), labels)) => {
-                let log_prob = guide.classifier.log_prob(labels.labels());
-                Box::new(model.classifier_guided(log_prob, *scale))
+            Some((guide, labels)) if guide.mean_shift.is_none() => {
+                Box::new(model.classifier_guided(guide.log_prob(&labels), guide.scale))
             }
+            _ => model,
         }
     }
 
@@ -413,7 +465,24 @@ impl Generator for ImageSampler {
         if self.clip {
             model = Box::new(model.clip(1.0));
         }
-        self.sampling.run(&model.with_callback(look), schedule, x_T, &mut |x| noise.draw(x))
+        let (model, noise) = (model.with_callback(look), &mut |x: &Tensor| noise.draw(x));
+        let Sampling { sampler, .. } = self.sampling;
+        let guide = self.classifier.as_ref().zip(self.labels(first, n));
+        if let (Some((guide, labels)), Sampler::Ddpm(variance)) = (guide, sampler)
+            && let Some(gradient_at) = guide.mean_shift
+        {
+            let log_prob = guide.log_prob(&labels);
+            let shift = MeanShift { log_prob: &log_prob, scale: guide.scale, gradient_at };
+            return ddpm_guided(
+                &model,
+                &self.sampling.levels(schedule),
+                x_T,
+                variance,
+                &shift,
+                noise,
+            );
+        }
+        self.sampling.run(&model, schedule, x_T, noise)
     }
 
     fn recipe(&self) -> Recipe {
@@ -428,11 +497,7 @@ impl Generator for ImageSampler {
             condition.push(self.guidance.to_string());
             condition.extend(self.negative.map(|class| format!("away from class {class}")));
         }
-        condition.extend(
-            self.classifier
-                .as_ref()
-                .map(|(guide, scale)| format!("classifier guidance {scale} by {}", guide.hash)),
-        );
+        condition.extend(self.classifier.as_ref().map(ByClassifier::to_string));
         condition.extend((!self.clip).then(|| "not clipped".to_owned()));
         condition.extend(self.start.as_ref().map(|_| "from given noise".to_owned()));
         condition.extend(self.image.as_ref().map(ImageSource::name));

@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Instant;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// This process draws every part whose number leaves `index - 1` when divided by `count`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,11 +70,11 @@ pub struct TableEntry {
     /// The generator's, asked for once.
     pub recipe: Recipe,
     pub n: u64,
-    /// What else is measured, by name.
+    /// What else is found out, by name.
     measure: Option<(&'static str, Measure)>,
 }
 
-/// Finds a number for each image: `[n, C, H, W]` in `[-1, 1]` -> `[n]`.
+/// Finds something out of each image: `[n, C, H, W]` in `[-1, 1]` -> `n` rows.
 type Measure = Box<dyn Fn(&Tensor) -> Tensor>;
 
 impl TableEntry {
@@ -83,15 +83,19 @@ impl TableEntry {
         Self { generator: Box::new(generator), recipe, n, measure: None }
     }
 
-    /// With a number for each image besides, measured when it is drawn; see
-    /// [`ScoreTable::measured`]. `measure` maps `[n, C, H, W]` in `[-1, 1]` to `[n]`, each image by
-    /// itself.
+    /// With what `measure` finds out besides when images are drawn; see [`ScoreTable::measured`].
+    /// It maps `[n, C, H, W]` in `[-1, 1]` to a tensor of `n` rows, each image by itself.
     pub fn measured(
         self,
         name: &'static str,
         measure: impl Fn(&Tensor) -> Tensor + 'static,
     ) -> Self {
         Self { measure: Some((name, Box::new(measure))), ..self }
+    }
+
+    /// Keeps the images themselves, a byte a pixel, for what else is to be measured of them.
+    pub fn keeping_images(self) -> Self {
+        self.measured("images", to_u8)
     }
 
     fn cost(&self) -> u64 {
@@ -229,7 +233,7 @@ impl<'a> ScoreTable<'a> {
             let seconds = Tensor::from(started.elapsed().as_secs_f64());
             let mut found = vec![("features", features.to_kind(Kind::Float)), ("seconds", seconds)];
             if let Some((name, measure)) = &line.measure {
-                found.push((name, on_cpu(&measure(&x0)).to_kind(Kind::Float)));
+                found.push((name, measure(&x0).to_device(Device::Cpu)));
             }
             save_tensors(found, &file)?;
         }
@@ -261,31 +265,25 @@ impl<'a> ScoreTable<'a> {
         Ok(Some(Quality::of(self.net, &Tensor::cat(&parts, 0), self.test)))
     }
 
-    /// What a line [`measured`](TableEntry::measured), `[n]`; `None` before its parts are all there,
-    /// and of a line that measures nothing.
+    /// What a line [`measured`](TableEntry::measured), `n` rows; `None` before its parts are all
+    /// there, and of a line that measures nothing.
     pub fn measured(&self, line: &TableEntry) -> Result<Option<Tensor>, SweepError> {
         let Some((name, _)) = line.measure else { return Ok(None) };
-        Ok(self.saved(line, name, 1)?.map(|parts| Tensor::cat(&parts, 0)))
+        Ok(self.saved(line, name)?.map(|parts| Tensor::cat(&parts, 0)))
     }
 
     /// The features of a line's parts, in order; `None` before all are there.
     fn features(&self, line: &TableEntry) -> Result<Option<Vec<Tensor>>, SweepError> {
-        self.saved(line, "features", 2)
+        self.saved(line, "features")
     }
 
-    /// A tensor of so many dimensions from each of a line's parts, in order.
-    fn saved(
-        &self,
-        line: &TableEntry,
-        name: &str,
-        dims: usize,
-    ) -> Result<Option<Vec<Tensor>>, SweepError> {
+    /// What a line's parts hold by that name, in order; `None` before all are there.
+    fn saved(&self, line: &TableEntry, name: &str) -> Result<Option<Vec<Tensor>>, SweepError> {
         let parts = self.parts_of(line);
         if !parts.iter().all(|part| part.file.exists()) {
             return Ok(None);
         }
-        let load = |part: &FeatureChunk| saved(part, name, dims);
-        Ok(Some(parts.iter().map(load).collect::<Result<_, _>>()?))
+        Ok(Some(parts.iter().map(|part| saved(part, name)).collect::<Result<_, _>>()?))
     }
 
     /// The distance of `n` real test images.
@@ -308,9 +306,9 @@ impl<'a> ScoreTable<'a> {
     }
 }
 
-fn saved(part: &FeatureChunk, name: &str, dims: usize) -> Result<Tensor, CheckpointError> {
+fn saved(part: &FeatureChunk, name: &str) -> Result<Tensor, CheckpointError> {
     let found = load_tensors(&part.file)?.remove(name);
-    let fits = |x: &Tensor| x.size().first() == Some(&(part.n as i64)) && x.dim() == dims;
+    let fits = |x: &Tensor| x.size().first() == Some(&(part.n as i64));
     found.filter(fits).ok_or_else(|| CheckpointError::Damaged {
         path: part.file.clone(),
         why: format!("no {name} of {} images in it; deleted, it is drawn again", part.n),

@@ -5,10 +5,12 @@ use crate::forward::{Variance, posterior};
 use crate::guide::log_prob_gradient;
 use crate::noise::Noise;
 use crate::schedule::Level;
+use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 /// Where [`ddpm_guided`] takes the gradient of the classifier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum GradientAt {
     /// At the mean of the step, at the level that it leads to: the paper's Algorithm 1.
     Mean,

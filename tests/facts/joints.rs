@@ -7,12 +7,15 @@ use from_noise::evaluate::{
     Classes, Generator, ImageSampler, Recipe, Sampler, Sampling, SamplingError, Score, ScoreTable,
     Shard, Sweep, SweepGrid, TableEntry, score,
 };
-use from_noise::guide::{Guidance, Snapshot};
+use from_noise::forward::Variance;
+use from_noise::guide::{DenoiserExt, Guidance, Snapshot};
 use from_noise::metrics::{FeatureExtractor, Moments};
 use from_noise::nn::UnetConfig;
+use from_noise::noise::Seeded;
 use from_noise::pretrained::{
     ImageConfig, NoisedClassifierConfig, Pretrained, PretrainedClassifier,
 };
+use from_noise::sample::{GradientAt, MeanShift, ddpm_guided};
 use from_noise::schedule::Path;
 use tch::{Device, Kind, Tensor, nn};
 
@@ -158,7 +161,29 @@ fn f9_a_classifier_guides_a_model_of_either_kind_and_says_so() {
         let other = guided.of(Classes::Only(1)).unwrap().draw(0, 3, &mut |_| {});
         assert!(max_diff(&other, &six.narrow(0, 0, 3)) > 1e-3, "the class is not heard");
     }
+    // Algorithm 1 is its own loop, with the model's prediction clipped
+    let sampling = Sampling { sampler: Sampler::Ddpm(Variance::Small), steps: 3, ..SAMPLING };
+    let ancestral = || ImageSampler::new(&trained, sampling).unwrap();
+    let plain = ancestral().guided_by(&three, 0.0).unwrap().draw(0, 3, &mut |_| {});
+    for (gradient_at, place) in [(GradientAt::Mean, "the mean"), (GradientAt::Sample, "x_t")] {
+        let shifted = |scale| ancestral().mean_shifted_by(&three, scale, gradient_at).unwrap();
+        let said = shifted(50.0).recipe().condition;
+        let asked = format!("classes in turn, mean shift 50 by abc, gradient at {place}");
+        assert_eq!((said, shifted(50.0).looks()), (asked, 3));
+        assert_eq!(shifted(0.0).draw(0, 3, &mut |_| {}), plain);
+        let mut noise = Seeded::new(sampling.seed, 0);
+        let start = noise.start(&trained.config.shape(3));
+        let log_prob = three.classifier.log_prob(&Tensor::from_slice(&[0i64, 1, 2]));
+        let shift = MeanShift { log_prob: &log_prob, scale: 50.0, gradient_at };
+        let (path, model) = (sampling.levels(&trained.schedule), (&trained.model).given(None));
+        let draw = &mut |x: &Tensor| noise.draw(x);
+        let by_hand = ddpm_guided(&model.clip(1.0), &path, start, Variance::Small, &shift, draw);
+        assert_eq!(shifted(50.0).draw(0, 3, &mut |_| {}), by_hand);
+        assert_ne!(by_hand, plain);
+    }
     let said = |found: Result<ImageSampler, SamplingError>| found.unwrap_err().to_string();
+    let no_variance = images(&trained).mean_shifted_by(&three, 1.0, GradientAt::Mean);
+    assert!(said(no_variance).contains("take DDPM"));
     assert!(said(images(&labelled()).guided_by(&classifier(10), 1.0)).contains("knows 3 classes"));
     assert!(said(images(&trained).guided_by(&three, f64::NAN)).contains("NaN"));
     let colour = NoisedClassifierConfig {

@@ -2,10 +2,11 @@
 
 use crate::support::{F64, close, max_diff, normal, relative, two_modes};
 use from_noise::checkpoint::load_tensors;
-use from_noise::data::{Dataset, sample};
+use from_noise::data::{Dataset, sample, to_u8};
 use from_noise::denoiser::Gaussian;
 use from_noise::evaluate::{
-    ImageSampler, Quality, Sampler, Score, ScoreTable, Shard, Sweep, SweepGrid, TableEntry, score,
+    ImageSampler, Quality, Sampler, Sampling, Score, ScoreTable, Shard, Sweep, SweepGrid,
+    TableEntry, score,
 };
 use from_noise::forward::Variance;
 use from_noise::guide::Snapshot;
@@ -258,6 +259,24 @@ fn c9_a_table_is_the_same_however_it_was_shared_out_and_resumed() {
     let said = std::panic::catch_unwind(|| filled_again(one.path())).unwrap_err();
     let said = said.downcast_ref::<String>().unwrap();
     assert!(said.contains("safetensors") && said.contains("damaged"), "{said}");
+}
+
+#[test]
+fn a_line_keeps_its_images_where_that_is_asked_for() {
+    let (scratch, parts) = (tempfile::tempdir().unwrap(), Table::new());
+    let [kept, not] = [2, 3].map(|steps| {
+        let (sampler, path) = (Sampler::Ddim(0.0), Path::Trailing);
+        let sampling = Sampling { sampler, path, steps, seed: 1 };
+        TableEntry::new(ImageSampler::new(&parts.trained, sampling).unwrap(), 4)
+    });
+    let lines = vec![kept.keeping_images(), not];
+    let table = ScoreTable::new(lines, &parts.net, &parts.test, scratch.path()).unwrap();
+    let [kept, not] = table.lines() else { panic!("two lines") };
+    assert!(table.measured(kept).unwrap().is_none(), "not before they are drawn");
+    table.draw(&[kept, not], Shard::WHOLE, |_| {}, || false).unwrap();
+    let drawn = to_u8(&kept.generator.draw(0, 4, &mut |_| {}));
+    assert_eq!(table.measured(kept).unwrap().unwrap(), drawn);
+    assert!(table.measured(not).unwrap().is_none(), "nobody asked for them");
 }
 
 /// As [`filled`] by one process, where some parts exist.
