@@ -3,7 +3,7 @@
 
 mod desk;
 
-use desk::{Desk, save_pictures};
+use desk::{Desk, save_pictures, text};
 use from_noise::checkpoint::save_weights;
 use from_noise::data::{Color, Format, sample, to_u8};
 use from_noise::denoiser::{Head, Parameterization};
@@ -16,7 +16,7 @@ use from_noise::metrics::{
 };
 use from_noise::nn::UnetConfig;
 use from_noise::noise::Seeded;
-use from_noise::pretrained::{ImageConfig, Pretrained};
+use from_noise::pretrained::{ImageConfig, NoisedClassifierConfig, Pretrained};
 use from_noise::schedule::Path as Levels;
 use serde_json::{Value, json};
 use std::fs;
@@ -774,6 +774,79 @@ fn a_class_conditional_run_draws_and_fills_tables() {
     let table = desk.read("t/table.csv");
     assert!(table.lines().nth(1).unwrap().ends_with(",class 2"), "{table}");
     assert!(table.lines().nth(2).unwrap().ends_with(",\"class 2, guidance 3\""), "{table}");
+}
+
+/// A run directory of an untrained classifier of noised images, of three classes.
+fn noised_classifier(desk: &Desk, name: &str, noised: bool) {
+    let network = UnetConfig { out_channels: 3, ..UnetConfig::tiny() };
+    let config = NoisedClassifierConfig { network, noised, ..NoisedClassifierConfig::mnist() };
+    let saved = json!({"format": 1, "from_noise": "0.1.0", "config": config});
+    fs::create_dir_all(desk.path(name)).unwrap();
+    fs::write(desk.path(name).join("config.json"), saved.to_string()).unwrap();
+    let vs = tch::nn::VarStore::new(Device::Cpu);
+    let _net = config.build(&vs.root());
+    save_weights(&vs, desk.path(name).join("ema.safetensors"), 0).unwrap();
+}
+
+#[test]
+fn a_classifier_guides_what_is_drawn_and_tables() {
+    let desk = Desk::new();
+    labelled_run(&desk);
+    noised_classifier(&desk, "guide", true);
+    noised_classifier(&desk, "clean", false);
+    let steps = "--steps 2 --n 4";
+    for run in [RUN, "labelled"] {
+        let draw = |flags: &str| {
+            desk.succeeds(&format!("sample {run} {steps} {flags} --out drawn.npz"));
+            array(&desk.path("drawn.npz"), "arr_0")
+        };
+        let plain = draw("");
+        assert_eq!(draw("--guided-by guide --classifier-scale 0"), plain);
+        let far = "--guided-by guide --classifier-scale 1000";
+        let ones = draw(&format!("{far} --class 1"));
+        assert_ne!(draw(far), plain, "the classifier is not heard");
+        assert_eq!(draw(far).get(1), ones.get(1), "image 1 is of class 1 in turn");
+        let _ = draw("--guided-by guide --class 2");
+        let sidecar: Value = serde_json::from_str(&desk.read("drawn.npz.json")).unwrap();
+        let condition = sidecar["config"]["condition"].as_str().unwrap();
+        assert!(condition.starts_with("class 2, classifier guidance 1 by "), "{condition}");
+    }
+    for (line, words) in [
+        ("sample labelled --classifier-scale 2", &["--guided-by"][..]),
+        ("sample labelled --guided-by guide --classifier-scale nan", &["finite"]),
+        ("sample labelled --guided-by guide --class 3", &["no class 3", "0 to 2"]),
+        ("sample labelled --guided-by nowhere", &["nowhere is no run directory"]),
+        ("sample labelled --guided-by labelled", &["no classifier of noised images", "chapter 09"]),
+        ("sample guide", &["draws nothing by itself", "--guided-by"]),
+    ] {
+        desk.refuses(line, words);
+    }
+    let said = desk.run(&format!("sample labelled {steps} --guided-by clean --out c.png"));
+    let warned = text(&said.stderr).contains("clean was taught by clean images alone");
+    assert!(said.status.success() && warned, "{}", text(&said.stderr));
+
+    let said = desk.succeeds("info guide");
+    for words in ["which of 3 classes", "the way down of a U-Net", "at all levels", "averaged"] {
+        assert!(said.contains(words), "{words:?} is not in {said}");
+    }
+    assert!(desk.succeeds("info clean").contains("by clean images alone"));
+    let said = desk.succeeds("info weights/mnist-classifier");
+    assert!(said.contains("which FID-LeNet compares") && said.contains("10 classes"), "{said}");
+
+    own_run(&desk); // for its folder of test pictures
+    let config = desk.read("labelled/config.json").replace("\"mnist\"", "\"./pets\"");
+    fs::write(desk.path("labelled/config.json"), config).unwrap();
+    let grid = "[[grid]]\nsamplers = [\"heun\"]\npaths = [\"trailing\"]\nsteps = [2]\nn = 40\n";
+    let table = |guide: &str| format!("weights = \"labelled\"\nclass = 2\n{guide}\n{grid}");
+    let guided = table("guided_by = \"guide\"\nclassifier_scale = [0.5, 3.0]");
+    fs::write(desk.path("sweep.toml"), guided).unwrap();
+    desk.succeeds("table sweep.toml --out t");
+    let rows = desk.read("t/table.csv");
+    let [first, second] = [1, 2].map(|i| rows.lines().nth(i).unwrap());
+    assert!(first.contains("class 2, classifier guidance 0.5 by "), "{first}");
+    assert!(second.contains("class 2, classifier guidance 3 by "), "{second}");
+    fs::write(desk.path("sweep.toml"), table("classifier_scale = [2.0]")).unwrap();
+    desk.refuses("table sweep.toml --out t2", &["add guided_by, or leave it out"]);
 }
 
 #[test]

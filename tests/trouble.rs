@@ -138,7 +138,7 @@ fn one_of_everything_works_and_so_does_a_billion() {
     desk.works("cargo from-noise sample run --samples 1 --steps 1 --out one.npz");
     desk.works("cargo from-noise sample run --n 1 --steps 1 --out one.npz");
     let (_, said) =
-        desk.works("cargo chapter 06 --weights run --samples 2 --steps 2 --smoke --out 6");
+        desk.works("cargo chapter 06 --weights run --samples 4 --steps 2 --smoke --out 6");
     assert!(said.contains("features from 2 images is mostly bias: take 256"), "{said}");
     for line in [
         "cargo chapter 03 --steps 1000000000 --dry-run",

@@ -122,7 +122,10 @@ pub enum SamplingError {
     Eta(f64),
     #[error("these weights have learned no variance: take small or large")]
     NoVariance,
-    #[error("this model is unconditional: it cannot draw a class that is asked for")]
+    #[error(
+        "this model is unconditional: it cannot draw a class that is asked for unless a classifier \
+         guides it"
+    )]
     Unconditional,
     #[error("there is no class {class}: this model knows the classes 0 to {}", known - 1)]
     NoSuchClass { class: i64, known: i64 },

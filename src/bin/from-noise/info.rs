@@ -2,10 +2,15 @@
 
 use super::model;
 use anyhow::Result;
-use from_noise::data::Color;
+use from_noise::checkpoint::read_config;
+use from_noise::data::{Color, Format, Source};
 use from_noise::denoiser::{Head, Parameterization, Target, TimeInput};
 use from_noise::evaluate::Score;
-use from_noise::pretrained::{ImageConfig, Pretrained};
+use from_noise::metrics::{FeatureExtractor, FeatureNet};
+use from_noise::nn::{UnetClassifier, UnetConfig};
+use from_noise::pretrained::{
+    ImageConfig, NoisedClassifierConfig, Pretrained, PretrainedClassifier,
+};
 use from_noise::say;
 use from_noise::util::results::read_table;
 use std::path::{Path, PathBuf};
@@ -15,6 +20,7 @@ use tch::Device;
 ///
 /// Examples:
 ///   cargo from-noise info weights/mnist-unet-v
+///   cargo from-noise info weights/mnist-noised-classifier
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
@@ -24,50 +30,89 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let (dir, config) = model::open(&args.run)?;
+    let dir = model::run_dir(&args.run)?;
     let log = dir.join("log.csv");
     let loss = last_loss(&log).unwrap_or_else(|| match log.exists() {
         true => "log.csv has no columns step and loss, separated by commas".into(),
         false => "no log.csv that tells it".into(),
     });
-    let mut lines = vec![
-        ("run", dir.display().to_string()),
-        ("data", data(&config)),
-        ("network", network(&config)?),
-        ("schedule", format!("{:?}", config.schedule)),
-        ("predicts", predicts(config.parameterization)),
-        ("time input", time_input_of(config.parameterization.time_input)),
-        ("condition", condition(&config)),
-        ("weights", weights(&dir)?),
-        ("loss", loss),
-    ];
-    let scores = scores(&dir);
-    if scores.is_empty() {
-        lines.push(("scores", "no score.csv or table.csv with any".into()));
-    }
+    let mut lines = vec![("run", dir.display().to_string())];
+    let (found, scores) = match read_config::<NoisedClassifierConfig>(&dir) {
+        Ok(config) => (noised_classifier(&dir, &config)?, Vec::new()),
+        Err(_) if dir.join(model::MOMENTS).is_file() => (feature_net(&dir)?, Vec::new()),
+        Err(_) => (image_model(&dir, &model::open(&args.run)?.1)?, scores(&dir)),
+    };
+    lines.extend(found);
+    lines.push(("loss", loss));
     lines.extend(scores.into_iter().map(|score| ("score", score)));
     lines.iter().for_each(|(name, text)| say!("{name:<10} {text}"));
     Ok(())
 }
 
-fn data(config: &ImageConfig) -> String {
-    let color = match config.format.color {
+type Lines = Vec<(&'static str, String)>;
+
+fn image_model(dir: &Path, config: &ImageConfig) -> Result<Lines> {
+    let cost = config.network.cost()?;
+    let flip = if config.flip { ", half of them mirrored" } else { "" };
+    Ok(vec![
+        ("data", data(&config.data, config.format) + flip),
+        ("network", network("U-Net", &config.network, cost.params, cost.flops)),
+        ("schedule", format!("{:?}", config.schedule)),
+        ("predicts", predicts(config.parameterization)),
+        ("time input", time_input_of(config.parameterization.time_input)),
+        ("condition", condition(config)),
+        ("weights", weights(dir)?),
+    ])
+}
+
+/// Of a run that guides others (--guided-by) and draws nothing by itself.
+fn noised_classifier(dir: &Path, config: &NoisedClassifierConfig) -> Result<Lines> {
+    let classes = config.network.out_channels;
+    let taught = if config.noised { "at all levels of noise" } else { "by clean images alone" };
+    let cost = UnetClassifier::cost(&config.network)?;
+    let weights = match dir.join("ema.safetensors").is_file() {
+        true => {
+            let hash = PretrainedClassifier::load(dir, Device::Cpu)?.hash;
+            format!("averaged; SHA-256 {hash}...")
+        }
+        false => "none yet (no ema.safetensors): nothing can be guided".into(),
+    };
+    Ok(vec![
+        ("data", data(&config.data, config.format)),
+        ("network", network("the way down of a U-Net", &config.network, cost.params, cost.flops)),
+        ("schedule", format!("{:?}", config.schedule)),
+        ("predicts", format!("which of {classes} classes a noised image is of; it can guide")),
+        ("taught", taught.into()),
+        ("weights", weights),
+    ])
+}
+
+/// Of a run whose features FID-LeNet compares.
+fn feature_net(dir: &Path) -> Result<Lines> {
+    let net = FeatureNet::load(dir, Device::Cpu)?;
+    let (config, classes) = (&net.config, net.classes());
+    Ok(vec![
+        ("data", data(&config.data, config.format)),
+        ("network", format!("LeNet with {} features, which FID-LeNet compares", net.dim())),
+        ("predicts", format!("which of {classes} classes a clean image is of")),
+        ("weights", format!("averaged; SHA-256 {}...", net.hash())),
+        ("real", format!("FID-LeNet {:.2} of all test images", net.fid_real)),
+    ])
+}
+
+fn data(source: &Source, format: Format) -> String {
+    let color = match format.color {
         Color::Gray => "grey",
         Color::Rgb => "colour",
     };
-    let [_, c, h, w] = config.shape(1);
-    let flip = if config.flip { ", half of them mirrored" } else { "" };
-    format!("{}: {color} images [{c}, {h}, {w}]{flip}", config.data)
+    format!("{source}: {color} images {:?}", format.shape())
 }
 
-fn network(config: &ImageConfig) -> Result<String> {
-    let cost = config.network.cost()?;
-    let megaflop = cost.flops as f64 / 1e6;
-    let channels = &config.network.channels;
-    Ok(format!(
-        "U-Net of channels {channels:?}: {} parameters, {megaflop:.1} MFLOP a pass an image",
-        cost.params
-    ))
+fn network(kind: &str, config: &UnetConfig, params: i64, flops: i64) -> String {
+    let (channels, megaflop) = (&config.channels, flops as f64 / 1e6);
+    format!(
+        "{kind} of channels {channels:?}: {params} parameters, {megaflop:.1} MFLOP a pass an image"
+    )
 }
 
 fn predicts(parameterization: Parameterization) -> String {
@@ -126,6 +171,9 @@ fn scores(dir: &Path) -> Vec<String> {
             Ok(rows) => found.extend(rows.iter().map(|row| format!("{row} ({name})"))),
             Err(why) => found.push(why.to_string()),
         }
+    }
+    if found.is_empty() {
+        found.push("none: no score.csv or table.csv with any".into());
     }
     found
 }

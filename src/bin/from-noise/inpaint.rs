@@ -13,7 +13,7 @@ use tch::Tensor;
 pub struct InpaintArgs {
     /// Complete this picture, a png or jpeg of the model's size, where --mask is white
     #[arg(long, value_name = "PICTURE", requires = "mask", conflicts_with_all =
-        ["guidance", "negative_class", "noise", "no_clip"])]
+        ["guidance", "negative_class", "guided_by", "noise", "no_clip"])]
     inpaint: Option<PathBuf>,
 
     /// What of --inpaint is missing: white to be drawn, black to be kept

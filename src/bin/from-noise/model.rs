@@ -1,14 +1,17 @@
 //! The run directories that were typed.
 
 use anyhow::{Result, bail, ensure};
+use from_noise::checkpoint::read_config;
 use from_noise::metrics::FeatureNet;
-use from_noise::pretrained::{ImageConfig, Pretrained};
-use from_noise::util::cli;
+use from_noise::pretrained::{
+    ImageConfig, NoisedClassifierConfig, Pretrained, PretrainedClassifier,
+};
+use from_noise::util::{cli, print};
 use std::path::{Path, PathBuf};
 use tch::Device;
 
-/// The directory's place and what it was trained for; one clear sentence if it is no run.
-pub fn open(typed: &Path) -> Result<(PathBuf, ImageConfig)> {
+/// The directory's place; one clear sentence if it is no run.
+pub fn run_dir(typed: &Path) -> Result<PathBuf> {
     let dir = cli::find(typed);
     let shown = typed.display();
     if !dir.join("config.json").is_file() {
@@ -17,8 +20,19 @@ pub fn open(typed: &Path) -> Result<(PathBuf, ImageConfig)> {
             "{shown} is no run directory (it {found}): give one that a training wrote, such as weights/mnist-unet-v"
         );
     }
+    Ok(dir)
+}
+
+/// The directory's place and what it was trained for; one clear sentence if it is no run of an
+/// image model.
+pub fn open(typed: &Path) -> Result<(PathBuf, ImageConfig)> {
+    let (dir, shown) = (run_dir(typed)?, typed.display());
     match Pretrained::config(&dir) {
         Ok(config) => Ok((dir, config)),
+        Err(_) if read_config::<NoisedClassifierConfig>(&dir).is_ok() => bail!(
+            "{shown} holds a classifier of noised images, which draws nothing by itself: give it \
+             as --guided-by, or in a table as guided_by"
+        ),
         Err(why) => bail!("{shown} holds no image model that can be drawn from: {why}"),
     }
 }
@@ -35,13 +49,33 @@ pub fn load(typed: &Path, device: Device) -> Result<Pretrained> {
     Ok(Pretrained::load(&dir, device)?)
 }
 
+/// What only the run of a classifier whose features are compared has.
+pub const MOMENTS: &str = "train-moments.safetensors";
+
 /// The classifier whose features are compared.
 pub fn classifier(typed: &Path, device: Device) -> Result<FeatureNet> {
     let dir = cli::find(typed);
     ensure!(
-        dir.join("train-moments.safetensors").is_file(),
+        dir.join(MOMENTS).is_file(),
         "{} holds no classifier: give a directory that `cargo from-noise train-classifier` wrote",
         typed.display()
     );
     Ok(FeatureNet::load(dir, device)?)
+}
+
+/// The classifier that guides. One that has never seen noise is warned of.
+pub fn guide(typed: &Path, device: Device) -> Result<PretrainedClassifier> {
+    let (dir, shown) = (run_dir(typed)?, typed.display());
+    ensure!(
+        read_config::<NoisedClassifierConfig>(&dir).is_ok(),
+        "{shown} holds no classifier of noised images: give one that `cargo chapter 09 --train` \
+         wrote, such as weights/mnist-noised-classifier"
+    );
+    let found = PretrainedClassifier::load(&dir, device)?;
+    if !found.config.noised {
+        print::err(format_args!(
+            "warning: {shown} was taught by clean images alone: its gradients are wrong in noise"
+        ));
+    }
+    Ok(found)
 }

@@ -50,6 +50,7 @@ const PATHS: [(Path, &str); 6] = [
 ///   cargo from-noise sample weights/mnist-unet-v --noise x_T.npy --out digits.npy
 ///   cargo from-noise sample weights/mnist-unet-v --samples 256 --steps 10 --out single-digits/
 ///   cargo from-noise sample weights/mnist-unet-class --class 7 --guidance 3
+///   cargo from-noise sample weights/mnist-unet-v --guided-by weights/mnist-noised-classifier --classifier-scale 5 --class 7
 ///   cargo from-noise sample weights/mnist-unet-v --inpaint digit.png --mask mask.png --sampler ddpm --resample 5
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -98,7 +99,8 @@ pub struct Args {
     #[arg(long, value_parser = cli::one_of(&PATHS), default_value_t = Path::Trailing)]
     path: Path,
 
-    /// Class of all images, of a class-conditional model [default: all classes in turn]
+    /// Class of all images, of a class-conditional model or with --guided-by [default: all classes in
+    /// turn]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(i64).range(0..))]
     class: Option<i64>,
 
@@ -119,6 +121,14 @@ pub struct Args {
     /// Guide away from this class, instead of away from any class
     #[arg(long, value_name = "K", requires = "guidance", value_parser = clap::value_parser!(i64).range(0..))]
     negative_class: Option<i64>,
+
+    /// Run directory of a classifier of noised images that guides, an unconditional model too
+    #[arg(long, value_name = "RUN")]
+    guided_by: Option<PathBuf>,
+
+    /// How much --guided-by guides: 1 is Bayes' rule, more exaggerates the class [default: 1]
+    #[arg(long, value_name = "SCALE", requires = "guided_by", allow_negative_numbers = true)]
+    classifier_scale: Option<f64>,
 
     /// Seed of all noise: the same seed gives the same images [default: 0]
     #[arg(long, value_name = "N")]
@@ -200,8 +210,12 @@ pub fn run(args: &Args) -> Result<()> {
         "--guidance means nothing to {}, an unconditional model: leave it out",
         args.weights.display()
     );
-    let images = ImageSampler::new(&trained, sampling)?.of(classes)?;
-    let mut images = images.guided(guidance, args.negative_class)?;
+    let mut images = ImageSampler::new(&trained, sampling)?;
+    if let Some(guide) = &args.guided_by {
+        let scale = args.classifier_scale.unwrap_or(1.0);
+        images = images.guided_by(&model::guide(guide, device)?, scale)?;
+    }
+    images = images.of(classes)?.guided(guidance, args.negative_class)?;
     let mut n = args.samples.unwrap_or(64);
     if let Some(path) = &args.noise {
         ensure!(

@@ -1,9 +1,11 @@
 //! `from-noise table`: scores of many samplers, as a file of your own asks for them.
 
 use super::{command_line, model};
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use from_noise::data::Split;
-use from_noise::evaluate::{Classes, Score, ScoreTable, Sweep, SweepGrid, check_shape};
+use from_noise::evaluate::{
+    Classes, ImageSampler, Score, ScoreTable, Sweep, SweepGrid, check_shape,
+};
 use from_noise::guide::Guidance;
 use from_noise::say;
 use from_noise::util::cli::{self, PictureArgs, ShardArgs};
@@ -29,6 +31,8 @@ use std::path::{Path, PathBuf};
 ///   seed = 0
 ///   # class = 3                                # of a class-conditional model, one class alone
 ///   # guidance = [1.0, 2.0]                    # and every line with each of these scales
+///   # guided_by = "weights/mnist-noised-classifier" # a classifier that guides, any model
+///   # classifier_scale = [1.0, 5.0]            # and every line with each of these scales
 ///
 ///   [[grid]]                                # every sampler with every path and steps
 ///   samplers = [{ ddim = 0.0 }, { ddpm = "large" }, "heun", "dpm-solver++2m"]
@@ -78,6 +82,12 @@ struct TableSpec {
     /// Scales of classifier-free guidance: every line is drawn with each.
     #[serde(default = "unguided")]
     guidance: Vec<f64>,
+    /// The run directory of a classifier of noised images that guides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    guided_by: Option<PathBuf>,
+    /// Its scales: every line is drawn with each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    classifier_scale: Vec<f64>,
     grid: Vec<SweepGrid>,
 }
 
@@ -96,8 +106,29 @@ pub fn run(args: &Args) -> Result<()> {
     let trained = model::load(&asked.weights, device)?;
     let sweep = Sweep { seed: asked.seed, grid: asked.grid.clone() };
     let classes = asked.class.map_or(Classes::InTurn, Classes::Only);
-    let guidances: Vec<Guidance> = asked.guidance.iter().copied().map(Guidance::scale).collect();
-    let lines = cli::image_lines(&sweep, &trained, classes, &guidances)?;
+    let guide = asked.guided_by.as_ref().map(|guide| model::guide(guide, device)).transpose()?;
+    let scales = match (&guide, &asked.classifier_scale[..]) {
+        (None, [_, ..]) => bail!(
+            "{} has a classifier_scale and no classifier that guides: add guided_by, or leave it out",
+            args.sweep.display()
+        ),
+        (_, []) => &[1.0][..],
+        (_, scales) => scales,
+    };
+    let guide = guide.as_ref();
+    let pairs =
+        asked.guidance.iter().flat_map(|free| scales.iter().map(move |scale| (free, scale)));
+    let way = |(&free, &scale): (&f64, &f64)| {
+        move |images: ImageSampler| {
+            let images = match guide {
+                Some(guide) => images.guided_by(guide, scale)?,
+                None => images,
+            };
+            images.of(classes)?.guided(Guidance::scale(free), None)
+        }
+    };
+    let ways: Vec<_> = pairs.map(way).collect();
+    let lines = cli::image_lines(&sweep, &trained, &ways)?;
     check_shape(trained.config.format.shape(), &net)?; // before the test images are needed
     let dir = cli::find(&asked.weights);
     let test = cli::images_of_run(&dir, &trained.config, Split::Test, false, &args.pictures)?;

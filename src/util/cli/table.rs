@@ -4,8 +4,7 @@ use super::interrupt::stop_saying;
 use super::{Chapter, Cost, PictureArgs, count, find, hold_interrupts, images_of_run, interrupted};
 use crate::data::Split;
 use crate::evaluate::{
-    CHUNK, Classes, ImageSampler, SamplingError, Score, ScoreTable, Shard, Sweep, TableEntry,
-    check_guidance,
+    CHUNK, ImageSampler, SamplingError, Score, ScoreTable, Shard, Sweep, TableEntry, check_guidance,
 };
 use crate::guide::Guidance;
 use crate::metrics::FeatureNet;
@@ -44,8 +43,8 @@ pub struct TableArgs {
     #[command(flatten)]
     pub pictures: PictureArgs,
 
-    /// Images a line, at least 2 [default: by preset]
-    #[arg(long, value_name = "N", visible_alias = "n", value_parser = count::<u64>().range(2..=1_000_000_000))]
+    /// Images a line, at least 4 [default: by preset]
+    #[arg(long, value_name = "N", visible_alias = "n", value_parser = count::<u64>().range(4..=1_000_000_000))]
     pub samples: Option<u64>,
 
     /// Go on where an interrupted run stopped, as the same command does without it
@@ -108,7 +107,11 @@ impl TableArgs {
         let dir = find(&self.weights);
         let test = images_of_run(&dir, &trained.config, Split::Test, smoke, &self.pictures)?;
         let dir = chapter.results.dir().to_path_buf();
-        let lines = image_lines(sweep, &trained, Classes::InTurn, guidances)?;
+        let ways: Vec<_> = guidances
+            .iter()
+            .map(|&guidance| move |images: ImageSampler| images.guided(guidance, None))
+            .collect();
+        let lines = image_lines(sweep, &trained, &ways)?;
         let table = ScoreTable::new(lines, &net, &test, dir)?;
         let rows = fill_table(&table, &self.shards, &mut chapter.results)?;
         let mut found = Vec::new();
@@ -125,19 +128,16 @@ impl TableArgs {
     }
 }
 
-/// The lines of a sweep, drawn by `trained` with each of these guidances; says on standard error
-/// which paths are unsound.
+/// The lines of a sweep, drawn by `trained` in each of these ways, such as a class or a guidance;
+/// says on standard error which paths are unsound.
 pub fn image_lines(
     sweep: &Sweep,
     trained: &Pretrained,
-    classes: Classes,
-    guidances: &[Guidance],
+    ways: &[impl Fn(ImageSampler) -> Result<ImageSampler, SamplingError>],
 ) -> Result<Vec<TableEntry>, SamplingError> {
     let mut lines = Vec::new();
-    for &guidance in guidances {
-        lines.extend(sweep.lines(|sampling| {
-            ImageSampler::new(trained, sampling)?.of(classes)?.guided(guidance, None)
-        })?);
+    for way in ways {
+        lines.extend(sweep.lines(|sampling| way(ImageSampler::new(trained, sampling)?))?);
     }
     let mut said: Vec<String> = Vec::new();
     for (sampling, _) in sweep.samplings() {
