@@ -523,6 +523,56 @@ fn every_metric_is_what_the_library_says_of_the_same_images() {
 }
 
 #[test]
+fn what_was_learned_by_heart_is_found() {
+    let desk = Desk::new();
+    let images = digits();
+    let [train, held_out, others] =
+        [(0, 100), (100, 60), (160, 90)].map(|(first, n)| images.narrow(0, first, n));
+    save_pictures(&train, &desk.path("train"));
+    for (name, images) in
+        [("copies", train.narrow(0, 5, 12)), ("held", held_out), ("others", others)]
+    {
+        save_npz(&desk.path(&format!("{name}.npz")), &[("arr_0", images)]);
+    }
+    let of = |a: &str| {
+        let line = format!("score {a}.npz train --metrics memorization --held-out held.npz");
+        after(&desk.succeeds(&line), "memorization")
+    };
+    assert_eq!(of("copies"), 0.0);
+    assert_eq!(of("held"), 0.5);
+    close(of("others"), 0.5, 0.1);
+    let net = FeatureNet::load("weights/mnist-classifier", Device::Cpu).unwrap();
+    let features = |name: &str| net.features(&array(&desk.path(name), "arr_0"));
+    let (others, held) = (features("others.npz"), features("held.npz"));
+    let found = from_noise::metrics::memorization(&others, &held, &net.features(&train));
+    close(of("others"), found.farther_than_held_out(), 1e-6);
+
+    let line = "score copies.npz train --metrics memorization --held-out held.npz";
+    let said = desk.succeeds(&format!("{line} --nearest pairs.png"));
+    assert!(said.contains("  pairs.png") && said.contains("n = 12, of 100, 60 held out"), "{said}");
+    // of copies, the lower row of the picture is the upper one
+    let picture = image::open(desk.path("pairs.png")).unwrap().to_rgb8();
+    let (wide, side) = (picture.width(), 84);
+    let title = picture.height() - 2 * side - 3;
+    let row = |top| -> Vec<_> {
+        let of_line = |y| (wide - 10 * side..wide).map(move |x| (x, title + y));
+        (top..top + side).flat_map(of_line).map(|(x, y)| *picture.get_pixel(x, y)).collect()
+    };
+    assert!(row(0) == row(side + 3) && row(0) != row(1), "the copies differ from the images");
+    assert!(desk.path("pairs.png.json").exists());
+
+    for (line, words) in [
+        ("score copies.npz train --metrics memorization", &["--held-out", "mnist:test"][..]),
+        ("score copies.npz train --held-out held.npz", &["--held-out means nothing"]),
+        ("score copies.npz train --nearest x.png", &["--held-out"]),
+        (&format!("{line} --nearest x.jpg"), &[".png"]),
+        ("score copies.npz mnist:some", &["there is no mnist:some", "mnist:test or the like"]),
+    ] {
+        desk.refuses(line, words);
+    }
+}
+
+#[test]
 fn features_of_any_network_are_compared() {
     let desk = Desk::new();
     let [a, b] = [(1, 40), (2, 30)].map(|(seed, n)| Seeded::new(seed, 0).start(&[n, 8]));

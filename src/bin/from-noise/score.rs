@@ -1,30 +1,34 @@
 //! `from-noise score`: metrics of two sets of images, of their features, or of their statistics.
 
 use super::score_input::{Measured, ScoreInput};
-use super::{arrays, model};
+use super::{arrays, command_line, model};
 use anyhow::{Context, Result, anyhow, ensure};
-use from_noise::data::batch_indices;
+use from_noise::data::{batch_indices, from_u8};
 use from_noise::metrics::{
-    FeatureExtractor, FeatureNet, KidConfig, frechet_of_gaussians, inception_score, kid,
-    precision_recall,
+    FeatureExtractor, FeatureNet, KidConfig, Memorization, frechet_of_gaussians, inception_score,
+    kid, memorization, precision_recall,
 };
+use from_noise::plot::{Figure, Grid};
 use from_noise::say;
 use from_noise::util::cli::{self, PictureArgs};
 use from_noise::util::device::{self, on_cpu};
 use from_noise::util::files::write_atomically;
+use from_noise::util::results::Results;
 use std::path::{Path, PathBuf};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// Metrics of A, compared with B.
 ///
-/// Each is a folder of png or jpeg pictures (or of subfolders of them), a .npy or .npz of u8
-/// images ([N, H, W], [N, H, W, C] or [N, C, H, W]), a .npy or .npz of features ([N, D], floats), a
-/// .npz with mu and sigma as pytorch-fid writes it (arrays beside them are passed over), or moments
-/// that this crate saved (.safetensors with n, sum and outer). Images go through the classifier and
-/// have the shape that it reads; the one that comes along reads grey ones of 28 x 28. Two files of
+/// Each is a folder of png or jpeg pictures (or of subfolders of them), a data set that is on this
+/// machine (mnist:train or mnist:test, fashion and cifar10 alike), a .npy or .npz of u8 images
+/// ([N, H, W], [N, H, W, C] or [N, C, H, W]), a .npy or .npz of features ([N, D], floats), a .npz
+/// with mu and sigma as pytorch-fid writes it (arrays beside them are passed over), or moments that
+/// this crate saved (.safetensors with n, sum and outer). Images go through the classifier and have
+/// the shape that it reads; the one that comes along reads grey ones of 28 x 28. Two files of
 /// features, or of mu and sigma, need no classifier and may have any number of features; what
 /// network they are from is yours to know. Every metric but fid looks at single images or their
-/// features; is needs the images.
+/// features; is needs the images. For memorization B holds the training images of the model that
+/// drew A.
 ///
 /// Examples:
 ///   cargo from-noise score digits.npz weights/mnist-classifier/train-moments.safetensors
@@ -32,6 +36,7 @@ use tch::{Kind, Tensor};
 ///   cargo from-noise score few.npz pictures --force
 ///   cargo from-noise score pictures digits.npz --save pictures-stats.npz
 ///   cargo from-noise score digits.npz pictures --metrics fid,kid,is,pr
+///   cargo from-noise score few.npz pictures --metrics memorization --held-out digits.npz --nearest nearest.png
 ///   cargo from-noise score ours.npz theirs.npz
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -49,6 +54,14 @@ pub struct Args {
     /// For pr: an image's ball reaches to its K-th nearest neighbour [default: 3]
     #[arg(long, value_name = "K", value_parser = cli::count::<usize>())]
     neighbors: Option<usize>,
+
+    /// For memorization: images like the training images B that the model never saw, to compare with
+    #[arg(long, value_name = "C")]
+    held_out: Option<PathBuf>,
+
+    /// For memorization: draw the images of A that lie nearest to one of B, each above that one
+    #[arg(long, value_name = "FILE.png", requires = "held_out")]
+    nearest: Option<PathBuf>,
 
     /// Run directory of the classifier whose features are compared [default:
     /// weights/mnist-classifier]
@@ -79,6 +92,9 @@ enum Metric {
     Kid,
     /// Inception Score by the classes of the classifier, of A and, if it has images, of B
     Is,
+    /// Was B, the training images, learned by heart? How often an image of A lies farther from its
+    /// nearest one than an image of --held-out does: 0 for copies, 1/2 for images like unseen ones
+    Memorization,
     /// Improved precision (are the images of A like some of B?) and recall (those of B like A's?)
     Pr,
 }
@@ -100,10 +116,33 @@ pub fn run(args: &Args) -> Result<()> {
         wants(Metric::Fid) || args.save.is_some() || !args.force,
         "--force means nothing without the metric fid or --save: leave it out"
     );
-    let read = |typed| ScoreInput::read(typed, &args.pictures);
-    let (a, b) = (read(&args.a)?, read(&args.b)?);
+    ensure!(
+        wants(Metric::Memorization) || args.held_out.is_none(),
+        "--held-out means nothing without the metric memorization: leave it out, or add it to \
+         --metrics"
+    );
+    ensure!(
+        !wants(Metric::Memorization) || args.held_out.is_some(),
+        "the metric memorization needs images that the model never saw, to compare with: name \
+         them with --held-out, such as mnist:test"
+    );
+    if let Some(path) = &args.nearest {
+        let png = path.extension().is_some_and(|ending| ending == "png");
+        ensure!(png, "--nearest {} does not end in .png: add it", path.display());
+    }
+    let read = |typed: &Path| ScoreInput::read(typed, &args.pictures);
+    let (mut a, mut b) = (read(&args.a)?, read(&args.b)?);
+    let held_out = match args.held_out.as_deref() {
+        Some(typed) => Some((typed, read(typed)?)),
+        None => None,
+    };
     let (a_images, b_images) = (a.has_images(), b.has_images());
-    let images = a_images || b_images;
+    let third_images = held_out.as_ref().is_some_and(|(_, input)| input.has_images());
+    let images = a_images || b_images || third_images;
+    ensure!(
+        args.nearest.is_none() || (a_images && b_images),
+        "--nearest draws images, and one side has none: give the images of both"
+    );
     for (flag, given) in
         [("--classifier", args.classifier.is_some()), ("--device", args.device.is_some())]
     {
@@ -113,7 +152,10 @@ pub fn run(args: &Args) -> Result<()> {
         );
     }
     ensure!(
-        a.is_folder() || b.is_folder() || !args.pictures.skip_bad,
+        a.is_folder()
+            || b.is_folder()
+            || held_out.as_ref().is_some_and(|(_, input)| input.is_folder())
+            || !args.pictures.skip_bad,
         "--skip-bad means nothing where neither side is a folder of pictures: leave it out"
     );
     let usual = Path::new("weights/mnist-classifier");
@@ -124,25 +166,42 @@ pub fn run(args: &Args) -> Result<()> {
         }
         false => None,
     };
+    let mut pixels = None;
+    if let (Some(_), Some(net)) = (&args.nearest, &net) {
+        let format = net.config.format;
+        (a, b) = (a.loaded(&args.a, format)?, b.loaded(&args.b, format)?);
+        pixels = Some([a.images(&args.a, format)?, b.images(&args.b, format)?]);
+    }
+    let third = match held_out {
+        Some((typed, input)) => Some((typed, input.measure(typed, net.as_ref())?)),
+        None => None,
+    };
     let sides = Sides {
         a: a.measure(&args.a, net.as_ref())?,
         b: b.measure(&args.b, net.as_ref())?,
+        held_out: third,
+        pixels,
         net,
         args,
     };
-    let (dim, other) = (sides.a.dim(), sides.b.dim());
-    ensure!(
-        dim == other,
-        "{} has {dim} features and {} has {other}: only features of one network compare",
-        args.a.display(),
-        args.b.display()
-    );
+    let dim = sides.a.dim();
+    let third = sides.held_out.as_ref().map(|(typed, third)| (*typed, third));
+    for (typed, other) in [(args.b.as_path(), &sides.b)].into_iter().chain(third) {
+        ensure!(
+            dim == other.dim(),
+            "{} has {dim} features and {} has {}: only features of one network compare",
+            args.a.display(),
+            typed.display(),
+            other.dim()
+        );
+    }
     let mut lines = Vec::new();
     for metric in &args.metrics {
         match metric {
             Metric::Fid => lines.push(sides.fid()?),
             Metric::Kid => lines.push(sides.kid()?),
             Metric::Pr => lines.push(sides.precision_recall()?),
+            Metric::Memorization => lines.push(sides.memorization()?),
             Metric::Is => {
                 ensure!(
                     a_images,
@@ -173,6 +232,10 @@ pub fn run(args: &Args) -> Result<()> {
 struct Sides<'a> {
     a: Measured,
     b: Measured,
+    /// Beside them, what the model never saw.
+    held_out: Option<(&'a Path, Measured)>,
+    /// The images of both, where they are drawn.
+    pixels: Option<[Tensor; 2]>,
     net: Option<FeatureNet>,
     args: &'a Args,
 }
@@ -217,6 +280,27 @@ impl Sides<'_> {
         ))
     }
 
+    fn memorization(&self) -> Result<String> {
+        let (a, b) = self.both("memorization", 1)?;
+        let (typed, third) = self.held_out.as_ref().context("memorization needs --held-out")?;
+        let third = third.features(typed, "memorization", 1)?;
+        let found = memorization(a, third, b);
+        if let (Some(path), Some([a, b])) = (&self.args.nearest, &self.pixels) {
+            let (name, seen) = (path.display().to_string(), [&*self.args.a, &*self.args.b, *typed]);
+            let mut results = Results::create("", command_line(), &seen, 0, Device::Cpu)?;
+            results.samples(a.size()[0] as u64);
+            results.figure(&name, &nearest(&found, a, b))?;
+            results.finish();
+        }
+        let [n, m, held_out] = [a, b, third].map(|x| x.size()[0]);
+        Ok(format!(
+            "memorization {:.6} (the share of pairs in which A is farther from its nearest training \
+             image than a held-out one; n = {n}, of {m}, {held_out} held out, {})",
+            found.farther_than_held_out(),
+            self.features()
+        ))
+    }
+
     /// Of one side's images.
     fn inception_score(&self, typed: &Path, side: &Measured) -> Result<String> {
         let what = format!("an Inception Score in {SPLITS} splits");
@@ -248,6 +332,18 @@ impl Sides<'_> {
             None => format!("{dim} features, feature net not named in these files"),
         }
     }
+}
+
+/// The images of `a` that lie nearest to one of `b`, each above that one.
+fn nearest(found: &Memorization, a: &Tensor, b: &Tensor) -> Figure {
+    let title = format!("memorization {:.3}", found.farther_than_held_out());
+    let found = &found.samples;
+    let n = found.distances.size()[0].min(10);
+    let first = found.distances.view([-1]).argsort(0, false).narrow(0, 0, n);
+    let theirs = found.indices.view([-1]).index_select(0, &first);
+    let pairs = Tensor::cat(&[a.index_select(0, &first), b.index_select(0, &theirs)], 0);
+    let names = ["drawn", "trained on"];
+    Grid::new(&from_u8(&pairs), n as usize).scale(3).title(title).row_labels(&names).draw()
 }
 
 /// All of it or nothing, and the folders on the way.

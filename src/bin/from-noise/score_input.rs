@@ -2,7 +2,7 @@
 
 use super::arrays::{self, Npz};
 use anyhow::{Context, Result, bail, ensure};
-use from_noise::data::{Color, Format};
+use from_noise::data::{Color, Format, Source, Split};
 use from_noise::metrics::{FeatureExtractor, FeatureNet, Moments, enough_images};
 use from_noise::util::cli::{self, PictureArgs};
 use from_noise::util::device::on_cpu;
@@ -10,8 +10,8 @@ use from_noise::util::print;
 use std::path::{Path, PathBuf};
 use tch::{Device, Kind, Tensor};
 
-const ACCEPTED: &str = "a folder of pictures, a .npy or .npz of images or of features, a .npz with \
-                        mu and sigma, or moments (.safetensors)";
+const ACCEPTED: &str = "a folder of pictures, mnist:test or the like, a .npy or .npz of images or \
+                        of features, a .npz with mu and sigma, or moments (.safetensors)";
 
 /// One of the two that are compared.
 pub enum ScoreInput {
@@ -45,6 +45,9 @@ impl ScoreInput {
     /// Reads what was typed; a folder is read when the classifier is known.
     pub fn read(typed: &Path, pictures: &PictureArgs) -> Result<Self> {
         let (path, shown) = (cli::find(typed), typed.display());
+        if let Some((source, format, split)) = data_set(typed) {
+            return Ok(ScoreInput::Array(source.load(split, format)?.images));
+        }
         ensure!(path.exists(), "there is no {shown}: give {ACCEPTED}");
         if path.is_dir() {
             return Ok(ScoreInput::Folder(path, pictures.clone()));
@@ -69,6 +72,14 @@ impl ScoreInput {
         matches!(self, ScoreInput::Folder(..) | ScoreInput::Array(_))
     }
 
+    /// With its images in memory, where it has any.
+    pub fn loaded(self, typed: &Path, format: Format) -> Result<Self> {
+        match self.has_images() {
+            true => Ok(ScoreInput::Array(self.images(typed, format)?)),
+            false => Ok(self),
+        }
+    }
+
     /// Images by their features, everything else as it is.
     pub fn measure(self, typed: &Path, net: Option<&FeatureNet>) -> Result<Measured> {
         let features = match self {
@@ -88,7 +99,7 @@ impl ScoreInput {
     }
 
     /// `[N, C, H, W]`, u8, of the shape that the classifier reads.
-    fn images(&self, typed: &Path, format: Format) -> Result<Tensor> {
+    pub fn images(&self, typed: &Path, format: Format) -> Result<Tensor> {
         match self {
             ScoreInput::Folder(path, pictures) => pictures.load_folder(path, format),
             ScoreInput::Array(found) => images(typed, found, format),
@@ -145,6 +156,19 @@ impl Measured {
             }
         }
     }
+}
+
+/// `mnist:train`: a data set and which of its images.
+fn data_set(typed: &Path) -> Option<(Source, Format, Split)> {
+    let (name, split) = typed.to_str()?.split_once(':')?;
+    let source: Source = name.parse().ok()?;
+    let split = match split {
+        "train" => Split::Train,
+        "test" => Split::Test,
+        _ => return None,
+    };
+    let format = source.format()?;
+    Some((source, format, split))
 }
 
 /// Rows of floats are features, anything else is taken for images.
