@@ -4,7 +4,7 @@
 mod desk;
 
 use desk::{Desk, save_pictures, text};
-use from_noise::checkpoint::save_weights;
+use from_noise::checkpoint::{load_tensors, read_config, save_weights};
 use from_noise::data::{Color, Format, sample, to_u8};
 use from_noise::denoiser::{Head, Parameterization};
 use from_noise::evaluate::{
@@ -112,7 +112,7 @@ fn every_example_of_the_help_works_as_it_stands() {
     let table = small_table(&desk);
     fs::write(desk.path("sweep.toml"), table).unwrap();
     let mut examples = 0;
-    for command in ["", "sample", "score", "table", "info"] {
+    for command in ["", "sample", "score", "table", "info", "export"] {
         // `digits.npz` of the scores: 256 images; the samples' examples write over it.
         save_npz(&desk.path("digits.npz"), &[("arr_0", images.shallow_clone())]);
         let help = desk.succeeds(&format!("{command} --help"));
@@ -754,6 +754,52 @@ fn what_is_no_run_gets_a_sentence() {
     desk.refuses("info .", &["no image model", "config.json"]);
     fs::create_dir(desk.path("empty")).unwrap();
     desk.refuses("info empty", &["empty is no run directory", "no config.json"]);
+}
+
+#[test]
+fn a_run_is_exported_in_half_precision() {
+    let desk = Desk::new();
+    labelled_run(&desk);
+    fs::write(desk.path("labelled/optimizer.safetensors"), "only for training").unwrap();
+    let said = desk.succeeds("export labelled --half --out half");
+    assert!(said.contains("wrote half, weights of"), "{said}");
+    desk.succeeds("export labelled --out whole");
+    let weights = |run: &str| desk.path(run).join("ema.safetensors");
+    let size = |run: &str| fs::metadata(weights(run)).unwrap().len();
+    assert_eq!(size("whole"), size("labelled"));
+    assert!((0.45..0.65).contains(&(size("half") as f64 / size("whole") as f64)));
+    assert_eq!(desk.read("half/config.json"), desk.read("labelled/config.json"));
+    assert!(!desk.path("half/optimizer.safetensors").exists());
+    let [whole, half] = ["whole", "half"].map(|run| load_tensors(weights(run)).unwrap());
+    for (name, tensor) in &whole {
+        let rounded = tensor.to_kind(Kind::Half);
+        assert!(half[name].kind() == Kind::Half && half[name] == rounded, "{name}");
+    }
+    let draw = |run: &str| {
+        let line = format!("sample {run} --steps 2 --n 4 --out drawn.npz");
+        let out = desk.run(&line);
+        assert!(out.status.success() && !text(&out.stderr).contains("converted"));
+        array(&desk.path("drawn.npz"), "arr_0").to_kind(Kind::Float)
+    };
+    let apart = (draw("whole") - draw("half")).abs().mean(Kind::Float).double_value(&[]);
+    assert!(apart < 5.0, "{apart} of 255");
+
+    let huge = desk.path("huge");
+    fs::create_dir(&huge).unwrap();
+    fs::copy(desk.path("labelled/config.json"), huge.join("config.json")).unwrap();
+    let config: ImageConfig = read_config(&huge).unwrap();
+    let vs = tch::nn::VarStore::new(Device::Cpu);
+    let _model = config.build(&vs.root());
+    let _ = tch::no_grad(|| vs.variables().into_values().next().unwrap().fill_(1e5));
+    save_weights(&vs, huge.join("ema.safetensors"), 0).unwrap();
+    for (line, words) in [
+        ("export labelled --half --out half", &["half exists already"][..]),
+        ("export huge --half --out other", &["not finite in half precision", "65504"]),
+        ("export weights/mnist-classifier --half --out other", &["features are compared"]),
+        ("export nowhere --out other", &["nowhere is no run directory"]),
+    ] {
+        desk.refuses(line, words);
+    }
 }
 
 /// A run directory of an untrained network of three classes.

@@ -625,7 +625,7 @@ fn tables_that_a_spreadsheet_saved_are_read_or_refused() {
 }
 
 #[test]
-fn weights_of_other_floats_are_converted_and_that_is_said_once() {
+fn weights_of_other_floats_are_converted_and_lost_digits_are_said() {
     let desk = Desk::new();
     let config = tiny();
     desk.save_run("run", &config, Kind::Float);
@@ -637,12 +637,14 @@ fn weights_of_other_floats_are_converted_and_that_is_said_once() {
     };
     let (images, said) = draw("run");
     assert_eq!(said, 0);
-    for (name, kind, most) in
-        [("half", Kind::Half, 20.0), ("brain", Kind::BFloat16, 60.0), ("double", Kind::Double, 0.0)]
-    {
+    for (name, kind, most, times) in [
+        ("half", Kind::Half, 20.0, 0), // f32 holds it exactly
+        ("brain", Kind::BFloat16, 60.0, 0),
+        ("double", Kind::Double, 0.0, 1),
+    ] {
         desk.save_run(name, &config, kind);
         let (found, said) = draw(name);
-        assert_eq!(said, 1, "{name}");
+        assert_eq!(said, times, "{name}");
         let apart = (found - &images).abs().mean(Kind::Float).double_value(&[]);
         assert!(apart <= most, "{name}: {apart} of 255");
     }

@@ -3,7 +3,7 @@
 mod bound;
 mod figures;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use clap::Parser;
 use from_noise::denoiser::Head;
 use from_noise::evaluate::{CHUNK, Sampler, Sampling, Score, Sweep, SweepGrid};
@@ -81,17 +81,7 @@ fn samplers(head: Head) -> Vec<Sampler> {
 }
 
 fn config(args: &Args) -> Result<Config> {
-    let folder = cli::find(&args.table.weights);
-    let inside = std::fs::read_dir(&folder)
-        .with_context(|| format!("{} holds no folder of run directories", folder.display()))?;
-    let mut dirs: Vec<PathBuf> = inside.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    dirs.retain(|dir| dir.join("config.json").is_file());
-    dirs.sort();
-    ensure!(
-        !dirs.is_empty(),
-        "{} holds no run directory: --weights names the folder that the runs lie in",
-        folder.display()
-    );
+    let dirs = cli::runs_in(&args.table.weights)?;
     let common = &args.common;
     let (steps, path) = (if common.smoke { vec![2] } else { vec![10, 25, 100] }, Path::Linspace);
     let n = args.table.samples.unwrap_or(common.choose(40, 2000, 10_000, 50_000));

@@ -40,7 +40,8 @@ mod weights;
 pub use config::read_config;
 pub use run::Run;
 pub use weights::{
-    fingerprint, load_tensors, load_weights, load_weights_to_grow, save_tensors, save_weights,
+    fingerprint, halve_weights, load_tensors, load_weights, load_weights_to_grow, save_tensors,
+    save_weights,
 };
 
 use crate::util::files::write_atomically;
@@ -70,6 +71,8 @@ pub enum CheckpointError {
     Damaged { path: PathBuf, why: String },
     #[error("{} does not fit the network:\n{list}\ntake the config.json that came with the file", path.display())]
     Mismatch { path: PathBuf, list: String },
+    #[error("{}: `{name}` is not finite in half precision (the largest number is 65504): keep these weights in f32", path.display())]
+    NotHalf { path: PathBuf, name: String },
     #[error("{} is from step {found}, but model.safetensors is from step {expected}: use files of one run", path.display())]
     MixedSteps { path: PathBuf, found: u64, expected: u64 },
     #[error("{}: line {line} is {found:?}, no step and numbers: separate them with commas, or move the file away", path.display())]

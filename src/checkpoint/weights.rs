@@ -24,7 +24,7 @@ pub fn save_weights(
 /// # Errors
 /// Strict: every tensor that is missing, unexpected, of another shape or of another dtype is listed
 /// in one error, and `vs` is then untouched. Floats of another width are converted, which is said
-/// on standard error.
+/// on standard error where digits are lost.
 pub fn load_weights(vs: &VarStore, path: impl AsRef<Path>) -> Result<u64, CheckpointError> {
     let file = File::read(path.as_ref())?;
     file.copy_into(&named(vs))?;
@@ -54,6 +54,22 @@ pub fn load_weights_to_grow(vs: &VarStore, path: impl AsRef<Path>) -> Result<u64
     }
     file.copy_into(&network)?;
     Ok(file.step)
+}
+
+/// Writes the weights of the safetensors file `from` to `to` with all floats in half precision
+/// (f16), which are half the bytes of f32; the step stays. [`load_weights`] reads them as any others.
+///
+/// # Errors
+/// A weight that is no finite number in half precision: the largest is 65504.
+pub fn halve_weights(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<(), CheckpointError> {
+    let File { path, mut tensors, step } = File::read(from.as_ref())?;
+    for (name, tensor) in tensors.iter_mut().filter(|(_, tensor)| tensor.is_floating_point()) {
+        *tensor = tensor.to_kind(Kind::Half);
+        if tensor.isfinite().all().int64_value(&[]) == 0 {
+            return Err(CheckpointError::NotHalf { path: path.into(), name: name.clone() });
+        }
+    }
+    write(to.as_ref(), &to_bytes(&tensors, step, to.as_ref())?)
 }
 
 /// The first twelve hexadecimal digits of a file's SHA-256: which weights these are.
@@ -185,7 +201,8 @@ impl<'a> File<'a> {
     pub(super) fn copy_into(&self, network: &Named) -> Result<(), CheckpointError> {
         self.check(network)?;
         let kinds = |(name, tensor): (&String, &Tensor)| (self.tensors[name].kind(), tensor.kind());
-        if let Some((file, net)) = network.iter().map(kinds).find(|(file, net)| file != net) {
+        let loses = |(file, net): &(Kind, Kind)| file != net && !holds(*net, *file);
+        if let Some((file, net)) = network.iter().map(kinds).find(loses) {
             let path = self.path.display();
             print::err(format_args!("{path}: {file:?} weights are converted to {net:?}"));
         }
@@ -199,6 +216,12 @@ impl<'a> File<'a> {
 fn converts(from: Kind, to: Kind) -> bool {
     let float = |kind| matches!(kind, Kind::Float | Kind::Double | Kind::Half | Kind::BFloat16);
     from == to || (float(from) && float(to))
+}
+
+/// Whether every number of the kind `from` is one of the kind `to`.
+fn holds(to: Kind, from: Kind) -> bool {
+    to == from
+        || matches!((to, from), (Kind::Float, Kind::Half | Kind::BFloat16) | (Kind::Double, _))
 }
 
 const DTYPES: [(Kind, Dtype); 9] = [

@@ -175,7 +175,7 @@ fn f9_a_classifier_guides_a_model_of_either_kind_and_says_so() {
         let start = noise.start(&trained.config.shape(3));
         let log_prob = three.classifier.log_prob(&Tensor::from_slice(&[0i64, 1, 2]));
         let shift = MeanShift { log_prob: &log_prob, scale: 50.0, gradient_at };
-        let (path, model) = (sampling.levels(&trained.schedule), (&trained.model).given(None));
+        let (path, model) = (sampling.levels(&trained.schedule), trained.model.given(None));
         let draw = &mut |x: &Tensor| noise.draw(x);
         let by_hand = ddpm_guided(&model.clip(1.0), &path, start, Variance::Small, &shift, draw);
         assert_eq!(shifted(50.0).draw(0, 3, &mut |_| {}), by_hand);

@@ -1,6 +1,7 @@
 //! `from-noise`: draw, measure, tabulate and inspect, with weights and pictures of one's own.
 
 mod arrays;
+mod export;
 mod info;
 mod inpaint;
 mod model;
@@ -16,7 +17,7 @@ use from_noise::util::cli;
 use std::process::ExitCode;
 
 /// Diffusion models on your own data: draw from a trained run, measure what was drawn, fill tables
-/// of scores, look into a run, train a classifier to score by. The models themselves are trained by
+/// of scores, look into a run or copy it, train a classifier to score by. The models themselves are trained by
 /// `cargo chapter 04 --train`.
 ///
 /// Examples:
@@ -37,6 +38,7 @@ enum Command {
     Score(score::Args),
     Table(table::Args),
     Info(info::Args),
+    Export(export::Args),
     TrainClassifier(train_classifier::Args),
 }
 
@@ -50,6 +52,7 @@ fn run(command: Command) -> Result<()> {
         Command::Score(args) => score::run(&args),
         Command::Table(args) => table::run(&args),
         Command::Info(args) => info::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::TrainClassifier(args) => train_classifier::run(&args),
     }
 }

@@ -40,13 +40,19 @@ pub fn open(typed: &Path) -> Result<(PathBuf, ImageConfig)> {
 /// The model of a run directory, with its averaged weights.
 pub fn load(typed: &Path, device: Device) -> Result<Pretrained> {
     let (dir, _) = open(typed)?;
+    weights_of(typed, &dir)?;
+    Ok(Pretrained::load(&dir, device)?)
+}
+
+/// The file of the averaged weights, which the run `dir` must have.
+pub fn weights_of(typed: &Path, dir: &Path) -> Result<PathBuf> {
     let weights = dir.join("ema.safetensors");
     ensure!(
         weights.is_file(),
         "{} has no averaged weights yet (ema.safetensors): train on until they are saved",
         typed.display()
     );
-    Ok(Pretrained::load(&dir, device)?)
+    Ok(weights)
 }
 
 /// What only the run of a classifier whose features are compared has.

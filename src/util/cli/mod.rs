@@ -20,7 +20,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, RangedU64ValueParser, T
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use std::fmt::Display;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tch::Device;
 
@@ -133,6 +133,24 @@ pub fn start(
     Ok(Some(Chapter { device, seed: common.seed, results }))
 }
 
+/// The run directories in a folder, by name.
+///
+/// # Errors
+/// A folder that cannot be read, or that holds none.
+pub fn runs_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let (dir, shown) = (find(folder), folder.display());
+    let inside = std::fs::read_dir(&dir)
+        .map_err(|e| anyhow::anyhow!("{shown} holds no folder of run directories: {e}"))?;
+    let mut runs: Vec<PathBuf> = inside.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    runs.retain(|dir| dir.join("config.json").is_file());
+    runs.sort();
+    anyhow::ensure!(
+        !runs.is_empty(),
+        "{shown} holds no run directory: name the folder that the runs lie in"
+    );
+    Ok(runs)
+}
+
 /// How a program ends: an error is one sentence on standard error, whatever the shell says of
 /// backtraces.
 pub fn exit(result: anyhow::Result<()>) -> ExitCode {
@@ -167,7 +185,7 @@ fn again(name: &str, words: impl Iterator<Item = String>) -> String {
 }
 
 /// A word, such as a path, as a POSIX shell takes it: in quotes if it needs them.
-pub fn quoted(word: impl AsRef<std::path::Path>) -> String {
+pub fn quoted(word: impl AsRef<Path>) -> String {
     let word = word.as_ref().to_string_lossy();
     shlex::try_quote(&word).map_or_else(|_| word.to_string(), |quoted| quoted.into_owned())
 }
@@ -200,7 +218,7 @@ fn human(seconds: f64) -> String {
 }
 
 /// A file or folder from where the command was typed, or else from the repository.
-pub fn find(path: &std::path::Path) -> PathBuf {
+pub fn find(path: &Path) -> PathBuf {
     let here = path.to_path_buf();
     if here.exists() { here } else { PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(here) }
 }
