@@ -34,10 +34,12 @@
 
 mod config;
 mod log;
+mod published;
 mod run;
 mod weights;
 
 pub use config::read_config;
+pub use published::load_published;
 pub use run::Run;
 pub use weights::{
     fingerprint, halve_weights, load_tensors, load_weights, load_weights_to_grow, save_tensors,

@@ -139,6 +139,11 @@ pub(super) struct File<'a> {
 }
 
 impl<'a> File<'a> {
+    /// Tensors of a file of another form.
+    pub(super) fn of(path: &'a Path, tensors: Named) -> Self {
+        Self { path, tensors, step: 0 }
+    }
+
     pub(super) fn read(path: &'a Path) -> Result<Self, CheckpointError> {
         let damaged = |why: String| CheckpointError::Damaged { path: path.into(), why };
         let bytes = fs::read(path).map_err(CheckpointError::io(path, "read the weights"))?;

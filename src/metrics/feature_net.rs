@@ -14,6 +14,10 @@ pub trait FeatureExtractor {
     /// The hash of its weights: distances measured by another network are other numbers.
     fn hash(&self) -> &str;
 
+    /// What its metrics are called after the names that they have with Inception: FID, KID and IS
+    /// are of that network alone.
+    fn suffix(&self) -> &str;
+
     /// `[C, H, W]` of the images that it reads.
     fn shape(&self) -> [i64; 3];
 
@@ -93,6 +97,10 @@ impl FeatureNet {
 impl FeatureExtractor for FeatureNet {
     fn hash(&self) -> &str {
         &self.hash
+    }
+
+    fn suffix(&self) -> &str {
+        "-LeNet"
     }
 
     fn shape(&self) -> [i64; 3] {

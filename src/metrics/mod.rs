@@ -4,6 +4,7 @@ mod classes;
 mod energy;
 mod feature_net;
 mod frechet;
+mod inception;
 mod inception_score;
 mod jackknife;
 mod kid;
@@ -22,6 +23,7 @@ pub use classes::{
 pub use energy::energy_distance;
 pub use feature_net::{FeatureExtractor, FeatureNet};
 pub use frechet::{Moments, enough_images, frechet_distance, frechet_of_gaussians};
+pub use inception::InceptionNet;
 pub use inception_score::inception_score;
 pub use jackknife::{GROUPS, Groups};
 pub use kid::{KidConfig, kid, squared_mmd};

@@ -1,9 +1,11 @@
 //! An image model as it lies on disk: what it was trained on, what its numbers mean, its weights.
 
 mod classifier;
+mod diffusers;
 mod image_condition;
 
 pub use classifier::{NoisedClassifier, NoisedClassifierConfig, PretrainedClassifier};
+pub use diffusers::{Diffusers, export_diffusers};
 pub use image_condition::{ImageCondition, LowRes};
 
 use crate::checkpoint::{CheckpointError, fingerprint, load_weights, read_config};

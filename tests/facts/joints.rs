@@ -36,6 +36,10 @@ impl Quarters {
 }
 
 impl FeatureExtractor for Quarters {
+    fn suffix(&self) -> &str {
+        "-toy"
+    }
+
     fn hash(&self) -> &str {
         "quarters"
     }
@@ -201,6 +205,10 @@ fn f9_a_classifier_guides_a_model_of_either_kind_and_says_so() {
 struct Ones(Quarters);
 
 impl FeatureExtractor for Ones {
+    fn suffix(&self) -> &str {
+        "-toy"
+    }
+
     fn hash(&self) -> &str {
         "ones"
     }

@@ -26,6 +26,20 @@ def double_precision():
         torch.set_default_dtype(default)
 
 
+def uniform(name, count):
+    """`count` numbers in [-1, 1) from splitmix64, started at the FNV-1a hash of `name`: weights that need not be kept."""
+    mask = (1 << 64) - 1
+    seed = 0xCBF29CE484222325
+    for byte in name.encode():
+        seed = ((seed ^ byte) * 0x100000001B3) & mask
+    with np.errstate(over="ignore"):
+        z = np.uint64(seed) + np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z ^= z >> np.uint64(31)
+    return (z >> np.uint64(11)).astype(np.float64) / 2.0**52 - 1.0
+
+
 def plain(value):
     """Tensors and arrays as nested lists; floats keep all 17 digits."""
     if isinstance(value, torch.Tensor):

@@ -1,5 +1,5 @@
 //! Our formulas against independent implementations: diffusers 0.42.1, torch-fidelity 0.4.0,
-//! scikit-image 0.26.0 and improved-diffusion run in f64, and quadrature.
+//! pytorch-fid 0.3.0, scikit-image 0.26.0, improved-diffusion, and quadrature.
 //!
 //! The numbers and the scripts that wrote them stand beside this file; README.md says what each
 //! holds. The U-Nets are read by the tests of `nn`.
@@ -7,7 +7,9 @@
 mod bound;
 mod frechet;
 mod improved;
+mod inception;
 mod metrics;
+mod published;
 mod runs;
 mod schedules;
 mod similarity;
@@ -71,4 +73,17 @@ fn variance(name: &str) -> Variance {
 /// Not `clip(INFINITY)` for "off": clipping derives eps again and would hide a wrong one.
 fn clipped_if(clip: bool, model: impl Denoiser + 'static) -> Box<dyn Denoiser> {
     if clip { Box::new(model.clip(1.0)) } else { Box::new(model) }
+}
+
+/// Numbers in [-1, 1), by splitmix64 from the FNV-1a hash of a name: as common.py does.
+fn uniform(name: &str, count: usize) -> Vec<f64> {
+    let hash = |hash: u64, byte: u8| (hash ^ byte as u64).wrapping_mul(0x100_0000_01b3);
+    let seed = name.bytes().fold(0xcbf2_9ce4_8422_2325, hash);
+    let number = |i: u64| {
+        let mut z = seed.wrapping_add(i.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / 2f64.powi(52) - 1.0
+    };
+    (1..=count as u64).map(number).collect()
 }
