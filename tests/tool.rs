@@ -112,7 +112,18 @@ fn every_example_of_the_help_works_as_it_stands() {
     let table = small_table(&desk);
     fs::write(desk.path("sweep.toml"), table).unwrap();
     let mut examples = 0;
-    for command in ["", "sample", "score", "table", "info", "export"] {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/diffusers");
+    for folder in ["downloads/ddpm-cifar10-32", "my-pipeline/unet", "my-pipeline/scheduler"] {
+        fs::create_dir_all(desk.path(folder)).unwrap();
+        let theirs = match folder.split_once('/').unwrap() {
+            ("downloads", _) => golden.join("old"),
+            (_, part) => golden.join("pipeline").join(part),
+        };
+        for file in fs::read_dir(theirs).unwrap().map(Result::unwrap) {
+            fs::copy(file.path(), desk.path(folder).join(file.file_name())).unwrap();
+        }
+    }
+    for command in ["", "sample", "score", "table", "info", "import", "export"] {
         // `digits.npz` of the scores: 256 images; the samples' examples write over it.
         save_npz(&desk.path("digits.npz"), &[("arr_0", images.shallow_clone())]);
         let help = desk.succeeds(&format!("{command} --help"));
@@ -123,13 +134,15 @@ fn every_example_of_the_help_works_as_it_stands() {
             let few = line
                 .replace("--samples 1000", "--samples 4")
                 .replace("--samples 16", "--samples 4");
+            // the model here is of 16 x 16
+            let few = few.replace("import downloads", "import --data ./pets downloads");
             let counted = line.contains(" --samples ") || line.contains(" --noise ");
             let short = if line.starts_with("sample") && !counted { " --n 4" } else { "" };
             desk.succeeds(&format!("{few}{short}"));
             examples += 1;
         }
     }
-    assert!(examples >= 18, "{examples} examples");
+    assert!(examples >= 21, "{examples} examples");
     for name in ["samples.png", "digits.gif", "digits.npy", "pictures-stats.npz"] {
         assert!(desk.path(name).exists(), "{name}");
     }
@@ -1000,4 +1013,31 @@ fn a_path_that_starts_too_low_is_refused_or_named() {
     )
     .unwrap();
     desk.refuses("table t.toml --out t", &["one step of the path uniform"]);
+}
+
+#[test]
+fn a_model_of_diffusers_is_imported_draws_and_is_exported_again() {
+    let desk = Desk::new();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/diffusers");
+    let (old, pipeline) = (golden.join("old"), golden.join("pipeline"));
+    let old = old.display();
+    desk.refuses(&format!("import {old} --out run"), &["[3, 16, 16]", "cifar10", "--data"]);
+    desk.refuses("import nowhere --out run", &["no folder nowhere"]);
+    let said = desk.succeeds(&format!("import {old} --data ./pets --out run"));
+    assert!(said.contains("in 144 tensors") && said.contains("large variance"), "{said}");
+    desk.refuses(&format!("import {old} --data ./pets --out run"), &["already holds a run"]);
+    let info = desk.succeeds("info run");
+    assert!(info.contains("./pets: colour images [3, 16, 16]"), "{info}");
+    assert!(info.contains("t - 1 in 0..T"), "{info}");
+    desk.succeeds("sample run --n 2 --steps 2 --out drawn.npy");
+    let drawn = Tensor::read_npy(desk.path("drawn.npy")).unwrap();
+    assert_eq!(drawn.size(), [2, 16, 16, 3]);
+    desk.succeeds("export run --diffusers --out out/pipeline");
+    let weights = "unet/diffusion_pytorch_model.safetensors";
+    let read = |path| from_noise::checkpoint::load_tensors(path).unwrap();
+    assert_eq!(read(desk.path("out/pipeline").join(weights)), read(pipeline.join(weights)));
+    desk.refuses("export run --diffusers --out out/pipeline", &["exists already"]);
+    desk.refuses(&format!("export {RUN} --diffusers --out new"), &["space_to_depth = 2"]);
+    fs::remove_file(desk.path("out/pipeline").join(weights)).unwrap();
+    desk.refuses("import out/pipeline --data ./pets --out again", &["could not read the weights"]);
 }

@@ -47,7 +47,9 @@ pub use weights::{
 };
 
 use crate::util::files::write_atomically;
+use serde::Serialize;
 use std::path::{Path, PathBuf};
+use tch::nn::VarStore;
 
 /// What can go wrong between memory and a run directory; every message ends with what to do.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +85,23 @@ pub enum CheckpointError {
     LogColumns { path: PathBuf, found: String, asked: String },
     #[error("{}: step {step} logged after step {last}: log each step once, in order", path.display())]
     LogOrder { path: PathBuf, step: u64, last: u64 },
+}
+
+/// Writes a run directory that holds a model to draw from and nothing of its training: `config`,
+/// and the weights as the average.
+///
+/// # Errors
+/// A folder that holds a run; a disk that cannot be written.
+pub fn save_model<C: Serialize>(
+    dir: impl AsRef<Path>,
+    config: &C,
+    vs: &VarStore,
+) -> Result<(), CheckpointError> {
+    let dir = dir.as_ref();
+    run::refuse_a_run(dir)?;
+    std::fs::create_dir_all(dir).map_err(CheckpointError::io(dir, "make the folder"))?;
+    save_weights(vs, dir.join("ema.safetensors"), 0)?; // first: the config makes it a run
+    config::write(dir, config)
 }
 
 /// Writes a file of a run, whole or not at all.

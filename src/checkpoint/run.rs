@@ -145,11 +145,8 @@ impl Run {
     fn create(dir: &Path, config: &impl Serialize) -> Result<Option<File>, CheckpointError> {
         fs::create_dir_all(dir).map_err(CheckpointError::io(dir, "create the folder"))?;
         let lock = lock(dir)?;
-        let ours = ["config.json", "log.csv", "next", MODEL, EMA, OPTIMIZER];
-        match ours.into_iter().find(|name| dir.join(name).exists()) {
-            Some(found) => Err(CheckpointError::Exists { dir: dir.into(), found }),
-            None => config::write(dir, config).map(|()| lock),
-        }
+        refuse_a_run(dir)?;
+        config::write(dir, config).map(|()| lock)
     }
 
     fn check_saved<C: Serialize + DeserializeOwned>(
@@ -162,6 +159,15 @@ impl Run {
         }
         let lock = lock(dir)?;
         config::check(dir, config, may_change).map(|changes| (lock, changes))
+    }
+}
+
+/// Refuses a folder in which there is a run already.
+pub(super) fn refuse_a_run(dir: &Path) -> Result<(), CheckpointError> {
+    let ours = ["config.json", "log.csv", "next", MODEL, EMA, OPTIMIZER];
+    match ours.into_iter().find(|name| dir.join(name).exists()) {
+        Some(found) => Err(CheckpointError::Exists { dir: dir.into(), found }),
+        None => Ok(()),
     }
 }
 

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use std::f64::consts::TAU;
 use std::fmt;
-use tch::kind::DOUBLE_CPU;
 use tch::Tensor;
+use tch::kind::DOUBLE_CPU;
 
 /// A mask by name, for pictures of any side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

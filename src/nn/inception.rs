@@ -76,6 +76,7 @@ impl Inception {
 }
 
 /// One layer of a branch.
+#[allow(clippy::large_enum_variant)] // a hundred of them, and most are convolutions
 #[derive(Debug)]
 enum Op {
     /// Convolution without bias, batch norm, rectifier.

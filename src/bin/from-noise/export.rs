@@ -1,17 +1,20 @@
-//! `from-noise export`: a run directory without what only training needs.
+//! `from-noise export`: a run directory without what only training needs, or a model for diffusers.
 
 use super::model;
 use anyhow::{Context, Result, anyhow, ensure};
-use from_noise::checkpoint::halve_weights;
+use from_noise::checkpoint::{halve_weights, load_weights};
+use from_noise::pretrained::export_diffusers;
 use from_noise::say;
 use from_noise::util::files::write_atomically;
 use std::fs;
 use std::path::{Path, PathBuf};
+use tch::{Device, nn};
 
 /// Copy what others need of a run directory: its configuration, averaged weights and log.
 ///
 /// Examples:
 ///   cargo from-noise export weights/mnist-ddpm --half --out runs/small
+///   cargo from-noise export runs/ddpm-cifar10-32 --diffusers --out pipeline
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
@@ -22,6 +25,10 @@ pub struct Args {
     /// Store the weights in half precision (f16), half as large
     #[arg(long)]
     half: bool,
+
+    /// Write a DDPMPipeline instead, which diffusers loads with from_pretrained
+    #[arg(long, conflicts_with = "half")]
+    diffusers: bool,
 
     /// New folder for the copy
     #[arg(long, value_name = "DIR")]
@@ -38,6 +45,9 @@ pub fn run(args: &Args) -> Result<()> {
     );
     let weights = model::weights_of(&args.run, &dir)?;
     ensure!(!args.out.exists(), "{shown} exists already: choose another --out");
+    if args.diffusers {
+        return pipeline(args, &weights);
+    }
     let size = |path: &Path| Ok::<_, anyhow::Error>(fs::metadata(path)?.len() as f64 / 1e6);
     let copy = |name: &str| {
         let bytes = fs::read(dir.join(name)).with_context(|| format!("cannot read {name}"))?;
@@ -54,5 +64,18 @@ pub fn run(args: &Args) -> Result<()> {
     }
     copy("config.json")?; // the last: without it the folder is no run
     say!("wrote {shown}, weights of {:.1} MB (before: {:.1} MB)", size(&to)?, size(&weights)?);
+    Ok(())
+}
+
+/// The model as diffusers reads it.
+fn pipeline(args: &Args, weights: &Path) -> Result<()> {
+    let (_, config) = model::open(&args.run)?;
+    let mut vs = nn::VarStore::new(Device::Cpu);
+    config.build(&vs.root());
+    load_weights(&vs, weights)?;
+    vs.freeze();
+    export_diffusers(&config, &vs, &args.out)?;
+    let shown = args.out.display();
+    say!("wrote {shown}: DDPMPipeline.from_pretrained(\"{shown}\") loads it");
     Ok(())
 }

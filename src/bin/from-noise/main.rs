@@ -2,6 +2,7 @@
 
 mod arrays;
 mod export;
+mod import;
 mod info;
 mod inpaint;
 mod model;
@@ -17,8 +18,8 @@ use from_noise::util::cli;
 use std::process::ExitCode;
 
 /// Diffusion models on your own data: draw from a trained run, measure what was drawn, fill tables
-/// of scores, look into a run or copy it, train a classifier to score by. The models themselves are trained by
-/// `cargo chapter 04 --train`.
+/// of scores, look into a run or copy it, train a classifier to score by, take a model from
+/// diffusers. The models themselves are trained by `cargo chapter 04 --train`.
 ///
 /// Examples:
 ///   cargo from-noise sample weights/mnist-unet-v --out digits.png
@@ -40,6 +41,7 @@ enum Command {
     Info(info::Args),
     Export(export::Args),
     TrainClassifier(train_classifier::Args),
+    Import(import::Args),
 }
 
 fn main() -> ExitCode {
@@ -54,6 +56,7 @@ fn run(command: Command) -> Result<()> {
         Command::Info(args) => info::run(&args),
         Command::Export(args) => export::run(&args),
         Command::TrainClassifier(args) => train_classifier::run(&args),
+        Command::Import(args) => import::run(&args),
     }
 }
 
