@@ -29,8 +29,8 @@ const PREPROCESSING: &str = "u8 / 255, gray repeated, bilinear to 299 without an
 const BATCH: i64 = 25;
 
 impl InceptionNet {
-    /// The first digits of the SHA-256 of the published weights, which their name ends with.
-    pub const PUBLISHED: &str = "6726825d";
+    /// The hash of the published weights; the first eight digits end their name.
+    pub const PUBLISHED: &str = "6726825d0af5";
 
     /// Reads the weights, a `.pth` as published or a safetensors file with the same names, to
     /// measure images of `shape: [C, H, W]`, C being 1 or 3.
@@ -89,9 +89,9 @@ impl FeatureExtractor for InceptionNet {
 
     /// None with the published weights.
     fn suffix(&self) -> &str {
-        match Self::PUBLISHED.starts_with(&self.hash[..8]) {
+        match self.hash == Self::PUBLISHED {
             true => "",
-            false => "-Inception-of-other-weights",
+            false => "-of-other-weights",
         }
     }
 

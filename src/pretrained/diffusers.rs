@@ -399,6 +399,7 @@ pub fn export_diffusers(
     let mut unet = Unet2d::of(&config.network).map_err(refuse)?;
     let scheduler = Scheduler::of(config).map_err(refuse)?;
     only("classes", config.classes, &[None]).map_err(refuse)?;
+    only("image_condition", config.image_condition, &[None]).map_err(refuse)?;
     unet.others.insert("_class_name".into(), json!("UNet2DModel"));
     let mut scheduler = json!(scheduler);
     scheduler["_class_name"] = json!("DDPMScheduler");

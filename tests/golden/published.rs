@@ -45,7 +45,7 @@ fn both_forms_of_torch_save_are_read_and_views_are_gathered() {
     load_published(&plain, golden("checkpoint-zip.pth"), without_steps).unwrap();
     let bias_aside = |name: &str| (name == "layer.weight").then(|| name.to_owned());
     let alone = nn::VarStore::new(Device::Cpu);
-    alone.root().sub("layer").zeros("weight", &[3, 4]);
+    let _ = alone.root().sub("layer").zeros("weight", &[3, 4]);
     load_published(&alone, golden("checkpoint-turned.pth"), bias_aside).unwrap();
     assert_eq!(alone.variables()["layer.weight"], plain.variables()["layer.weight"].tr());
 }
@@ -71,13 +71,13 @@ fn what_does_not_fit_is_listed_and_nothing_is_changed() {
     let want = "wrong shape: layer.weight is [3, 4] in the file, [4, 3] here";
     assert!(transposed.contains(want), "{transposed}");
     let more = layer(3, 4);
-    more.root().zeros("another", &[2]);
+    let _ = more.root().zeros("another", &[2]);
     let missing = refused(&more, &zip, without_steps);
     assert!(missing.contains("missing from the file: another [2]"), "{missing}");
     let whole = nn::VarStore::new(Device::Cpu);
     let path = whole.root() / "layer";
-    path.zeros("weight", &[4, 3]);
-    path.add("bias", Tensor::zeros([4], tch::kind::INT64_CPU), false);
+    let _ = path.zeros("weight", &[4, 3]);
+    let _ = path.add("bias", Tensor::zeros([4], tch::kind::INT64_CPU), false);
     let dtype = refused(&whole, &zip, without_steps);
     assert!(dtype.contains("wrong dtype: layer.bias is Float in the file, Int64 here"), "{dtype}");
     let twice = refused(&layer(3, 4), &zip, |_| Some("layer.weight".into()));

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// mnist, fashion, cifar10 or all.
+    /// Names of the manifest, or all.
     #[arg(required = true)]
     names: Vec<String>,
     /// A folder with the files (plain, .gz or the official archive), instead of a download.
@@ -20,12 +20,23 @@ pub struct Options {
     from: Option<PathBuf>,
 }
 
-pub fn run(repo: &Repo, options: &Options) -> Result<()> {
-    let datasets = repo.root.join("datasets");
-    let manifest = Manifest::read(&datasets.join("manifest.toml"))?;
-    let dir = match std::env::var_os("FROM_NOISE_DATA") {
-        Some(dir) if !dir.is_empty() => dir.into(),
-        _ => datasets,
+/// What is fetched.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    Data,
+    /// Published by others: into `weights/published/`.
+    Weights,
+}
+
+pub fn run(repo: &Repo, kind: Kind, options: &Options) -> Result<()> {
+    let (folder, place) = match kind {
+        Kind::Data => ("datasets", "datasets"),
+        Kind::Weights => ("weights", "weights/published"),
+    };
+    let manifest = Manifest::read(&repo.root.join(folder).join("manifest.toml"))?;
+    let dir = match std::env::var_os("FROM_NOISE_DATA").filter(|dir| !dir.is_empty()) {
+        Some(dir) if folder == "datasets" => dir.into(),
+        _ => repo.root.join(place),
     };
     let mut failures = Vec::new();
     for set in manifest.select(&options.names)? {
@@ -43,8 +54,9 @@ fn provide(set: &Set, dest: &Path, from: Option<&Path>) -> Result<()> {
         println!("{}: complete in {}", set.name, dest.display());
         return Ok(());
     }
-    let size = size(set.files.iter().map(|file| file.size).sum());
-    println!("{}: {}; {size}; licence: {}", set.name, set.title, set.licence);
+    let bytes = set.files.iter().map(|file| file.size).sum::<Option<u64>>();
+    let size = bytes.map_or(String::new(), |bytes| format!("{}; ", size(bytes)));
+    println!("{}: {}; {size}licence: {}", set.name, set.title, set.licence);
     let stage = dest.join(".part");
     std::fs::create_dir_all(&stage).with_context(|| format!("cannot make {}", stage.display()))?;
     let outcome = match from {
@@ -89,16 +101,18 @@ fn fetch(set: &Set, stage: &Path, dest: &Path) -> Result<()> {
 /// What to do when no source answers.
 fn by_hand(set: &Set, dest: &Path) -> String {
     let (name, dest) = (&set.name, dest.display());
-    let wanted: String = (set.wanted().iter())
-        .map(|(file, size, sha256)| format!("  {file}  {size} bytes  sha256 {sha256}\n"))
-        .collect();
+    let line = |(file, size, sha256): &(&str, Option<u64>, &str)| {
+        let size = size.map_or("size unknown".into(), |size| format!("{size} bytes"));
+        format!("  {file}  {size}  sha256 {sha256}\n")
+    };
+    let wanted: String = set.wanted().iter().map(line).collect();
     let sources: String = set.sources.iter().map(|source| format!("  from {source}\n")).collect();
     let files: Vec<&str> = set.files.iter().map(|file| file.name.as_str()).collect();
     let files = files.join(", ");
     format!(
         "{name}: no source answered. Get elsewhere, plain or gzipped:\n{wanted}{sources}\
-         then run `cargo xtask data {name} --from FOLDER`, which puts {files} into {dest}; \
-         set FROM_NOISE_DATA for another place"
+         then type the same command with --from FOLDER, which puts {files} into {dest} \
+         (for data sets FROM_NOISE_DATA names another place)"
     )
 }
 

@@ -35,6 +35,16 @@ pub fn fetch(url: &str, dest: &Path, sha256: Option<&str>, size_limit: u64) -> R
     std::fs::rename(&part, dest).with_context(|| format!("cannot write {}", dest.display()))
 }
 
+/// What a server says of `url`: its own lines, and not those of where it leads on.
+pub fn headers(url: &str) -> Result<String> {
+    let mut curl = Command::new("curl");
+    curl.args(["--fail", "--head", "--silent", "--show-error", "--connect-timeout", "10"]);
+    let (status, said) =
+        run(curl.args(["--max-time", "60", "--", url]), "install curl", &mut |_, _| {})?;
+    ensure!(status.success(), "{url}: {}", last_line(&said).trim_start_matches("curl: "));
+    Ok(said)
+}
+
 fn download(url: &str, part: &Path, sha256: Option<&str>, size_limit: u64) -> Result<()> {
     let mut curl = Command::new("curl");
     curl.args(["--fail", "--location", "--silent", "--show-error", "--continue-at", "-"])

@@ -42,8 +42,10 @@ enum Task {
     Setup(setup::Options),
     /// Build and run one chapter (also: cargo chapter NN [-- flags]); without a number, list them.
     Chapter(chapter::Options),
-    /// Download data sets into datasets/.
+    /// Download data sets into datasets/: mnist, fashion, cifar10.
     Data(data::Options),
+    /// Download published weights into weights/published/: ddpm-cifar10-32, fid-inception.
+    Weights(data::Options),
     /// Look at this machine and tell what is wrong, each with its fix.
     Doctor(doctor::Options),
     /// Run every test, smoke-run every chapter, compile every notebook; the count comes last.
@@ -87,7 +89,8 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
     match task {
         Task::Setup(options) => setup::run(&repo, &options)?,
         Task::Chapter(options) => chapter::run(&repo, &options)?,
-        Task::Data(options) => data::run(&repo, &options)?,
+        Task::Data(options) => data::run(&repo, data::Kind::Data, &options)?,
+        Task::Weights(options) => data::run(&repo, data::Kind::Weights, &options)?,
         Task::Doctor(options) => return doctor::run(&repo, &options),
         Task::Book(options) => book::run(&repo, &options)?,
         Task::Bench(options) => bench::run(&repo, &options)?,

@@ -8,12 +8,15 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+/// No file of unknown size is larger: 4 GiB.
+pub const LARGEST: u64 = 1 << 32;
+
 /// Whether every file is in `dest` with its size and, where one is published, its digest.
 pub fn is_complete(set: &Set, dest: &Path) -> bool {
     set.files.iter().all(|file| {
         let path = dest.join(&file.name);
         let wanted = file.sha256.as_ref();
-        path.metadata().is_ok_and(|meta| meta.len() == file.size)
+        path.metadata().is_ok_and(|meta| file.size.is_none_or(|size| meta.len() == size))
             && wanted.is_none_or(|hash| sha256_of(&path).is_ok_and(|found| found == *hash))
     })
 }
@@ -37,10 +40,11 @@ pub fn install(set: &Set, from: &Path, dest: &Path) -> Result<()> {
 fn unpack(file: &Expected, folder: &Path, to: &Path) -> Result<()> {
     let from = plain_or_gz(folder, &file.name)?;
     let path = from.display();
-    let (size, sha256) = copy(&from, to, file.size).with_context(|| format!("{path}"))?;
-    if size != file.size {
-        let size = if size > file.size { "more".into() } else { size.to_string() };
-        bail!("{path}: {} bytes expected, {size} found", file.size);
+    let limit = file.size.unwrap_or(LARGEST);
+    let (size, sha256) = copy(&from, to, limit).with_context(|| format!("{path}"))?;
+    if let Some(expected) = file.size.filter(|expected| size != *expected) {
+        let size = if size > expected { "more".into() } else { size.to_string() };
+        bail!("{path}: {expected} bytes expected, {size} found");
     }
     let expected = file.sha256.as_ref().unwrap_or(&sha256);
     ensure!(*expected == sha256, "{path}: sha256 {expected} expected, {sha256} found");

@@ -1,4 +1,5 @@
-//! `datasets/manifest.toml` names the files of each data set, their digests and their sources.
+//! `datasets/manifest.toml` and `weights/manifest.toml` name the files of each set, their digests
+//! and their sources.
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -27,18 +28,38 @@ pub struct Set {
 #[serde(deny_unknown_fields)]
 pub struct File {
     pub name: String,
-    pub size: u64,
-    /// None where only the archive around it has a published digest.
+    /// In bytes; none where the hub tells it.
+    pub size: Option<u64>,
+    /// None where only the archive around it has a published digest, or the hub tells it.
     pub sha256: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Source {
-    Mirror { url: String, suffix: String },
-    Archive { url: String, size: u64, sha256: String, folder: String },
-    Npm { package: String, folder: String },
-    Apt { package: String, folder: String },
+    Mirror {
+        url: String,
+        suffix: String,
+    },
+    Archive {
+        url: String,
+        size: u64,
+        sha256: String,
+        folder: String,
+    },
+    Npm {
+        package: String,
+        folder: String,
+    },
+    Apt {
+        package: String,
+        folder: String,
+    },
+    /// A repository of the Hugging Face hub, which tells size and digest of its large files; the
+    /// set names none.
+    Hub {
+        repository: String,
+    },
 }
 
 impl Manifest {
@@ -53,7 +74,7 @@ impl Manifest {
         let known: Vec<&str> = self.sets.iter().map(|set| set.name.as_str()).collect();
         let unknown = names.iter().find(|name| *name != "all" && !known.contains(&name.as_str()));
         if let Some(name) = unknown {
-            bail!("there is no data set {name:?}; choose from {}, all", known.join(", "));
+            bail!("there is no {name:?}; choose from {}, all", known.join(", "));
         }
         let all = names.iter().any(|name| name == "all");
         Ok(self.sets.iter().filter(|set| all || names.contains(&set.name)).collect())
@@ -73,10 +94,11 @@ impl Set {
     }
 
     /// What to get, with size and sha256: the files, or the archive that vouches for them.
-    pub fn wanted(&self) -> Vec<(&str, u64, &str)> {
+    pub fn wanted(&self) -> Vec<(&str, Option<u64>, &str)> {
         let files = self.files.iter();
         let files = files.map(|f| (&*f.name, f.size, f.sha256.as_deref().unwrap_or("unknown")));
-        let archive = self.archive().map(|(name, size, sha256, _)| vec![(name, size, sha256)]);
+        let archive =
+            self.archive().map(|(name, size, sha256, _)| vec![(name, Some(size), sha256)]);
         archive.unwrap_or_else(|| files.collect())
     }
 }

@@ -1,7 +1,8 @@
 //! A source is where a data set can be had. Every source ends as a folder with the files in it.
 
+use super::install::LARGEST;
 use super::manifest::{Set, Source, last_part};
-use crate::fetch::fetch;
+use crate::fetch::{self, fetch};
 use crate::files::{self, sha256_of};
 use crate::process::run_client;
 use anyhow::{Context, Result, ensure};
@@ -11,6 +12,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// Where HF_ENDPOINT names no other hub.
+const HUB: &str = "https://huggingface.co";
 
 impl Source {
     /// Brings the files of `set`, plain or as `.gz`, into the folder at or below `stage` that is
@@ -22,9 +26,14 @@ impl Source {
                 for file in &set.files {
                     let name = format!("{}{suffix}", file.name);
                     // gzip adds at most a few bytes to what it cannot compress
-                    fetch(&format!("{url}{name}"), &stage.join(&name), None, file.size + 1024)?;
+                    let most = file.size.unwrap_or(LARGEST) + 1024;
+                    fetch(&format!("{url}{name}"), &stage.join(&name), None, most)?;
                 }
                 Ok(stage.to_owned())
+            }
+            Source::Hub { repository } => {
+                let hub = std::env::var("HF_ENDPOINT").unwrap_or(HUB.into());
+                from_hub(&format!("{hub}/{repository}"), set, stage)
             }
             Source::Archive { url, size, sha256, folder } => {
                 let archive = stage.join(last_part(url));
@@ -54,10 +63,28 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Source::Mirror { url, .. } | Source::Archive { url, .. } => f.write_str(url),
+            Source::Hub { repository } => write!(f, "{HUB}/{repository} (or HF_ENDPOINT)"),
             Source::Npm { package, .. } => write!(f, "npm package {package}"),
             Source::Apt { package, .. } => write!(f, "Debian package {package}"),
         }
     }
+}
+
+/// The files of a repository at `url`, of which the hub tells size and digest.
+pub fn from_hub(url: &str, set: &Set, stage: &Path) -> Result<PathBuf> {
+    for file in &set.files {
+        let url = format!("{url}/resolve/main/{}", file.name);
+        let headers = fetch::headers(&url)?;
+        let header = |name: &str| {
+            let mut lines = headers.lines().filter_map(|line| line.split_once(':'));
+            let found = lines.find(|(found, _)| found.trim().eq_ignore_ascii_case(name))?;
+            Some(found.1.trim().trim_matches('"').to_owned())
+        };
+        let sha256 = header("x-linked-etag"); // small files have none
+        let size = header("x-linked-size").and_then(|size| size.parse().ok());
+        fetch(&url, &stage.join(&file.name), sha256.as_deref(), size.unwrap_or(LARGEST))?;
+    }
+    Ok(stage.to_owned())
 }
 
 /// The files in a folder that the user names: as they are, or in the official archive where that
@@ -90,7 +117,7 @@ fn untar(archive: &Path, folder: &str, set: &Set, to: PathBuf) -> Result<PathBuf
         let wanted = set.files.iter().find(|file| path == Path::new(folder).join(&file.name));
         let Some(wanted) = wanted else { continue };
         let mut out = File::create(to.join(&wanted.name))?;
-        let mut bounded = entry.by_ref().take(wanted.size + 1); // a longer file shows as longer
+        let mut bounded = entry.by_ref().take(wanted.size.unwrap_or(LARGEST) + 1); // a longer file shows as longer
         std::io::copy(&mut bounded, &mut out).with_context(damaged)?;
     }
     Ok(to)

@@ -26,7 +26,7 @@ fn repository_manifest() -> Manifest {
 /// A set of one file with known content and no way to download it.
 fn set() -> Set {
     let mut set = repository_manifest().select(&["mnist".into()]).unwrap()[0].clone();
-    let (size, sha256) = (CONTENT.len() as u64, Some(digest(CONTENT)));
+    let (size, sha256) = (Some(CONTENT.len() as u64), Some(digest(CONTENT)));
     set.files = vec![File { name: "digits".into(), size, sha256 }];
     set.sources = vec![Source::Mirror { url: "file:///nowhere/".into(), suffix: ".gz".into() }];
     set
@@ -81,6 +81,12 @@ fn the_manifest_describes_whole_sets() {
             assert!(archived || hash.is_some(), "{}: no digest", file.name);
             assert!(hash.is_none_or(|hash| hash.len() == 64), "{}", file.name);
         }
+    }
+    let weights = Repo::find().unwrap().root.join("weights/manifest.toml");
+    for set in Manifest::read(&weights).unwrap().select(&["all".into()]).unwrap() {
+        let hub = set.sources.iter().all(|source| matches!(source, Source::Hub { .. }));
+        let known = |file: &File| file.size.is_some() && file.sha256.is_some();
+        assert!(set.files.iter().all(|file| hub || known(file)), "{}: no digest", set.name);
     }
     let unknown = manifest.select(&["mnits".into()]).unwrap_err().to_string();
     assert!(unknown.contains("\"mnits\"; choose from mnist, fashion, cifar10, all"), "{unknown}");
@@ -175,4 +181,43 @@ fn the_next_source_is_tried_when_one_fails() {
     }
     provide(&set, &dest, None).unwrap();
     assert_eq!(fs::read(dest.join("digits")).unwrap(), CONTENT);
+}
+
+/// A hub that answers so many requests: what it says of a large file, and the file.
+fn hub(requests: usize, sha256: String) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for _ in 0..requests {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut asked = [0; 4096];
+            let length = std::io::Read::read(&mut stream, &mut asked).unwrap();
+            let head = asked[..length].starts_with(b"HEAD /some/model/resolve/main/digits ");
+            let _ = write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nX-Linked-Size: {0}\r\nX-Linked-ETag: \"{sha256}\"\r\n\
+                 Content-Length: {0}\r\nConnection: close\r\n\r\n",
+                CONTENT.len()
+            );
+            if !head {
+                let _ = stream.write_all(CONTENT);
+            }
+        }
+    });
+    format!("http://{address}/some/model")
+}
+
+#[test]
+fn the_hub_vouches_for_its_large_files() {
+    let mut set = set();
+    (set.files[0].size, set.files[0].sha256) = (None, None);
+    let (_scratch, stage, dest) = folders();
+    let found = source::from_hub(&hub(2, digest(CONTENT)), &set, &stage).unwrap();
+    install::install(&set, &found, &dest).unwrap();
+    assert_eq!(fs::read(dest.join("digits")).unwrap(), CONTENT);
+    assert!(install::is_complete(&set, &dest));
+    fs::remove_file(stage.join("digits")).unwrap();
+    let wrong = source::from_hub(&hub(2, digest(b"another")), &set, &stage).unwrap_err();
+    assert!(wrong.to_string().contains("is not the file expected"), "{wrong}");
+    assert!(by_hand(&set, &dest).contains("digits  size unknown  sha256 unknown"));
 }
