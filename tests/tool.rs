@@ -1041,3 +1041,14 @@ fn a_model_of_diffusers_is_imported_draws_and_is_exported_again() {
     fs::remove_file(desk.path("out/pipeline").join(weights)).unwrap();
     desk.refuses("import out/pipeline --data ./pets --out again", &["could not read the weights"]);
 }
+
+#[test]
+fn the_table_of_the_paper_says_what_is_missing() {
+    let desk = Desk::new();
+    for name in ["ddim-table1-cifar10", "ddim-table1-cifar10-sigma-hat"] {
+        let file =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("examples/tables/{name}.toml"));
+        let line = format!("table {} --out out", file.display());
+        desk.refuses(&line, &["runs/ddpm-cifar10-32 is no run directory"]);
+    }
+}

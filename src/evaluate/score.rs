@@ -4,7 +4,7 @@ use super::generator::{Generator, Recipe};
 use super::sampling::Sampler;
 use crate::data::to_u8;
 use crate::guide::Snapshot;
-use crate::metrics::{FeatureExtractor, Groups, class_histogram, frechet_distance};
+use crate::metrics::{FeatureExtractor, Groups, InceptionNet, class_histogram, frechet_distance};
 use crate::schedule::Path;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -73,9 +73,11 @@ impl fmt::Display for Score {
             "" => String::new(),
             condition => format!("{condition}, "),
         };
+        let by_inception = self.feature_net == InceptionNet::PUBLISHED;
+        let name = if by_inception { "FID" } else { "FID-LeNet" };
         write!(
             f,
-            "FID-LeNet {:.2}{error} (n = {}, {}, path {}, {} evaluations, {condition}seed {}, {}, \
+            "{name} {:.2}{error} (n = {}, {}, path {}, {} evaluations, {condition}seed {}, {}, \
              feature net {}; real images {:.2})",
             self.fid_lenet,
             self.n,

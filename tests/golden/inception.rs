@@ -3,9 +3,10 @@
 use crate::uniform;
 use from_noise::checkpoint::{load_tensors, save_tensors};
 use from_noise::data::Dataset;
-use from_noise::metrics::{FeatureExtractor, InceptionNet};
+use from_noise::metrics::{FeatureExtractor, InceptionNet, Moments, frechet_distance};
 use from_noise::nn::Inception;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::OnceLock;
 use tch::{Device, Kind, Tensor, nn};
 
@@ -103,4 +104,43 @@ fn moments_of_the_reference_are_found_again_and_those_of_other_images_are_not() 
     assert_eq!(files(), 1);
     assert_ne!(mean(2), made);
     assert_eq!(files(), 2);
+}
+
+/// The tool as it is typed, in a folder.
+fn type_in(dir: &Path, words: &[&str]) -> (bool, String) {
+    let mut tool = Command::new(env!("CARGO_BIN_EXE_from-noise"));
+    let out = tool.args(words).current_dir(dir).output().unwrap();
+    let said = [out.stdout, out.stderr].map(|said| String::from_utf8(said).unwrap()).concat();
+    (out.status.success(), said)
+}
+
+#[test]
+fn the_tool_measures_by_inception_and_does_not_call_it_fid_with_other_weights() {
+    let (dir, weights) = (tempfile::tempdir().unwrap(), file());
+    let weights = weights.to_str().unwrap();
+    let images = pixels();
+    for (name, some) in [("a.npz", images.narrow(0, 0, 5)), ("b.npz", images.narrow(0, 2, 6))] {
+        Tensor::write_npz(&[("arr_0", some)], dir.path().join(name)).unwrap();
+    }
+    let score = |rest: &[&str]| {
+        type_in(dir.path(), &[&["score", "a.npz", "b.npz", "--device", "cpu"], rest].concat())
+    };
+    let (done, said) = score(&["--inception", weights, "--force"]);
+    assert!(done && said.contains("is not the published network"), "{said}");
+    let found = said.split("FID-of-other-weights ").nth(1).unwrap();
+    let found: f64 = found.split_whitespace().next().unwrap().parse().unwrap();
+    let net = InceptionNet::load(weights, [3, 32, 32], Device::Cpu).unwrap();
+    let moments = |some: &Tensor| Moments::of(net.dim(), some, |pixels| net.features(pixels));
+    let [a, b] = [images.narrow(0, 0, 5), images.narrow(0, 2, 6)].map(|some| moments(&some));
+    let expected = frechet_distance(&a, &b);
+    assert!((found - expected).abs() < 1e-6 + 1e-4 * expected, "{found}, expected {expected}");
+    for (flags, words) in [
+        (&["--inception", "none.pth"][..], "cargo xtask weights fid-inception"),
+        (&["--inception", "a.npz"], "a.npz is damaged"),
+        (&["--inception", weights, "--size", "32"], "leave it out"),
+        (&["--size", "32"], "--inception"),
+    ] {
+        let (done, said) = score(flags);
+        assert!(!done && said.contains(words), "{flags:?}: {said}");
+    }
 }

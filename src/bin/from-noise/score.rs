@@ -1,12 +1,12 @@
 //! `from-noise score`: metrics of two sets of images, of their features, or of their statistics.
 
-use super::score_input::{Measured, ScoreInput};
+use super::score_input::{Measured, ScoreInput, format_of};
 use super::{arrays, command_line, model};
 use anyhow::{Context, Result, anyhow, ensure};
 use from_noise::data::{batch_indices, from_u8};
 use from_noise::metrics::{
-    FeatureExtractor, FeatureNet, KidConfig, Memorization, frechet_of_gaussians, inception_score,
-    kid, memorization, precision_recall,
+    FeatureExtractor, KidConfig, Memorization, frechet_of_gaussians, inception_score, kid,
+    memorization, precision_recall,
 };
 use from_noise::plot::{Figure, Grid};
 use from_noise::say;
@@ -27,7 +27,8 @@ use tch::{Device, Kind, Tensor};
 /// the shape that it reads; the one that comes along reads grey ones of 28 x 28. Two files of
 /// features, or of mu and sigma, need no classifier and may have any number of features; what
 /// network they are from is yours to know. Every metric but fid looks at single images or their
-/// features; is needs the images. For memorization B holds the training images of the model that
+/// features; is needs the images. With --inception images of any size go through the network behind
+/// FID itself (`cargo xtask weights fid-inception`), as pytorch-fid does it. For memorization B holds the training images of the model that
 /// drew A.
 ///
 /// Examples:
@@ -67,6 +68,14 @@ pub struct Args {
     /// weights/mnist-classifier]
     #[arg(long, value_name = "DIR")]
     classifier: Option<PathBuf>,
+
+    /// Weights of Inception, whose features are compared instead: real FID, KID and IS
+    #[arg(long, value_name = "FILE.pth", conflicts_with = "classifier")]
+    inception: Option<PathBuf>,
+
+    /// With --inception, where neither side is an array or a data set: the side of the pictures
+    #[arg(long, value_name = "PIXELS", requires = "inception", value_parser = cli::count::<u32>())]
+    size: Option<u32>,
 
     /// Measure fid although there are fewer images than twice the number of features
     #[arg(long)]
@@ -143,9 +152,11 @@ pub fn run(args: &Args) -> Result<()> {
         args.nearest.is_none() || (a_images && b_images),
         "--nearest draws images, and one side has none: give the images of both"
     );
-    for (flag, given) in
-        [("--classifier", args.classifier.is_some()), ("--device", args.device.is_some())]
-    {
+    for (flag, given) in [
+        ("--classifier", args.classifier.is_some()),
+        ("--inception", args.inception.is_some()),
+        ("--device", args.device.is_some()),
+    ] {
         ensure!(
             images || !given,
             "{flag} means nothing where neither side has images: leave it out"
@@ -158,27 +169,23 @@ pub fn run(args: &Args) -> Result<()> {
             || !args.pictures.skip_bad,
         "--skip-bad means nothing where neither side is a folder of pictures: leave it out"
     );
-    let usual = Path::new("weights/mnist-classifier");
     let net = match images {
-        true => {
-            let dir = args.classifier.as_deref().unwrap_or(usual);
-            Some(model::classifier(dir, device::pick(args.device.unwrap_or_default())?)?)
-        }
+        true => Some(network(args, &[Some(&a), Some(&b), held_out.as_ref().map(|(_, c)| c)])?),
         false => None,
     };
     let mut pixels = None;
     if let (Some(_), Some(net)) = (&args.nearest, &net) {
-        let format = net.config.format;
+        let format = format_of(net.shape());
         (a, b) = (a.loaded(&args.a, format)?, b.loaded(&args.b, format)?);
         pixels = Some([a.images(&args.a, format)?, b.images(&args.b, format)?]);
     }
     let third = match held_out {
-        Some((typed, input)) => Some((typed, input.measure(typed, net.as_ref())?)),
+        Some((typed, input)) => Some((typed, input.measure(typed, net.as_deref())?)),
         None => None,
     };
     let sides = Sides {
-        a: a.measure(&args.a, net.as_ref())?,
-        b: b.measure(&args.b, net.as_ref())?,
+        a: a.measure(&args.a, net.as_deref())?,
+        b: b.measure(&args.b, net.as_deref())?,
         held_out: third,
         pixels,
         net,
@@ -228,6 +235,27 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// The network whose features are compared.
+fn network(args: &Args, sides: &[Option<&ScoreInput>]) -> Result<Box<dyn FeatureExtractor>> {
+    let device = device::pick(args.device.unwrap_or_default())?;
+    let Some(weights) = &args.inception else {
+        let usual = Path::new("weights/mnist-classifier");
+        let dir = args.classifier.as_deref().unwrap_or(usual);
+        return Ok(Box::new(model::classifier(dir, device)?));
+    };
+    let own = sides.iter().flatten().find_map(|side| side.shape());
+    let typed = args.size.map(|side| [3, i64::from(side), i64::from(side)]);
+    ensure!(
+        own.is_none() || typed.is_none(),
+        "--size is for folders of pictures alone: an array has its size, leave it out"
+    );
+    let shape = own.or(typed).context(
+        "--inception reads pictures of any size: say of which these are (--size 32), they are \
+         brought to it",
+    )?;
+    Ok(Box::new(model::inception(weights, shape, device)?))
+}
+
 /// Both, measured by one network.
 struct Sides<'a> {
     a: Measured,
@@ -236,7 +264,7 @@ struct Sides<'a> {
     held_out: Option<(&'a Path, Measured)>,
     /// The images of both, where they are drawn.
     pixels: Option<[Tensor; 2]>,
-    net: Option<FeatureNet>,
+    net: Option<Box<dyn FeatureExtractor>>,
     args: &'a Args,
 }
 
@@ -250,7 +278,10 @@ impl Sides<'_> {
             "the distance is no finite number: the statistics are too large"
         );
         let distance = distance.max(0.0); // rounding may leave -1e-12
-        let name = if self.net.is_some() { "FID-LeNet" } else { "Frechet distance" };
+        let name = match &self.net {
+            Some(net) => format!("FID{}", net.suffix()),
+            None => "Frechet distance".into(),
+        };
         let [a, b] = [a.n, b.n].map(|n| n.map_or("unknown".into(), |n| n.to_string()));
         Ok(format!("{name} {distance:.6} (n = {a} and {b}, {})", self.features()))
     }
@@ -262,7 +293,7 @@ impl Sides<'_> {
         // Subsets of all images are one and the same: those of half tell how they scatter.
         let size = published.size.min(n.min(m) as usize / 2);
         let found = kid(a, b, KidConfig { size, ..published });
-        let name = if self.net.is_some() { "KID-LeNet" } else { "KID" };
+        let name = format!("KID{}", self.net.as_ref().map_or("", |net| net.suffix()));
         let subsets = format!("{} subsets of {size}", published.subsets);
         Ok(format!("{name} {found} (n = {n} and {m}, {subsets}, {})", self.features()))
     }
@@ -311,7 +342,8 @@ impl Sides<'_> {
         let shuffled = batch_indices(0, 0, n, n); // folders are often sorted by class
         let p = on_cpu(&logits).index_select(0, &shuffled).softmax(-1, None::<Kind>);
         Ok(format!(
-            "IS-LeNet of {shown} {} (n = {n}, {SPLITS} splits, {} classes, feature net {})",
+            "IS{} of {shown} {} (n = {n}, {SPLITS} splits, {} classes, feature net {})",
+            net.suffix(),
             inception_score(&p, SPLITS),
             net.classes(),
             net.hash()

@@ -3,7 +3,7 @@
 use super::arrays::{self, Npz};
 use anyhow::{Context, Result, bail, ensure};
 use from_noise::data::{Color, Format, Source, Split};
-use from_noise::metrics::{FeatureExtractor, FeatureNet, Moments, enough_images};
+use from_noise::metrics::{FeatureExtractor, Moments, enough_images};
 use from_noise::util::cli::{self, PictureArgs};
 use from_noise::util::device::on_cpu;
 use from_noise::util::print;
@@ -64,6 +64,16 @@ impl ScoreInput {
         }
     }
 
+    /// `[C, H, W]` of the images of an array, for a network that reads any.
+    pub fn shape(&self) -> Option<[i64; 3]> {
+        let ScoreInput::Array(found) = self else { return None };
+        match found.size()[..] {
+            [_, h, w] => Some([1, h, w]),
+            [_, c @ (1 | 3), h, w] | [_, h, w, c @ (1 | 3)] => Some([c, h, w]),
+            _ => None,
+        }
+    }
+
     pub fn is_folder(&self) -> bool {
         matches!(self, ScoreInput::Folder(..))
     }
@@ -81,14 +91,14 @@ impl ScoreInput {
     }
 
     /// Images by their features, everything else as it is.
-    pub fn measure(self, typed: &Path, net: Option<&FeatureNet>) -> Result<Measured> {
+    pub fn measure(self, typed: &Path, net: Option<&dyn FeatureExtractor>) -> Result<Measured> {
         let features = match self {
             ScoreInput::Gaussian(stats) => return Ok(Measured::Gaussian(stats)),
             ScoreInput::Moments(moments) => return Ok(Measured::Moments(moments)),
             ScoreInput::Features(features) => features,
             ScoreInput::Folder(..) | ScoreInput::Array(_) => {
                 let net = net.with_context(|| format!("{} needs a classifier", typed.display()))?;
-                let images = self.images(typed, net.config.format)?;
+                let images = self.images(typed, format_of(net.shape()))?;
                 let some = images.split(500, 0);
                 let on_cpu = |pixels| net.features(pixels).to_device(Device::Cpu);
                 Tensor::cat(&some.iter().map(on_cpu).collect::<Vec<_>>(), 0)
@@ -169,6 +179,11 @@ fn data_set(typed: &Path) -> Option<(Source, Format, Split)> {
     };
     let format = source.format()?;
     Some((source, format, split))
+}
+
+/// What square images of `[C, H, W]` are.
+pub fn format_of([c, h, _]: [i64; 3]) -> Format {
+    Format { color: if c == 1 { Color::Gray } else { Color::Rgb }, size: h as u32 }
 }
 
 /// Rows of floats are features, anything else is taken for images.

@@ -7,6 +7,7 @@ use from_noise::evaluate::{
     Classes, ImageSampler, Score, ScoreTable, Sweep, SweepGrid, check_shape,
 };
 use from_noise::guide::Guidance;
+use from_noise::metrics::FeatureExtractor;
 use from_noise::say;
 use from_noise::util::cli::{self, PictureArgs, ShardArgs};
 use from_noise::util::device;
@@ -28,6 +29,8 @@ use std::path::{Path, PathBuf};
 ///
 ///   weights = "weights/mnist-unet-v"             # the run directory that draws
 ///   classifier = "weights/mnist-classifier"    # whose features are compared; this is the default
+///   # inception = "FILE.pth"                   # FID instead: cargo xtask weights fid-inception
+///   # clip = false                             # leave predictions as they are
 ///   seed = 0
 ///   # class = 3                                # of a class-conditional model, one class alone
 ///   # guidance = [1.0, 2.0]                    # and every line with each of these scales
@@ -74,6 +77,12 @@ struct TableSpec {
     weights: PathBuf,
     #[serde(default = "usual_classifier")]
     classifier: PathBuf,
+    /// Weights of Inception, whose features are compared instead: FID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    inception: Option<PathBuf>,
+    /// Whether predictions are clipped to the range of pixels.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    clip: bool,
     #[serde(default)]
     seed: u64,
     /// Of a class-conditional model: all images of one class, instead of all classes in turn.
@@ -91,6 +100,14 @@ struct TableSpec {
     grid: Vec<SweepGrid>,
 }
 
+fn yes() -> bool {
+    true
+}
+
+fn is_yes(clip: &bool) -> bool {
+    *clip
+}
+
 fn usual_classifier() -> PathBuf {
     "weights/mnist-classifier".into()
 }
@@ -102,8 +119,20 @@ fn unguided() -> Vec<f64> {
 pub fn run(args: &Args) -> Result<()> {
     let asked = read(&args.sweep)?;
     let device = device::pick(args.device)?;
-    let net = model::classifier(&asked.classifier, device)?;
     let trained = model::load(&asked.weights, device)?;
+    let dir = cli::find(&asked.weights);
+    let images = |split| cli::images_of_run(&dir, &trained.config, split, false, &args.pictures);
+    let net: Box<dyn FeatureExtractor> = match &asked.inception {
+        None => Box::new(model::classifier(&asked.classifier, device)?),
+        Some(weights) => {
+            let net = model::inception(weights, trained.config.format.shape(), device)?;
+            say!(
+                "comparing with the training images; what they give is kept in {}",
+                args.out.display()
+            );
+            Box::new(net.compared_with(&images(Split::Train)?, &args.out)?)
+        }
+    };
     let sweep = Sweep { seed: asked.seed, grid: asked.grid.clone() };
     let classes = asked.class.map_or(Classes::InTurn, Classes::Only);
     let guide = asked.guided_by.as_ref().map(|guide| model::guide(guide, device)).transpose()?;
@@ -124,15 +153,15 @@ pub fn run(args: &Args) -> Result<()> {
                 Some(guide) => images.guided_by(guide, scale)?,
                 None => images,
             };
-            images.of(classes)?.guided(Guidance::scale(free), None)
+            let images = images.of(classes)?.guided(Guidance::scale(free), None)?;
+            Ok(if asked.clip { images } else { images.unclipped() })
         }
     };
     let ways: Vec<_> = pairs.map(way).collect();
     let lines = cli::image_lines(&sweep, &trained, &ways)?;
-    check_shape(trained.config.format.shape(), &net)?; // before the test images are needed
-    let dir = cli::find(&asked.weights);
-    let test = cli::images_of_run(&dir, &trained.config, Split::Test, false, &args.pictures)?;
-    let table = ScoreTable::new(lines, &net, &test, &args.out)?;
+    check_shape(trained.config.format.shape(), &*net)?; // before the test images are needed
+    let test = images(Split::Test)?;
+    let table = ScoreTable::new(lines, &*net, &test, &args.out)?;
     let mut results = Results::create(&args.out, command_line(), &asked, asked.seed, device)?;
     let filled = cli::fill_table(&table, &args.shards, &mut results)?;
     report(&filled, table.lines().len(), &args.shards);
