@@ -1,10 +1,11 @@
 //! Weights that others published, by the names that they gave their tensors.
 
-use super::weights::{File, Named, named};
+use super::weights::{File, Named, kind, named};
 use super::{CheckpointError, load_tensors};
 use pytorch_reader::{DType, PytorchError, PytorchReader};
+use safetensors::Dtype;
 use std::path::Path;
-use tch::{Kind, Tensor, nn::VarStore};
+use tch::{Tensor, nn::VarStore};
 
 /// Copies the tensors of a published file into the variables of `vs`: of a safetensors file, or of
 /// what `torch.save` wrote of a state dict (`.pt`, `.pth`, `.bin`; nothing in it is executed).
@@ -47,7 +48,7 @@ fn state_dict(path: &Path) -> Result<Named, CheckpointError> {
         return Err(damaged("it holds no tensors".into()));
     }
     let tensor = |(name, stored): (String, pytorch_reader::Tensor)| {
-        let dtype = stored.dtype();
+        let dtype = dtype(stored.dtype());
         let kind = kind(dtype).ok_or_else(|| damaged(format!("`{name}` has dtype {dtype:?}")))?;
         let bytes = stored.read().map_err(|error| damaged(error.to_string()))?;
         let shape: Vec<i64> = stored.shape().iter().map(|&n| n as i64).collect();
@@ -57,18 +58,21 @@ fn state_dict(path: &Path) -> Result<Named, CheckpointError> {
     reader.into_tensors().into_iter().map(tensor).collect()
 }
 
-fn kind(dtype: DType) -> Option<Kind> {
-    Some(match dtype {
-        DType::F64 => Kind::Double,
-        DType::F32 => Kind::Float,
-        DType::F16 => Kind::Half,
-        DType::BF16 => Kind::BFloat16,
-        DType::I64 => Kind::Int64,
-        DType::I32 => Kind::Int,
-        DType::I16 => Kind::Int16,
-        DType::I8 => Kind::Int8,
-        DType::U8 => Kind::Uint8,
-        DType::Bool => Kind::Bool,
-        DType::U64 | DType::U32 | DType::U16 => return None,
-    })
+/// The same type in safetensors' words.
+fn dtype(dtype: DType) -> Dtype {
+    match dtype {
+        DType::F64 => Dtype::F64,
+        DType::F32 => Dtype::F32,
+        DType::F16 => Dtype::F16,
+        DType::BF16 => Dtype::BF16,
+        DType::I64 => Dtype::I64,
+        DType::I32 => Dtype::I32,
+        DType::I16 => Dtype::I16,
+        DType::I8 => Dtype::I8,
+        DType::U64 => Dtype::U64,
+        DType::U32 => Dtype::U32,
+        DType::U16 => Dtype::U16,
+        DType::U8 => Dtype::U8,
+        DType::Bool => Dtype::BOOL,
+    }
 }

@@ -245,6 +245,6 @@ fn dtype(kind: Kind) -> Option<Dtype> {
     DTYPES.iter().find(|(k, _)| *k == kind).map(|(_, d)| *d)
 }
 
-fn kind(dtype: Dtype) -> Option<Kind> {
+pub(super) fn kind(dtype: Dtype) -> Option<Kind> {
     DTYPES.iter().find(|(_, d)| *d == dtype).map(|(k, _)| *k)
 }
