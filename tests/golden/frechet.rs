@@ -1,6 +1,6 @@
 //! Frechet distances against 40-digit arithmetic and against scipy's matrix square root.
 
-use crate::read;
+use crate::{parity, read};
 use from_noise::checkpoint::load_tensors;
 use from_noise::metrics::{Moments, frechet_distance, frechet_of_gaussians};
 use serde::Deserialize;
@@ -35,8 +35,8 @@ fn e1_distances_are_those_of_exact_arithmetic_and_of_scipy() {
             frechet_distance(&a, &b)
         };
         // A zero eigenvalue is rounded to some 1e-13 of the largest, and its root counts.
-        let near = |truth: f64| (found - truth).abs() <= 1e-6 * truth.abs().max(1.0);
-        assert!(near(distance), "{name}: {found:e} for {distance:e}");
-        assert!(near(sqrtm), "{name}: {found:e}, scipy has {sqrtm:e}");
+        let error = |truth: f64| (found - truth).abs() / truth.abs().max(1.0);
+        parity(&format!("Frechet distance `{name}`: 40 digits"), error(distance), 1e-6);
+        parity(&format!("Frechet distance `{name}`: SciPy's sqrtm"), error(sqrtm), 1e-6);
     }
 }

@@ -1,6 +1,6 @@
 //! Our Inception against pytorch-fid's, with weights made by a formula.
 
-use crate::uniform;
+use crate::{parity, uniform};
 use from_noise::checkpoint::{load_tensors, save_tensors};
 use from_noise::data::Dataset;
 use from_noise::metrics::{FeatureExtractor, InceptionNet, Moments, frechet_distance};
@@ -64,14 +64,14 @@ fn the_features_of_inception_are_pytorch_fids() {
     let far = |a: &Tensor, b: &Tensor| size(&(a - b)) / size(b);
     let want = &golden["features"];
     let error = far(&features, want);
-    assert!(error < 1e-5, "features are off by {error:e} of the largest");
+    parity("features of Inception, of the largest: pytorch-fid", error, 1e-5);
     // most of a feature is the same for all images of a random network: what differs is compared, too
     let centred = |x: &Tensor| x - x.mean_dim([0].as_slice(), true, Kind::Float);
     let error = far(&centred(&features), &centred(want));
-    assert!(error < 1e-3, "differences between images are off by {error:e} of the largest");
+    parity("differences of such features between images: pytorch-fid", error, 1e-3);
     let logits = net.logits(&features.narrow(0, 0, 2)).unwrap();
     let error = far(&logits, &golden["logits"]);
-    assert!(error < 1e-5, "logits are off by {error:e} of the largest");
+    parity("logits of Inception, of the largest: pytorch-fid", error, 1e-5);
 }
 
 #[test]

@@ -45,6 +45,13 @@ fn assert_close(what: &str, got: &[f64], want: &[f64], tolerance: f64) {
     }
 }
 
+/// Prints a comparison with another implementation, for `cargo xtask parity`, and checks its error.
+#[track_caller]
+fn parity(what: &str, error: f64, bound: f64) {
+    println!("parity: {what:<64} {error:9.1e}  of {bound:.0e}");
+    assert!(error <= bound, "{what}: off by {error:e}, more than {bound:e}");
+}
+
 fn flat(x: &Tensor) -> Vec<f64> {
     Vec::try_from(x.to_kind(Kind::Double).flatten(0, -1)).unwrap()
 }

@@ -56,6 +56,8 @@ enum Task {
     Book(book::Options),
     /// Time training and sampling here, beside a matrix product, and measure their memory.
     Bench(bench::Options),
+    /// Compare with diffusers, pytorch-fid and SciPy on the golden files, each with its error.
+    Parity,
     /// Build the crate's documentation with its formulas set.
     Doc(doc::Options),
     /// Write the README's tables from results/.
@@ -94,6 +96,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Doctor(options) => return doctor::run(&repo, &options),
         Task::Book(options) => book::run(&repo, &options)?,
         Task::Bench(options) => bench::run(&repo, &options)?,
+        Task::Parity => parity(&repo)?,
         Task::Doc(options) => doc::run(&repo, &options)?,
         Task::Readme(options) => readme::run(&repo, &options)?,
         Task::FirstRun(options) => first_run::run(&repo, &options)?,
@@ -103,4 +106,21 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Load { libraries } => setup::load::here(&libraries)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The tests of tests/golden that print their errors.
+fn parity(repo: &Repo) -> anyhow::Result<()> {
+    setup::ensure(repo)?;
+    let mut cargo = repo.cargo();
+    cargo.args([
+        "test",
+        "--test",
+        "golden",
+        "--",
+        "--show-output",
+        "frechet",
+        "inception",
+        "published",
+    ]);
+    process::replace_with(cargo)
 }
