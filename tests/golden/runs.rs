@@ -202,3 +202,47 @@ fn the_stochastic_dpm_solver_is_diffusers() {
         run.check(model.take(), &last);
     }
 }
+
+/// diffusers' `DDIMScheduler` steps from `t` to `t - T / S` (a whole number), and not to the next of
+/// its timesteps: where these lie at other distances, the sample is taken for one of a level that it
+/// is not at.
+#[test]
+fn diffusers_ddim_steps_beside_its_own_timesteps_where_they_are_not_even() {
+    let golden: Peers = read("peers.json");
+    let of: Trajectories = read("trajectories_ancestral.json");
+    let schedule = schedule("linear");
+    let apart = |run: &PeerRun| {
+        let model = clipped_if(run.clip, mixture(&of.mixture));
+        let level = |t: i64| if t < 0 { Level::CLEAN } else { schedule.level(t as usize + 1) };
+        let step = |x, from, to| ddim(&model, &[from, to], x, 0.0, &mut |x| x.zeros_like());
+        let start = || column(&golden.start);
+        // its rule, one step at a time
+        let jump = schedule.steps() as i64 / run.steps;
+        let by_rule =
+            run.timesteps.iter().fold(start(), |x, &t| step(x, level(t), level(t - jump)));
+        assert_close("by its rule", &flat(&by_rule), &run.end, 1e-9);
+        // the formula, from each timestep to the next
+        let path: Vec<Level> = run.timesteps.iter().copied().chain([-1]).map(level).collect();
+        let x0 = ddim(&model, &path, start(), 0.0, &mut |x| x.zeros_like());
+        (x0 - column(&run.end)).abs().max().double_value(&[])
+    };
+    let [divides, trailing, linspace] = &golden.runs[..] else { panic!("three runs") };
+    assert!(apart(divides) < 1e-9, "S = 10 divides T");
+    let (trailing, linspace) = (apart(trailing), apart(linspace));
+    assert!((0.01..0.05).contains(&trailing), "S = 13, trailing: {trailing}");
+    assert!((0.01..0.05).contains(&linspace), "S = 21, linspace, clipped: {linspace}");
+}
+
+#[derive(Deserialize)]
+struct Peers {
+    start: Vec<f64>,
+    runs: Vec<PeerRun>,
+}
+
+#[derive(Deserialize)]
+struct PeerRun {
+    steps: i64,
+    clip: bool,
+    timesteps: Vec<i64>,
+    end: Vec<f64>,
+}
