@@ -225,8 +225,15 @@ fn a_picture_is_completed_where_the_mask_is_white_or_it_is_said_what_is_wrong() 
     ] {
         desk.refuses(&format!("{sample} {flags}"), &[word]);
     }
+    let image_condition = Some(ImageCondition::Masked);
+    let mut trained = ImageConfig { image_condition, ..tiny() };
+    trained.network.in_channels = 2 * trained.network.out_channels + 1;
+    desk.save_run("trained", &trained, Kind::Float);
+    let by_training = sample.replace("run", "trained");
+    let line = format!("{by_training} --inpaint digit.png --mask lower.png --sampler ddpm");
+    desk.refuses(&format!("{line} --resample 2"), &["--resample means nothing"]);
     let back = "--sampler ddpm --resample 2 --jump 2";
-    for flags in ["", back] {
+    for (sample, flags) in [(sample, ""), (sample, back), (by_training.as_str(), "")] {
         let line = format!("{sample} --inpaint digit.png --mask lower.png --samples 2 {flags}");
         desk.succeeds(&line);
         let drawn = Tensor::read_npy(desk.path("new.npy")).unwrap(); // [2, H, W, 1]

@@ -1,4 +1,5 @@
-//! Chapter 12: inpainting: what is missing of a picture, drawn by a network that never saw a mask.
+//! Chapter 12: inpainting: what is missing of a picture, drawn by a network that never saw a mask,
+//! and by one that was trained on masks.
 
 mod page;
 mod pictures;
@@ -7,20 +8,20 @@ mod scores;
 use anyhow::Result;
 use clap::Parser;
 use from_noise::data::{Mask, Split, from_u8};
-use from_noise::evaluate::{CHUNK, Inpainting, Known, Sampler, Sampling};
+use from_noise::evaluate::{CHUNK, Inpainter, Inpainting, Known, Sampler, Sampling};
 use from_noise::metrics::FeatureNet;
 use from_noise::pretrained::Pretrained;
 use from_noise::sample::Resampling;
 use from_noise::schedule::Path;
 use from_noise::util::cli::{self, Common, Cost, PictureArgs, ShardArgs, count, images_of_run};
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path as FilePath, PathBuf};
 use std::process::ExitCode;
 
-/// Inpainting by projection, by replacement and by RePaint: test digits of which a half, a box, a
-/// few strokes or all but the middle is missing, completed and measured; and digits drawn anew from
-/// more and more noise (SDEdit). It can be stopped at any time, and goes on when the same command is
-/// typed again.
+/// Inpainting by projection, by replacement, by RePaint and by a network that was trained for it:
+/// test digits of which a half, a box, a few strokes or all but the middle is missing, completed and
+/// measured; and digits drawn anew from more and more noise (SDEdit). It can be stopped at any time,
+/// and goes on when the same command is typed again.
 ///
 /// Examples: cargo chapter 12 --dry-run
 ///           cargo chapter 12 --samples 100
@@ -35,8 +36,13 @@ struct Args {
     shards: ShardArgs,
 
     /// Run directory whose weights draw
-    #[arg(long, value_name = "DIR", default_value = "weights/mnist-unet-v")]
+    #[arg(long, value_name = "DIR", default_value = "weights/mnist-ddpm")]
     weights: PathBuf,
+
+    /// Run directory of a network trained to inpaint (its "image_condition" is "masked") [default:
+    /// weights/mnist-inpainting beside the default weights, or none]
+    #[arg(long, value_name = "DIR")]
+    trained: Option<PathBuf>,
 
     /// Run directory of the classifier whose features are compared
     #[arg(long, value_name = "DIR", default_value = "weights/mnist-classifier")]
@@ -56,8 +62,24 @@ struct Config {
     sampling: Sampling,
     n: u64,
     masks: [Mask; 4],
-    /// RePaint's ways back; the first is none.
-    resamplings: Vec<Resampling>,
+    /// The ways to inpaint, the rows of every table.
+    ways: Vec<Inpainting>,
+}
+
+/// The networks that inpaint.
+struct Networks {
+    free: Pretrained,
+    trained: Option<Pretrained>,
+}
+
+impl Networks {
+    fn inpainter(&self, config: &Config, way: Inpainting, known: Known) -> Result<Inpainter> {
+        let by = match way {
+            Inpainting::Trained => self.trained.as_ref().expect("a way of the configuration"),
+            _ => &self.free,
+        };
+        Ok(Inpainter::new(by, config.sampling, way, known)?)
+    }
 }
 
 fn config(args: &Args) -> Config {
@@ -65,26 +87,36 @@ fn config(args: &Args) -> Config {
     let steps = common.choose(4, 50, 250, 250);
     let sampling =
         Sampling { sampler: Sampler::Ddim(0.0), path: Path::Trailing, steps, seed: common.seed };
-    let back = |times| Resampling { jump: common.choose(2, 5, 10, 10), times };
+    let times = common.choose(2, 5, 10, 10);
+    let back = Resampling { jump: times, times };
+    let mut ways =
+        vec![Inpainting::Project, Inpainting::Repaint(Resampling::NONE), Inpainting::Repaint(back)];
+    ways.extend(args.trained().map(|_| Inpainting::Trained));
     Config {
         sampling,
         n: args.samples.unwrap_or(common.choose(40, 500, 2000, 10_000)),
         masks: Mask::ALL,
-        resamplings: vec![Resampling::NONE, back(common.choose(2, 5, 10, 10))],
+        ways,
+    }
+}
+
+impl Args {
+    /// The network that was trained to inpaint, if there is one.
+    fn trained(&self) -> Option<PathBuf> {
+        let usual = self.weights == FilePath::new("weights/mnist-ddpm");
+        let usual = usual.then(|| PathBuf::from("weights/mnist-inpainting"));
+        self.trained.clone().or(usual).map(|dir| cli::find(&dir))
     }
 }
 
 impl Config {
-    /// The ways to inpaint, the rows of every table.
-    fn ways(&self) -> Vec<Inpainting> {
-        let ways = self.resamplings.iter().map(|resampling| Inpainting::Repaint(*resampling));
-        [Inpainting::Project].into_iter().chain(ways).collect()
-    }
-
     fn evaluations(&self) -> usize {
-        let each = |resampling: &Resampling| resampling.evaluations(self.sampling.steps);
-        let one: usize = self.resamplings.iter().map(each).sum();
-        self.masks.len() * (one + self.sampling.steps)
+        let steps = self.sampling.steps;
+        let each = |way: &Inpainting| match way {
+            Inpainting::Repaint(resampling) => resampling.evaluations(steps),
+            _ => steps,
+        };
+        self.masks.len() * self.ways.iter().map(each).sum::<usize>()
     }
 }
 
@@ -104,21 +136,22 @@ fn run() -> Result<()> {
     let Some(mut chapter) = cli::start("ch12-inpainting", &args.common, &config, || cost)? else {
         return Ok(());
     };
-    let trained = Pretrained::load(&dir, chapter.device)?;
+    let load = |dir| Pretrained::load(dir, chapter.device);
+    let trained = args.trained().map(load).transpose()?;
+    let networks = Networks { free: load(dir.clone())?, trained };
     let net = FeatureNet::load(cli::find(&args.classifier), chapter.device)?;
-    let test =
-        images_of_run(&dir, &trained.config, Split::Test, args.common.smoke, &args.pictures)?;
+    let test = images_of_run(&dir, &image, Split::Test, args.common.smoke, &args.pictures)?;
     let few = test.first(config.n as usize);
     let known = |mask: Mask| Known {
         images: from_u8(&few.images),
-        mask: mask.of(trained.config.format.size as i64),
+        mask: mask.of(image.format.size as i64),
         name: mask.to_string(),
         classes: Some(few.labels.shallow_clone()),
     };
-    let rows = scores::fill(&config, &trained, &net, &test, &known, &args.shards, &mut chapter)?;
+    let rows = scores::fill(&config, &networks, &net, &test, &known, &args.shards, &mut chapter)?;
     if !rows.is_empty() {
-        pictures::completions(&config, &trained, &known, &mut chapter)?;
-        pictures::strengths(&config, &trained, &few, &mut chapter)?;
+        pictures::completions(&config, &networks, &known, &mut chapter)?;
+        pictures::strengths(&config, &networks.free, &few, &mut chapter)?;
         page::for_the_page(&test, &mut chapter)?;
     }
     chapter.results.finish();

@@ -1,9 +1,9 @@
 //! What is completed, and what image to image makes of a digit.
 
-use super::Config;
+use super::{Config, Networks};
 use anyhow::Result;
 use from_noise::data::{Dataset, Mask, from_u8};
-use from_noise::evaluate::{Generator, Inpainter, Known};
+use from_noise::evaluate::{Generator, Known};
 use from_noise::forward::q_sample;
 use from_noise::guide::DenoiserExt;
 use from_noise::nn::ClassLabels;
@@ -22,7 +22,7 @@ const SHOWN: usize = 8;
 /// `completions.png`: for each mask what was there, what was known, and what each way makes of it.
 pub fn completions(
     config: &Config,
-    trained: &Pretrained,
+    networks: &Networks,
     known: &dyn Fn(Mask) -> Known,
     chapter: &mut Chapter,
 ) -> Result<()> {
@@ -33,18 +33,19 @@ pub fn completions(
         let images = given.images.narrow(0, 0, shown);
         let grey = images.full_like(-0.4);
         let (mut rows, mut names) = (vec![images.where_self(&given.mask, &grey)], vec!["known"]);
-        for way in config.ways() {
-            let inpainter = Inpainter::new(trained, config.sampling, way, known(mask))?;
+        for way in &config.ways {
+            let inpainter = networks.inpainter(config, *way, known(mask))?;
             rows.push(on_cpu(&inpainter.draw(0, shown as u64, &mut |_| {})));
         }
-        names.extend(["projection", "replacement", "RePaint"]);
+        let ways = ["projection", "replacement", "RePaint", "trained"];
+        names.extend(&ways[..config.ways.len()]);
         rows.push(images);
         names.push("the digit");
         let grid = Grid::new(&Tensor::cat(&rows, 0), shown as usize).scale(2);
         panels.push(grid.row_labels(&names).title(mask.to_string()).draw());
     }
     let right = panels.split_off(2);
-    chapter.results.samples(shown as u64 * 12);
+    chapter.results.samples(shown as u64 * 4 * config.ways.len() as u64);
     let figure = Figure::row(&[Figure::column(&panels), Figure::column(&right)]);
     Ok(chapter.results.figure("completions.png", &figure)?)
 }

@@ -1,11 +1,10 @@
 //! How good completions are: distance, the digit they are read as, the seam; and what they cost.
 
-use super::Config;
+use super::{Config, Networks};
 use anyhow::Result;
 use from_noise::data::{Dataset, Mask};
 use from_noise::evaluate::{Generator, Inpainter, Inpainting, Known, ScoreTable, TableEntry};
 use from_noise::metrics::{FeatureNet, seam};
-use from_noise::pretrained::Pretrained;
 use from_noise::util::cli::{Chapter, ShardArgs, fill_table};
 use from_noise::util::device::on_cpu;
 use serde::Serialize;
@@ -35,21 +34,16 @@ pub struct Row {
 /// The table of all ways and masks, and `inpainting.csv`.
 pub fn fill(
     config: &Config,
-    trained: &Pretrained,
+    networks: &Networks,
     net: &FeatureNet,
     test: &Dataset,
     known: &dyn Fn(Mask) -> Known,
     share: &ShardArgs,
     chapter: &mut Chapter,
 ) -> Result<Vec<Row>> {
-    let pairs: Vec<(Mask, Inpainting)> = config
-        .masks
-        .iter()
-        .flat_map(|mask| config.ways().into_iter().map(|way| (*mask, way)))
-        .collect();
-    let inpainter = |(mask, way): (Mask, Inpainting)| {
-        Inpainter::new(trained, config.sampling, way, known(mask))
-    };
+    let each = |mask: &Mask| config.ways.iter().map(|way| (*mask, *way)).collect::<Vec<_>>();
+    let pairs: Vec<(Mask, Inpainting)> = config.masks.iter().flat_map(each).collect();
+    let inpainter = |(mask, way): (Mask, Inpainting)| networks.inpainter(config, way, known(mask));
     let entry = |pair: &(Mask, Inpainting)| {
         let mask = known(pair.0).mask;
         let entry = TableEntry::new(inpainter(*pair)?, config.n);
@@ -62,12 +56,8 @@ pub fn fill(
     if share.shard.is_some() || scores.is_empty() {
         return Ok(rows);
     }
-    let timed: Vec<Inpainter> = config
-        .ways()
-        .into_iter()
-        .map(|way| inpainter((config.masks[0], way)))
-        .collect::<Result<_, _>>()?;
-    let timed = seconds(&timed);
+    let of_one_mask = pairs[..config.ways.len()].iter().map(|pair| inpainter(*pair));
+    let seconds = seconds(&of_one_mask.collect::<Result<Vec<_>>>()?);
     for (i, pair) in pairs.iter().enumerate() {
         let condition = inpainter(*pair)?.recipe().condition;
         let Some(score) = scores.iter().find(|score| score.condition == condition) else {
@@ -81,7 +71,7 @@ pub fn fill(
             mask: pair.0.to_string(),
             way: pair.1.to_string().replace("inpainted by ", ""),
             nfe: score.nfe,
-            seconds: timed[i % timed.len()],
+            seconds: seconds[i % seconds.len()],
             n: score.n,
             fid_lenet: score.fid_lenet,
             error: score.error,

@@ -7,7 +7,7 @@ use crate::denoiser::{Denoised, Denoiser};
 use crate::guide::{ClassifierFree, DenoiserExt, Guidance, OnePass, Snapshot};
 use crate::nn::{ClassLabels, ConditioningImage, Conditions};
 use crate::noise::{Seeded, mix};
-use crate::pretrained::{ImageConfig, Pretrained, PretrainedClassifier};
+use crate::pretrained::{ImageCondition, ImageConfig, Pretrained, PretrainedClassifier, masked};
 use crate::sample::{GradientAt, MeanShift, ddpm_guided};
 use crate::schedule::Level;
 use std::cell::RefCell;
@@ -38,6 +38,13 @@ pub struct Shown {
 }
 
 impl Shown {
+    /// To a network that completes images: one of which nothing is known, so that it draws freely.
+    fn nothing(config: &ImageConfig) -> Self {
+        let images = Tensor::zeros(config.shape(1), (Kind::Float, Device::Cpu));
+        let none = images.to_kind(Kind::Bool).narrow(1, 0, 1);
+        Self { images: masked(&images, &none), name: "nothing known".into(), classes: None }
+    }
+
     /// The rows beside the images `first..first + n`.
     fn rows(&self, first: u64, n: u64) -> Tensor {
         let count = self.images.planes.size()[0];
@@ -139,11 +146,15 @@ impl fmt::Display for ByClassifier {
 
 impl ImageSampler {
     /// Clips what is predicted to the range of pixels; of a class-conditional model it draws the
-    /// classes in turn.
+    /// classes in turn. A network that completes images is shown one of which nothing is known.
     ///
     /// # Errors
-    /// A sampling that the model cannot give; a network that sees an image beside `x_t`.
+    /// A sampling that the model cannot give; a network that sees an image beside `x_t` and cannot do
+    /// without.
     pub fn new(trained: &Pretrained, sampling: Sampling) -> Result<Self, SamplingError> {
+        if let Some(ImageCondition::Masked) = trained.config.image_condition {
+            return Self::seeing(trained, sampling, Shown::nothing(&trained.config));
+        }
         trained.config.needs_no_image()?;
         Self::with_image(trained, sampling, None)
     }

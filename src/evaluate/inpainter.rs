@@ -1,18 +1,20 @@
-//! The generator that fills what is missing of given images, by a model that was not trained for it.
+//! The generator that fills what is missing of given images, by a model that was trained for it or not.
 
 use super::generator::{Generator, Recipe};
 use super::sampling::{Sampler, Sampling, SamplingError};
 use crate::forward::Variance;
 use crate::guide::{DenoiserExt, Snapshot};
-use crate::nn::ClassLabels;
+use crate::nn::{ClassLabels, Conditions};
 use crate::noise::Seeded;
-use crate::pretrained::Pretrained;
+use crate::pretrained::{ImageCondition, Pretrained, masked};
 use crate::sample::{Resampling, repaint};
+use serde::Serialize;
 use std::fmt;
 use tch::{Kind, Tensor};
 
 /// How the missing part is drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Inpainting {
     /// By any sampler, with the known part put into every prediction
     /// ([`Project`](crate::guide::Project)).
@@ -20,6 +22,9 @@ pub enum Inpainting {
     /// By [`repaint`], with the variance of the sampler (small, unless it is DDPM's with another
     /// one). [`Resampling::NONE`] replaces the known part at each level and never goes back.
     Repaint(Resampling),
+    /// By any sampler, and a network that sees what is known
+    /// ([`ImageCondition::Masked`](crate::pretrained::ImageCondition)).
+    Trained,
 }
 
 impl fmt::Display for Inpainting {
@@ -32,6 +37,7 @@ impl fmt::Display for Inpainting {
             Inpainting::Repaint(Resampling { jump, times }) => {
                 write!(f, "inpainted by RePaint, jump {jump}, times {times}")
             }
+            Inpainting::Trained => write!(f, "inpainted by training"),
         }
     }
 }
@@ -62,14 +68,28 @@ pub struct Inpainter {
 impl Inpainter {
     /// # Errors
     /// A sampling that the model cannot give; images or a mask of another shape than the model's; a
-    /// class-conditional model without classes.
+    /// class-conditional model without classes; a model that was not trained to inpaint, asked to do
+    /// as one that was, or the other way around.
     pub fn new(
         trained: &Pretrained,
         sampling: Sampling,
         how: Inpainting,
         known: Known,
     ) -> Result<Self, SamplingError> {
-        trained.config.needs_no_image()?;
+        match (how, trained.config.image_condition) {
+            (Inpainting::Trained, Some(ImageCondition::Masked)) => {}
+            (Inpainting::Trained, _) => {
+                let why =
+                    "this model was not trained to inpaint: complete by projection or RePaint";
+                return Err(SamplingError::Inpainting(why.into()));
+            }
+            (_, Some(ImageCondition::Masked)) => {
+                let why = "this model was trained to inpaint: it sees what is known, and needs neither \
+                           projection nor RePaint";
+                return Err(SamplingError::Inpainting(why.into()));
+            }
+            _ => trained.config.needs_no_image()?,
+        }
         sampling.check(&trained.schedule, trained.config.parameterization)?;
         let [c, h, w] = trained.config.format.shape();
         let (images, mask) = (known.images.size(), known.mask.size());
@@ -121,8 +141,15 @@ impl Generator for Inpainter {
         let known = self.known.images.index_select(0, &self.rows(first, n)).to_device(*device);
         let mask = self.known.mask.to_device(*device);
         let told = config.classes.and_then(|_| self.classes(first, n));
-        let model = model.given(told.map(|classes| ClassLabels::new(&classes))).clip(1.0);
+        let labels = told.map(|classes| ClassLabels::new(&classes));
+        let image = (self.how == Inpainting::Trained).then(|| masked(&known, &mask));
+        let model = model.given(Conditions { labels, image }).clip(1.0);
         match self.how {
+            Inpainting::Trained => {
+                let model = model.with_callback(look);
+                let x0 = self.sampling.run(&model, schedule, x_T, &mut |x| noise.draw(x));
+                known.where_self(&mask, &x0)
+            }
             Inpainting::Project => {
                 let model = model.project(known, mask).with_callback(look);
                 self.sampling.run(&model, schedule, x_T, &mut |x| noise.draw(x))
@@ -139,7 +166,9 @@ impl Generator for Inpainter {
         let Sampling { sampler, path, steps, seed } = self.sampling;
         let schedule = &self.trained.schedule;
         let (sampler, nfe) = match self.how {
-            Inpainting::Project => (sampler, self.sampling.evaluations(schedule)),
+            Inpainting::Project | Inpainting::Trained => {
+                (sampler, self.sampling.evaluations(schedule))
+            }
             Inpainting::Repaint(resampling) => {
                 let steps = self.sampling.levels(schedule).len() - 1;
                 (Sampler::Ddpm(self.variance()), resampling.evaluations(steps))

@@ -1,6 +1,6 @@
 //! Which image a network sees beside `x_t`, and how it is made of the images it is trained on.
 
-use crate::data::{Format, Interpolation, from_u8, reduce, to_u8};
+use crate::data::{Format, Interpolation, Mask, from_u8, reduce, to_u8};
 use crate::forward::q_sample;
 use crate::nn::ConditioningImage;
 use crate::noise::{Noise, gaussian};
@@ -14,6 +14,8 @@ use tch::{Kind, Tensor};
 pub enum ImageCondition {
     /// The image at low resolution: super-resolution, the upper stage of a cascade.
     LowRes(LowRes),
+    /// What is known of the image, and which part that is: inpainting ([`masked`]).
+    Masked,
 }
 
 impl ImageCondition {
@@ -21,6 +23,7 @@ impl ImageCondition {
     pub fn channels(&self, of_image: i64) -> i64 {
         match self {
             ImageCondition::LowRes(_) => of_image,
+            ImageCondition::Masked => of_image + 1,
         }
     }
 
@@ -28,6 +31,7 @@ impl ImageCondition {
     pub fn tells_level(&self) -> bool {
         match self {
             ImageCondition::LowRes(low_res) => low_res.max_noise_level > 0,
+            ImageCondition::Masked => false,
         }
     }
 
@@ -35,6 +39,10 @@ impl ImageCondition {
     pub fn draw(&self, schedule: &Schedule, x0: &Tensor) -> ConditioningImage {
         match self {
             ImageCondition::LowRes(low_res) => low_res.draw(schedule, x0),
+            ImageCondition::Masked => {
+                let (n, _, side, _) = x0.size4().expect("images of shape [B, C, H, W]");
+                masked(x0, &Mask::random(n, side))
+            }
         }
     }
 
@@ -42,6 +50,7 @@ impl ImageCondition {
     pub fn check(&self, format: Format, schedule: &Schedule) -> Result<(), String> {
         match self {
             ImageCondition::LowRes(low_res) => low_res.check(format, schedule),
+            ImageCondition::Masked => Ok(()),
         }
     }
 
@@ -55,9 +64,25 @@ impl ImageCondition {
                 };
                 format!("a low-res image of {:?}{noised}", low_res.shape(format))
             }
+            ImageCondition::Masked => "an image with a hole".into(),
         }
     }
 }
+
+// ANCHOR: masked
+/// The condition by images of which a part is known: the images, 0 where they are missing, and the
+/// mask, 1 where they are known (Nichol et al. 2021, GLIDE, section 4.3). With `x_t` the network
+/// takes `2C + 1` channels.
+///
+/// # Shapes
+/// `images: [B, C, H, W]`; `known` (bool) broadcasts to `[B, 1, H, W]`.
+pub fn masked(images: &Tensor, known: &Tensor) -> ConditioningImage {
+    let mask = known.to_device(images.device()).to_kind(images.kind());
+    let (n, _, h, w) = images.size4().expect("images of shape [B, C, H, W]");
+    let planes = Tensor::cat(&[images * &mask, mask.expand([n, 1, h, w], false)], 1); // [B, C + 1, H, W]
+    ConditioningImage { planes, noise_level: None }
+}
+// ANCHOR_END: masked
 
 /// How an image of low resolution is made and shown (Saharia et al. 2021, SR3; Ho et al. 2021,
 /// cascaded diffusion models).

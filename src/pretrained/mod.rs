@@ -6,7 +6,7 @@ mod image_condition;
 
 pub use classifier::{NoisedClassifier, NoisedClassifierConfig, PretrainedClassifier};
 pub use diffusers::{Diffusers, export_diffusers};
-pub use image_condition::{ImageCondition, LowRes};
+pub use image_condition::{ImageCondition, LowRes, masked};
 
 use crate::checkpoint::{CheckpointError, fingerprint, load_weights, read_config};
 use crate::conditioning::Condition;

@@ -1,16 +1,21 @@
-//! Inpainting with a network that was not trained for it: projection, RePaint, image to image.
+//! Inpainting with a network that was not trained for it (projection, RePaint, image to image) and with
+//! one that was.
 
 use crate::support::{F64, close, max_diff, normal};
-use from_noise::data::{from_u8, sample};
+use from_noise::checkpoint::load_weights_to_grow;
+use from_noise::data::{Mask, from_u8, sample};
 use from_noise::denoiser::{Denoised, Denoiser};
-use from_noise::evaluate::{Generator, Inpainter, Inpainting, Known, Sampler, Sampling};
+use from_noise::evaluate::{
+    Generator, ImageSampler, Inpainter, Inpainting, Known, Sampler, Sampling,
+};
 use from_noise::forward::{Variance, q_sample};
 use from_noise::guide::DenoiserExt;
+use from_noise::metrics::seam;
 use from_noise::noise::Seeded;
-use from_noise::pretrained::Pretrained;
+use from_noise::pretrained::{Pretrained, masked};
 use from_noise::sample::{Resampling, ddim, ddpm, repaint};
 use from_noise::schedule::{Level, Path, Schedule};
-use tch::{Kind, Tensor};
+use tch::{Kind, Tensor, nn};
 
 /// Two coordinates of unit variance and this correlation: `x1` given `x0` is
 /// `N(rho x0, 1 - rho^2)`.
@@ -180,4 +185,84 @@ fn h3_an_inpainter_completes_the_same_images_in_any_batch() {
     let small = Known { mask: Tensor::ones([14, 14], (Kind::Bool, F64.1)), ..known() };
     let why = Inpainter::new(&trained, sampling, Inpainting::Project, small).unwrap_err();
     assert!(why.to_string().contains("its mask [14, 14]"), "{why}");
+}
+
+/// What is known of the first digits, by a mask.
+fn digits_behind(mask: Mask, n: usize) -> Known {
+    let digits = sample::dataset().first(n);
+    Known {
+        images: from_u8(&digits.images),
+        mask: mask.of(28),
+        name: mask.to_string(),
+        classes: Some(digits.labels),
+    }
+}
+
+/// GLIDE (Nichol et al. 2021, section 4.3): `2C + 1` input channels, the new ones weighted by zero.
+#[test]
+fn h5_a_network_to_be_trained_on_holes_starts_as_the_one_it_comes_from() {
+    let images = sample::digits().narrow(0, 0, 3);
+    let known = Mask::random(3, 28);
+    let planes = masked(&images, &known).planes;
+    assert_eq!(planes.size(), [3, 2, 28, 28]);
+    assert_eq!(planes.narrow(1, 1, 1), known.to_kind(Kind::Float));
+    assert_eq!(planes.narrow(1, 0, 1), images.where_self(&known, &images.zeros_like()));
+
+    let config = Pretrained::config("weights/mnist-inpainting").unwrap();
+    assert_eq!(config.network.in_channels, 2 * 1 + 1);
+    let base = Pretrained::load("weights/mnist-ddpm", F64.1).unwrap();
+    let vs = nn::VarStore::new(F64.1);
+    let grown = config.build(&vs.root());
+    load_weights_to_grow(&vs, "weights/mnist-ddpm/ema.safetensors").unwrap();
+    let predict = |model: &dyn Denoiser| {
+        let x0 = model.denoise(&images, base.schedule.level(500)).x0().shallow_clone();
+        assert!(max_diff(&x0, &images) > 0.1, "it says something");
+        x0
+    };
+    let before = predict(&base.model.given(None));
+    assert!(max_diff(&before, &predict(&grown.given(masked(&images, &known)))) < 1e-5);
+    // once it is trained it looks at what is known
+    let trained = Pretrained::load("weights/mnist-inpainting", F64.1).unwrap();
+    let seeing = predict(&trained.model.given(masked(&images, &known)));
+    let blind = predict(&trained.model.given(masked(&images, &known.zeros_like())));
+    assert!(max_diff(&seeing, &blind) > 0.1);
+}
+
+#[test]
+fn h5_trained_for_it_a_network_fits_its_holes_better() {
+    let [base, trained] = ["weights/mnist-ddpm", "weights/mnist-inpainting"]
+        .map(|dir| Pretrained::load(dir, F64.1).unwrap());
+    let (sampler, path) = (Sampler::Ddim(0.0), Path::Trailing);
+    let sampling = Sampling { sampler, path, steps: 20, seed: 3 };
+    for mask in [Mask::Half, Mask::Box] {
+        let known = || digits_behind(mask, 64);
+        let seam_of = |by: &Pretrained, how| {
+            let images = Inpainter::new(by, sampling, how, known()).unwrap();
+            assert_eq!(images.recipe().nfe, 20);
+            let drawn = images.draw(0, 64, &mut |_| {});
+            let kept = known().images.where_self(&known().mask, &drawn);
+            assert_eq!(kept, drawn, "what is known is kept to the last bit");
+            seam(&drawn, &known().mask).mean(Kind::Double).sqrt().double_value(&[])
+        };
+        let real = seam(&known().images, &known().mask).mean(Kind::Double).sqrt().double_value(&[]);
+        let projected = seam_of(&base, Inpainting::Project);
+        let seen = seam_of(&trained, Inpainting::Trained);
+        println!("{mask}: projection {projected:.3}, trained {seen:.3}, real digits {real:.3}");
+        assert!((seen - real).abs() < 0.5 * (projected - real), "{projected} {seen} {real}");
+    }
+    // each only does what it was trained to
+    for (by, how, why) in [
+        (&base, Inpainting::Trained, "was not trained to inpaint"),
+        (&trained, Inpainting::Project, "was trained to inpaint"),
+        (&trained, Inpainting::Repaint(Resampling::NONE), "was trained to inpaint"),
+    ] {
+        let said = Inpainter::new(by, sampling, how, digits_behind(Mask::Half, 2)).unwrap_err();
+        assert!(said.to_string().contains(why), "{said}");
+    }
+    // where nothing is known it draws whole digits
+    let free = ImageSampler::new(&trained, sampling).unwrap();
+    assert_eq!(free.recipe().condition, "from nothing known");
+    let ink = free.draw(0, 16, &mut |_| {}).gt(0.0).to_kind(Kind::Double);
+    let ink = ink.mean_dim(&[1i64, 2, 3][..], false, Kind::Double);
+    assert!(ink.min().double_value(&[]) > 0.02 && ink.max().double_value(&[]) < 0.4, "{ink}");
 }

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use from_noise::data::{Color, Format, from_u8, load_picture};
 use from_noise::evaluate::{Inpainter, Inpainting, Known, Sampler, Sampling};
-use from_noise::pretrained::Pretrained;
+use from_noise::pretrained::{ImageCondition, Pretrained};
 use from_noise::sample::Resampling;
 use from_noise::util::cli::count;
 use std::path::PathBuf;
@@ -11,7 +11,8 @@ use tch::Tensor;
 
 #[derive(Debug, clap::Args)]
 pub struct InpaintArgs {
-    /// Complete this picture, a png or jpeg of the model's size, where --mask is white
+    /// Complete this picture, a png or jpeg of the model's size, where --mask is white: by
+    /// projection, by --resample, or as the network was trained to
     #[arg(long, value_name = "PICTURE", requires = "mask", conflicts_with_all =
         ["guidance", "negative_class", "guided_by", "noise", "no_clip"])]
     inpaint: Option<PathBuf>,
@@ -39,7 +40,12 @@ impl InpaintArgs {
         class: Option<i64>,
     ) -> Result<Option<Inpainter>> {
         let (Some(picture), Some(mask)) = (&self.inpaint, &self.mask) else { return Ok(None) };
+        let trained_for_it = trained.config.image_condition == Some(ImageCondition::Masked);
         let how = match (self.resample, sampling.sampler) {
+            (Some(_), _) if trained_for_it => anyhow::bail!(
+                "--resample means nothing to a network that was trained to inpaint: leave it out"
+            ),
+            (None, _) if trained_for_it => Inpainting::Trained,
             (None, _) => Inpainting::Project,
             (Some(times), Sampler::Ddpm(_)) => {
                 let jump = self.jump.unwrap_or(5);
