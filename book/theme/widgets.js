@@ -92,14 +92,21 @@ const maths = {
         return visits;
     },
 
-    // Fills what the mask lacks of an image: by projection, or as RePaint does. It gives each
-    // prediction, and returns the completed image. noise(n) draws n normal numbers.
+    // Fills what the mask lacks of an image. The network is trained for it and sees what is known; by
+    // projection and by RePaint it is shown that nothing is. Gives each prediction, and returns the
+    // completed image. noise(n) draws n normal numbers.
     *inpaint(net, known, mask, alphaBar, way, noise) {
         const T = alphaBar.length - 1, n = known.length, clip = (v) => Math.max(-1, Math.min(1, v));
+        const keep = (fits, x) => x.map((v, i) => mask[i] ? fits[i] : v);
         const noised = (share, x) => {
             const z = noise(n);
             return x.map((v, i) => Math.sqrt(share) * v + Math.sqrt(1 - share) * z[i]);
         };
+        const input = new Float64Array(3 * n); // x, and what is seen beside it
+        if (way.by === "training") {
+            input.set(known.map((v, i) => v * mask[i]), n);
+            input.set(mask, 2 * n);
+        }
         const visits = maths.visits(way.steps, way);
         const levels = visits.map((place) => Math.round(T * (way.steps - place) / way.steps));
         let x = noise(n);
@@ -109,18 +116,16 @@ const maths = {
                 x = noised(b / a, x);
                 continue;
             }
-            const predicted = net(x, t);
-            const x0 = x.map((v, j) => way.project && mask[j] ? known[j] :
-                clip((v - Math.sqrt(1 - a) * predicted[j]) / Math.sqrt(a)));
-            const eps = x.map((v, j) => (v - Math.sqrt(a) * x0[j]) / Math.sqrt(1 - a));
+            input.set(x);
+            const predicted = net(input, t);
+            let x0 = x.map((v, j) => clip((v - Math.sqrt(1 - a) * predicted[j]) / Math.sqrt(a)));
+            if (way.by === "projection") x0 = keep(known, x0);
             yield x0;
-            x = maths.ddim(x, eps, a, b, way.project ? 0 : 1, noise(n));
-            if (!way.project) {
-                const given = noised(b, known);
-                x = x.map((v, j) => mask[j] ? given[j] : v);
-            }
+            const eps = x.map((v, j) => (v - Math.sqrt(a) * x0[j]) / Math.sqrt(1 - a));
+            x = maths.ddim(x, eps, a, b, way.by === "RePaint" ? 1 : 0, noise(n));
+            if (way.by === "RePaint") x = keep(noised(b, known), x);
         }
-        return x;
+        return keep(known, x);
     },
 
     // Standard normal numbers that are the same on every visit.
@@ -277,13 +282,14 @@ const widgets = {
         return [picture, words, make("div", { className: "controls" }, scale.box, label.box)];
     },
 
-    // A digit to be rubbed out with a brush, and what a small network draws there.
+    // A digit to be rubbed out with a brush, and what a small network draws there, here and now.
     inpainting(data) {
         const side = data.network.image_size, gap = 2, net = unet(data.network, data.weights);
         const ways = {
-            RePaint: { steps: 20, jump: 4, times: 3 },
-            replacement: { steps: 20, jump: 1, times: 1 },
-            projection: { steps: 20, jump: 1, times: 1, project: true },
+            "what it was trained to do": { by: "training", steps: 20, jump: 1, times: 1 },
+            projection: { by: "projection", steps: 20, jump: 1, times: 1 },
+            replacement: { by: "RePaint", steps: 20, jump: 1, times: 1 },
+            RePaint: { by: "RePaint", steps: 20, jump: 4, times: 3 },
         };
         const centred = (p, half) => Math.abs(p + 0.5 - side / 2) < half * side;
         const masks = { // whether the pixel is missing
@@ -334,7 +340,7 @@ const widgets = {
                     evaluations++;
                     requestAnimationFrame(frame);
                 } else words.textContent = `digit ${digit.value}, ${missing} of ${side * side} ` +
-                    `pixels missing, drawn by ${how.value} in ${evaluations} evaluations`;
+                    `pixels missing; by ${how.value}, in ${evaluations} evaluations`;
             };
             requestAnimationFrame(frame);
         };

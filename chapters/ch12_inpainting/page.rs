@@ -8,7 +8,7 @@ use from_noise::denoiser::Denoiser;
 use from_noise::guide::DenoiserExt;
 use from_noise::nn::UnetConfig;
 use from_noise::noise::Seeded;
-use from_noise::pretrained::Pretrained;
+use from_noise::pretrained::{Pretrained, masked};
 use from_noise::sample::ddim;
 use from_noise::schedule::Path;
 use from_noise::util::cli::{Chapter, find};
@@ -16,8 +16,8 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use tch::{Device, Tensor, nn};
 
-/// The network of 0.2 million parameters: the others would take too long in a page.
-const WEIGHTS: &str = "weights/mnist-ddpm";
+/// Of 0.2 million parameters: the large networks would take too long in a page.
+const WEIGHTS: &str = "weights/mnist-inpainting";
 
 /// The small network, digits to fill, and answers to check the page's own by.
 #[derive(Debug, Serialize)]
@@ -32,8 +32,9 @@ struct Page {
     check: Check,
 }
 
-/// An image, the noise that the network predicts in it at a level, and what it is drawn down to in
-/// three steps of DDIM where the upper half of the first digit is known.
+/// An image; the noise that the network predicts in it at a level, seeing the upper half of the first
+/// digit; and what it is drawn down to in three steps of DDIM by projection of that half, seeing
+/// nothing.
 #[derive(Debug, Serialize)]
 struct Check {
     x: Vec<f32>,
@@ -68,14 +69,15 @@ pub fn for_the_page(test: &Dataset, chapter: &mut Chapter) -> Result<()> {
     let digits = pixels.index_select(0, &Tensor::from_slice(&places)); // [classes, 1, 28, 28]
 
     let (schedule, t) = (config.schedule.build(), 500);
-    let model = model.given(None);
     let x = Seeded::new(chapter.seed, 0).start(&config.shape(1));
-    let eps = model.denoise(&x, schedule.level(t)).eps().shallow_clone();
-    let (known, mask) =
-        (from_u8(&digits.narrow(0, 0, 1)), Mask::Half.of(config.format.size as i64));
-    let path = schedule.path(Path::Trailing, 3);
-    let model = model.clip(1.0).project(known, mask);
-    let filled = ddim(&model, &path, x.shallow_clone(), 0.0, &mut |x| x.zeros_like());
+    let known = from_u8(&digits.narrow(0, 0, 1));
+    let mask = Mask::Half.of(config.format.size as i64);
+    let seeing = |mask: &Tensor| model.given(masked(&known, mask));
+    let eps = seeing(&mask).denoise(&x, schedule.level(t)).eps().shallow_clone();
+    let blind = seeing(&mask.zeros_like()).clip(1.0);
+    let (path, start) = (schedule.path(Path::Trailing, 3), x.shallow_clone());
+    let blind = blind.project(known.shallow_clone(), mask);
+    let filled = ddim(&blind, &path, start, 0.0, &mut |x| x.zeros_like());
 
     let flat = |x: &Tensor| Vec::<f32>::try_from(x.flatten(0, -1));
     let page = Page {

@@ -134,11 +134,12 @@ fn the_page_s_u_net_answers_and_fills_as_the_crate_s() {
     let answers = "((data) => { const net = unet(data.network, data.weights), { x, t } = data.check; \
          const known = Float64Array.from(data.digits[0], (p) => p / 127.5 - 1); \
          const mask = known.map((_, i) => i < 14 * 28 ? 1 : 0); \
-         const way = { steps: 3, jump: 1, times: 1, project: true }; \
+         const way = { by: \"projection\", steps: 3, jump: 1, times: 1 }; \
          const draw = (n) => Float64Array.from(x); \
          const fill = maths.inpaint(net, known, mask, data.alpha_bar, way, draw); \
          let next; do next = fill.next(); while (!next.done); \
-         return [...net(Float64Array.from(x), t), ...next.value]; })";
+         const input = [...x, ...known.map((v, i) => v * mask[i]), ...mask]; \
+         return [...net(input, t), ...next.value]; })";
     let found = numbers(&call(answers, &format!("[{data}]")));
     let (eps, filled) = found.split_at(found.len() / 2);
     near(eps, &check["eps"]);
@@ -153,13 +154,13 @@ fn the_page_goes_back_as_repaint_does_and_keeps_what_is_known() {
     assert_eq!((visits.len(), visits[0], visits[4570]), (4571, 0.0, 250.0));
     assert_eq!(visits[18..23], [18.0, 19.0, 18.0, 17.0, 16.0]);
     let fill = "((way) => { let seed = 1; \
-         const net = (x) => x.map(() => 0), known = Float64Array.of(0.5, -0.25, 1, -1); \
+         const net = (x) => x.slice(0, 4).map(() => 0), known = Float64Array.of(0.5, -0.25, 1, -1); \
          const fill = maths.inpaint(net, known, [1, 0, 1, 0], maths.schedules.linear(1000, {}), \
              way, (n) => maths.normals(n, seed++)); \
          let calls = 0, next; \
          for (next = fill.next(); !next.done; next = fill.next()) calls++; \
          return [calls, ...next.value]; })";
-    let found = numbers(&call(fill, r#"[{"steps": 20, "jump": 4, "times": 3}]"#));
+    let found = numbers(&call(fill, r#"[{"by": "RePaint", "steps": 20, "jump": 4, "times": 3}]"#));
     assert_eq!((found[0], found[1], found[3]), (52.0, 0.5, 1.0));
     assert!(found[2].abs() <= 1.0 && found[4].abs() <= 1.0, "{found:?}");
 }
