@@ -286,7 +286,7 @@ const widgets = {
     inpainting(data) {
         const side = data.network.image_size, gap = 2, net = unet(data.network, data.weights);
         const ways = {
-            "what it was trained to do": { by: "training", steps: 20, jump: 1, times: 1 },
+            training: { by: "training", steps: 20, jump: 1, times: 1 },
             projection: { by: "projection", steps: 20, jump: 1, times: 1 },
             replacement: { by: "RePaint", steps: 20, jump: 1, times: 1 },
             RePaint: { by: "RePaint", steps: 20, jump: 4, times: 3 },
@@ -340,7 +340,7 @@ const widgets = {
                     evaluations++;
                     requestAnimationFrame(frame);
                 } else words.textContent = `digit ${digit.value}, ${missing} of ${side * side} ` +
-                    `pixels missing; by ${how.value}, in ${evaluations} evaluations`;
+                    `pixels missing, drawn by ${how.value} in ${evaluations} evaluations`;
             };
             requestAnimationFrame(frame);
         };

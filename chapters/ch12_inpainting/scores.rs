@@ -9,7 +9,7 @@ use from_noise::util::cli::{Chapter, ShardArgs, fill_table};
 use from_noise::util::device::on_cpu;
 use serde::Serialize;
 use std::time::Instant;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 /// A way to inpaint, with one mask.
 #[derive(Debug, Serialize)]
@@ -65,7 +65,7 @@ pub fn fill(
         };
         let line = table.lines().iter().find(|line| table.made(score, line));
         let found = table.measured(line.expect("each score is of a line"))?;
-        let rms = |seams: &Tensor| seams.mean(Kind::Double).sqrt().double_value(&[]);
+        let rms = |seams: &Tensor| seams.mean(None).sqrt().double_value(&[]);
         let known = known(pair.0);
         rows.push(Row {
             mask: pair.0.to_string(),

@@ -52,6 +52,7 @@ const PATHS: [(Path, &str); 6] = [
 ///   cargo from-noise sample weights/mnist-unet-class --class 7 --guidance 3
 ///   cargo from-noise sample weights/mnist-unet-v --guided-by weights/mnist-noised-classifier --classifier-scale 5 --class 7
 ///   cargo from-noise sample weights/mnist-unet-v --inpaint digit.png --mask mask.png --sampler ddpm --resample 5
+///   cargo from-noise sample weights/mnist-inpainting --inpaint digit.png --mask mask.png
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
