@@ -53,7 +53,7 @@ pub fn for_the_page(test: &Dataset, chapter: &mut Chapter) -> Result<()> {
     }
     let mut vs = nn::VarStore::new(Device::Cpu);
     let model = config.build(&vs.root());
-    load_weights(&vs, &dir.join("ema.safetensors"))?;
+    load_weights(&vs, dir.join("ema.safetensors"))?;
     vs.half();
     let encode = |x: &Tensor| {
         let mut bytes = vec![0; 2 * x.numel()];

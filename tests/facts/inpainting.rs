@@ -209,7 +209,7 @@ fn h5_a_network_to_be_trained_on_holes_starts_as_the_one_it_comes_from() {
     assert_eq!(planes.narrow(1, 0, 1), images.where_self(&known, &images.zeros_like()));
 
     let config = Pretrained::config("weights/mnist-inpainting").unwrap();
-    assert_eq!(config.network.in_channels, 2 * 1 + 1);
+    assert_eq!(config.network.in_channels, 2 * config.network.out_channels + 1);
     let base = Pretrained::load("weights/mnist-ddpm", F64.1).unwrap();
     let vs = nn::VarStore::new(F64.1);
     let grown = config.build(&vs.root());
