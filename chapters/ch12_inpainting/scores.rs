@@ -4,6 +4,7 @@ use super::{Config, Networks};
 use anyhow::Result;
 use from_noise::data::{Dataset, Mask};
 use from_noise::evaluate::{Generator, Inpainter, Inpainting, Known, ScoreTable, TableEntry};
+use from_noise::guide::Snapshot;
 use from_noise::metrics::{FeatureNet, seam};
 use from_noise::util::cli::{Chapter, ShardArgs, fill_table};
 use from_noise::util::device::on_cpu;
@@ -56,8 +57,9 @@ pub fn fill(
     if share.shard.is_some() || scores.is_empty() {
         return Ok(rows);
     }
-    let of_one_mask = pairs[..config.ways.len()].iter().map(|pair| inpainter(*pair));
-    let seconds = seconds(&of_one_mask.collect::<Result<Vec<_>>>()?);
+    let of_one_mask = pairs[..config.ways.len()].iter();
+    let seconds: Vec<f64> =
+        of_one_mask.map(|pair| Ok(seconds(&inpainter(*pair)?))).collect::<Result<_>>()?;
     for (i, pair) in pairs.iter().enumerate() {
         let condition = inpainter(*pair)?.recipe().condition;
         let Some(score) = scores.iter().find(|score| score.condition == condition) else {
@@ -86,18 +88,17 @@ pub fn fill(
     Ok(rows)
 }
 
-/// Seconds an image takes each of these, eight at a time: the fastest of three rounds, so that what
-/// else the machine does matters little.
-fn seconds(inpainters: &[Inpainter]) -> Vec<f64> {
-    const BATCH: u64 = 8;
-    let mut best = vec![f64::INFINITY; inpainters.len()];
-    for _ in 0..3 {
-        for (best, inpainter) in best.iter_mut().zip(inpainters) {
-            let started = Instant::now();
-            let images = inpainter.draw(0, BATCH, &mut |_| {});
-            let _here = on_cpu(&images); // waits for a GPU
-            *best = best.min(started.elapsed().as_secs_f64() / BATCH as f64);
+/// Seconds that one image takes alone: the fastest evaluation, times their number, so that what else
+/// the machine does matters little.
+fn seconds(inpainter: &Inpainter) -> f64 {
+    let (mut last, mut fastest) = (None, f64::INFINITY);
+    let mut look = |seen: &Snapshot| {
+        let _here = on_cpu(&seen.x0); // waits for a GPU
+        let now = Instant::now();
+        if let Some(last) = last.replace(now) {
+            fastest = (now - last).as_secs_f64().min(fastest);
         }
-    }
-    best
+    };
+    let _image = inpainter.draw(0, 1, &mut look);
+    fastest * inpainter.recipe().nfe as f64
 }
