@@ -40,6 +40,7 @@ mod weights;
 
 pub use config::read_config;
 pub use published::load_published;
+pub(crate) use published::{copy_published, read_published};
 pub use run::Run;
 pub use weights::{
     fingerprint, halve_weights, load_tensors, load_weights, load_weights_to_grow, save_tensors,

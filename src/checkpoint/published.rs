@@ -22,18 +22,31 @@ pub fn load_published(
     name: impl Fn(&str) -> Option<String>,
 ) -> Result<(), CheckpointError> {
     let path = path.as_ref();
-    let found = match path.extension().is_some_and(|ending| ending == "safetensors") {
-        true => load_tensors(path)?,
-        false => state_dict(path)?,
-    };
     let mut tensors = Named::new();
-    for (theirs, tensor) in found {
+    for (theirs, tensor) in read_published(path)? {
         let Some(ours) = name(&theirs) else { continue };
         if tensors.insert(ours.clone(), tensor).is_some() {
             let why = format!("two of its tensors are `{ours}` here, one of them `{theirs}`");
             return Err(CheckpointError::Damaged { path: path.into(), why });
         }
     }
+    copy_published(vs, path, tensors)
+}
+
+/// The tensors of a published file by their names there.
+pub(crate) fn read_published(path: &Path) -> Result<Named, CheckpointError> {
+    match path.extension().is_some_and(|ending| ending == "safetensors") {
+        true => load_tensors(path),
+        false => state_dict(path),
+    }
+}
+
+/// Copies what was read from `path` and has our names; strict.
+pub(crate) fn copy_published(
+    vs: &VarStore,
+    path: &Path,
+    tensors: Named,
+) -> Result<(), CheckpointError> {
     File::of(path, tensors).copy_into(&named(vs))
 }
 

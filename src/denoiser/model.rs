@@ -115,6 +115,9 @@ pub enum TimeInput {
     ZeroBased,
     /// `t` times a number.
     Times(f64),
+    /// `t - 1` times a number: improved-diffusion, which tells `1000 (t - 1) / T` unless it is asked
+    /// not to (`rescale_timesteps`).
+    ZeroBasedTimes(f64),
     /// `ln(sigma / alpha) / 4`: EDM's `c_noise` (Karras et al. 2022, Table 1). It needs no
     /// schedule: any level has it.
     QuarterLogSigma,
@@ -131,6 +134,7 @@ impl TimeInput {
             TimeInput::OneBased => t().max(1.0),
             TimeInput::ZeroBased => t().max(1.0) - 1.0,
             TimeInput::Times(factor) => t() * factor,
+            TimeInput::ZeroBasedTimes(factor) => (t().max(1.0) - 1.0) * factor,
             TimeInput::QuarterLogSigma => (at.sigma / at.alpha).ln() / 4.0,
         }
     }

@@ -3,10 +3,12 @@
 mod classifier;
 mod diffusers;
 mod image_condition;
+mod openai;
 
 pub use classifier::{NoisedClassifier, NoisedClassifierConfig, PretrainedClassifier};
 pub use diffusers::{Diffusers, export_diffusers};
 pub use image_condition::{ImageCondition, LowRes, masked};
+pub use openai::load_openai;
 
 use crate::checkpoint::{CheckpointError, fingerprint, load_weights, read_config};
 use crate::conditioning::Condition;
@@ -185,7 +187,7 @@ impl ImageConfig {
             (Target::Edm { sigma_data }, _) if !(sigma_data > 0.0 && sigma_data.is_finite()) => {
                 false
             }
-            (_, TimeInput::Times(factor)) => factor.is_finite(),
+            (_, TimeInput::Times(factor) | TimeInput::ZeroBasedTimes(factor)) => factor.is_finite(),
             _ => true,
         };
         if !sound {

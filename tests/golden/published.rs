@@ -5,8 +5,9 @@ use from_noise::checkpoint::{CheckpointError, load_published, load_tensors, save
 use from_noise::data::{Color, Format, Source};
 use from_noise::guide::DenoiserExt;
 use from_noise::network::Network;
+use from_noise::nn::unet::{Dialect, TimeConditioning};
 use from_noise::nn::{Unet, UnetConfig};
-use from_noise::pretrained::{Diffusers, export_diffusers};
+use from_noise::pretrained::{Diffusers, ImageConfig, export_diffusers, load_openai};
 use from_noise::sample::ddim;
 use from_noise::schedule::Path as Levels;
 use std::collections::BTreeMap;
@@ -214,10 +215,57 @@ fn settings_without_a_form_here_or_there_are_named() {
 
     let dir = tempfile::tempdir().unwrap();
     let vs = nn::VarStore::new(Device::Cpu);
-    let digits = from_noise::pretrained::ImageConfig::mnist();
+    let digits = ImageConfig::mnist();
     let error = export_diffusers(&digits, &vs, dir.path()).unwrap_err().to_string();
     assert!(error.contains("space_to_depth = 2"), "{error}");
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "something was written");
+}
+
+/// A checkpoint of improved-diffusion as `make_openai.py` fills it.
+#[test]
+fn a_checkpoint_of_openai_computes_the_same() {
+    let shapes: BTreeMap<String, Vec<i64>> = crate::read("openai.json");
+    let dir = tempfile::tempdir().unwrap();
+    let made = shapes.iter().map(|(name, shape)| {
+        let count = shape.iter().product::<i64>();
+        let u = Tensor::from_slice(&uniform(name, count as usize)).view(&shape[..]);
+        let filled = match shape.len() {
+            1 => u * 0.2 + f64::from(u8::from(name.contains("weight"))),
+            _ => u * (3.0 * shape[0] as f64 / count as f64).sqrt(),
+        };
+        (&*name.clone().leak(), filled.to_kind(Kind::Float))
+    });
+    let path = dir.path().join("checkpoint.safetensors");
+    save_tensors(made, &path).unwrap();
+    let network = UnetConfig {
+        in_channels: 3,
+        out_channels: 6,
+        image_size: 8,
+        channels: vec![32, 32],
+        layers: 1,
+        attention: vec![1],
+        head_dim: Some(16),
+        groups: 32,
+        time: TimeConditioning::ScaleShift,
+        dropout: 0.0,
+        dialect: Dialect::OPENAI,
+        ..UnetConfig::cifar10()
+    };
+    let config = ImageConfig { network: network.clone(), ..ImageConfig::mnist() };
+    let vs = nn::VarStore::new(Device::Cpu);
+    let net = Unet::new(&vs.root(), &network);
+    load_openai(&config, &vs, &path).unwrap();
+    let io = load_tensors(golden("openai.safetensors")).unwrap();
+    let t = io["t"].to_kind(Kind::Float);
+    let out = tch::no_grad(|| net.forward(&io["x"], &t, &Default::default(), false));
+    let error = (&out - &io["out"]).abs().max().double_value(&[]);
+    parity("improved-diffusion's U-Net with two heads: OpenAI", error, 1e-5);
+
+    let other = ImageConfig { network: UnetConfig { layers: 2, ..network }, ..config };
+    let vs = nn::VarStore::new(Device::Cpu);
+    let _net = Unet::new(&vs.root(), &other.network);
+    let error = load_openai(&other, &vs, &path).unwrap_err().to_string();
+    assert!(error.contains("missing from the file: down_blocks.0.resnets.1"), "{error}");
 }
 
 /// google/ddpm-cifar10-32 as `make_diffusers.py` fills it.

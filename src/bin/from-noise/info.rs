@@ -140,6 +140,7 @@ fn time_input_of(time_input: TimeInput) -> String {
         TimeInput::OneBased => "t in 1..=T".into(),
         TimeInput::ZeroBased => "t - 1 in 0..T".into(),
         TimeInput::Times(factor) => format!("t times {factor}"),
+        TimeInput::ZeroBasedTimes(factor) => format!("t - 1 in 0..T, times {factor}"),
         TimeInput::QuarterLogSigma => "ln(sigma / alpha) / 4".into(),
     }
 }
