@@ -128,6 +128,19 @@ mod curves {
     }
 
     #[test]
+    fn panels_agree_on_the_colours_of_names() {
+        let flat = |y: f64| [(0.0, y), (10.0, y)];
+        let both = probe(&plot().line("a", &flat(0.0)).line("b", &flat(1.0)));
+        let names = ["a", "b"];
+        let one = plot().colours_of(&names).line("c", &flat(2.0)).line("b", &flat(1.0));
+        let one = probe(&one.line("a", &flat(0.0)));
+        let alone = probe(&plot().colours_of(&names).line("b", &flat(1.0)));
+        assert_eq!(alone(5.0, 1.0), both(5.0, 1.0));
+        assert_eq!([one(5.0, 0.0), one(5.0, 1.0)], [both(5.0, 0.0), both(5.0, 1.0)]);
+        assert!(![both(5.0, 0.0), both(5.0, 1.0), WHITE].contains(&one(5.0, 2.0)));
+    }
+
+    #[test]
     fn a_band_lies_between_its_edges_and_under_the_curve_of_its_colour() {
         let broken = [(0.0, 0.3, 1.7), (8.0, 0.3, 1.7), (9.0, f64::NAN, 1.7), (10.0, 0.3, 1.7)];
         let at = probe(&plot().line("a", &[(0.0, 1.2), (10.0, 1.2)]).band("a", &broken));

@@ -1,6 +1,6 @@
 //! FID by the number of steps, and samples.
 
-use super::Net;
+use super::nets::Net;
 use anyhow::Result;
 use from_noise::evaluate::{Generator, ImageSampler, Score};
 use from_noise::plot::{Curves, Figure, Grid};
@@ -40,23 +40,27 @@ pub fn fid(scores: &[(String, Score)], chapter: &mut Chapter) -> Result<()> {
         .collect();
     chapter.results.samples(first.n);
     chapter.results.table("fid.csv", &rows)?;
-    let panel = |title: &str, ddim: bool, size: f64| {
-        let mut curves = Curves::new(title, "steps", "FID-LeNet").log_x().log_y();
+    let mut nets: Vec<&str> = rows.iter().map(|row| row.net).collect();
+    nets.dedup();
+    let panel = |title: &str, ddim: bool| {
+        let mut curves = Curves::new(title, "steps", "FID-LeNet").log_x().log_y().colours_of(&nets);
         for lines in rows.chunk_by(|a, b| (a.net, a.sampler) == (b.net, b.sampler)) {
-            if (lines[0].sampler == "DDIM eta 0") != ddim {
+            let sampler = lines[0].sampler;
+            if (sampler == "DDIM eta 0") != ddim {
                 continue;
             }
             let points: Vec<(f64, f64)> =
                 lines.iter().map(|row| (row.steps as f64, row.fid_lenet)).collect();
-            let variance = lines[0].sampler.trim_start_matches("DDPM ");
-            let name =
-                if ddim { lines[0].net.into() } else { format!("{}, {variance}", lines[0].net) };
-            curves = curves.line(&name, &points).points(&name, &points);
+            curves = match sampler {
+                "DDPM small" => curves.dashed(lines[0].net, &points),
+                _ => curves.line(lines[0].net, &points).points(lines[0].net, &points),
+            };
         }
-        curves.hline(first.fid_real, "test images").size(size, 320.0).draw()
+        curves.hline(first.fid_real, "test images")
     };
-    let panels = [panel("Ancestral", false, 480.0), panel("DDIM, η = 0", true, 420.0)];
-    Ok(chapter.results.figure("fid.png", &Figure::row(&panels))?)
+    let left = panel("Ancestral", false).without_legend().size(360.0, 320.0);
+    let right = panel("DDIM, η = 0", true).size(460.0, 320.0);
+    Ok(chapter.results.figure("fid.png", &Figure::row(&[left.draw(), right.draw()]))?)
 }
 
 /// `samples.png`: the same noise, drawn by each network in a few steps.

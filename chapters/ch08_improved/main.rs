@@ -2,16 +2,17 @@
 
 mod bound;
 mod figures;
+mod nets;
+mod terms;
 
 use anyhow::Result;
 use clap::Parser;
-use from_noise::denoiser::Head;
-use from_noise::evaluate::{CHUNK, Sampler, Sampling, Score, Sweep, SweepGrid};
-use from_noise::forward::Variance;
+use from_noise::evaluate::{Score, Sweep, SweepGrid};
 use from_noise::guide::Guidance;
-use from_noise::pretrained::{ImageConfig, Pretrained};
+use from_noise::pretrained::Pretrained;
 use from_noise::schedule::Path;
-use from_noise::util::cli::{self, Common, Cost, TableArgs, count};
+use from_noise::util::cli::{self, Common, TableArgs, count};
+use nets::{Net, samplers};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -45,17 +46,6 @@ struct Args {
     images: Option<usize>,
 }
 
-/// A network by the name of its folder, and how it is sampled.
-#[derive(Debug, Serialize)]
-struct Net {
-    name: String,
-    #[serde(skip)]
-    dir: PathBuf,
-    #[serde(skip)]
-    config: ImageConfig,
-    sweep: Sweep,
-}
-
 /// What the tables are made from.
 #[derive(Debug, Serialize)]
 struct Config {
@@ -63,25 +53,7 @@ struct Config {
     images: usize,
 }
 
-/// The variances that a network can be read with: a learned one, or the two fixed ones.
-fn variances(head: Head) -> &'static [Variance] {
-    match head {
-        Head::MeanAndNu => &[Variance::Learned],
-        Head::Mean => &[Variance::Small, Variance::Large],
-    }
-}
-
-/// Ancestral sampling with each variance, and DDIM, which has none.
-fn samplers(head: Head) -> Vec<Sampler> {
-    variances(head)
-        .iter()
-        .map(|variance| Sampler::Ddpm(*variance))
-        .chain([Sampler::Ddim(0.0)])
-        .collect()
-}
-
 fn config(args: &Args) -> Result<Config> {
-    let dirs = cli::runs_in(&args.table.weights)?;
     let common = &args.common;
     let (steps, path) = (if common.smoke { vec![2] } else { vec![10, 25, 100] }, Path::Linspace);
     let n = args.table.samples.unwrap_or(common.choose(40, 2000, 10_000, 50_000));
@@ -99,28 +71,14 @@ fn config(args: &Args) -> Result<Config> {
         Ok(Net { name: name.unwrap_or_default(), dir, config, sweep })
     };
     let few = if common.smoke { 1 } else { usize::MAX };
-    let nets = dirs.into_iter().take(few).map(net).collect::<Result<Vec<_>>>()?;
-    let images = args.images.unwrap_or(common.choose(2, 256, 256, 10_000));
-    Ok(Config { nets, images })
-}
-
-impl Net {
-    /// As [`TableArgs`] of this network alone.
-    fn table(&self, args: &Args) -> TableArgs {
-        TableArgs { weights: self.dir.clone(), ..args.table.clone() }
-    }
-
-    fn cost(&self, args: &Args, images: usize) -> Result<Cost> {
-        let evaluations = images as u64 * self.config.schedule.build().steps() as u64;
-        let bound = Cost::sampling(self.config.network.cost()?, evaluations, CHUNK);
-        Ok(self.table(args).cost(&self.sweep, &[Guidance::NONE])? + bound)
-    }
-
-    /// The sampling whose pictures are shown: the first sampler's.
-    fn shown(&self, steps: usize) -> Sampling {
-        let (sampling, _) = self.sweep.samplings()[0];
-        Sampling { steps: steps.min(self.config.schedule.build().steps()), ..sampling }
-    }
+    Ok(Config {
+        nets: cli::runs_in(&args.table.weights)?
+            .into_iter()
+            .take(few)
+            .map(net)
+            .collect::<Result<_>>()?,
+        images: args.images.unwrap_or(common.choose(2, 256, 256, 10_000)),
+    })
 }
 
 fn main() -> ExitCode {
@@ -146,7 +104,7 @@ fn run() -> Result<()> {
         }
     }
     if !bounds.is_empty() {
-        bound::show(&bounds, config.images, &mut chapter)?;
+        terms::show(&bounds, config.images, &mut chapter)?;
         figures::fid(&scores, &mut chapter)?;
         figures::samples(&config.nets, if smoke { 2 } else { 10 }, &mut chapter)?;
     }

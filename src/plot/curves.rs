@@ -21,6 +21,7 @@ pub struct Curves {
     x_label: String,
     y_label: String,
     series: Vec<Series>,
+    names: Vec<String>,
     log: (bool, bool),
     reversed: bool,
     y_range: Option<(f64, f64)>,
@@ -39,12 +40,20 @@ impl Curves {
             x_label: x_label.into(),
             y_label: y_label.into(),
             series: vec![],
+            names: vec![],
             log: (false, false),
             reversed: false,
             y_range: None,
             size: (580.0, 320.0),
             legend: true,
         }
+    }
+
+    /// Gives these names the first colours, so that panels that show some of them each agree. Call it
+    /// before the series.
+    pub fn colours_of<S: ToString>(mut self, names: &[S]) -> Self {
+        self.names = names.iter().map(S::to_string).collect();
+        self
     }
 
     /// A solid line through `points`.
@@ -119,8 +128,9 @@ impl Curves {
     ) -> Self {
         let coloured = || self.series.iter().filter(|series| series.mark != Mark::Level);
         let known = coloured().find(|series| series.name == name).map(|series| series.colour);
+        let given = self.names.iter().position(|given| *given == name);
         let fresh = coloured().map(|series| series.colour + 1).max().unwrap_or(0);
-        let colour = known.unwrap_or(fresh);
+        let colour = known.or(given).unwrap_or(fresh.max(self.names.len()));
         self.series.push(Series { name, mark, colour, points: points.collect() });
         self
     }
