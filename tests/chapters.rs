@@ -3,7 +3,7 @@
 use from_noise::pretrained::{ImageConfig, Pretrained};
 use from_noise::util::results::row_seconds;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -143,20 +143,24 @@ fn classifiers_are_learned_resumed_and_guide() {
     let draw = ["--noised", &noised, "--clean", &clean, "--samples", "10", "--out", &drawn];
     well(&draw);
     let read = |name: &str| std::fs::read(Path::new(&drawn).join(name)).unwrap();
-    let first = read("table.csv");
-    let head = "network,guide,gamma,nfe,n,fid_lenet,error,inception_score,precision,recall,";
+    let first = read("guidance.csv");
+    let head = "network,sampler,steps,guide,algorithm,gamma,nfe,n,fid_lenet,error,";
     assert!(text(&first).starts_with(head), "{}", text(&first));
-    let mut parts = Vec::new();
-    for folder in std::fs::read_dir(Path::new(&drawn).join("parts")).unwrap() {
-        parts.extend(std::fs::read_dir(folder.unwrap().path()).unwrap());
-    }
-    let when = |part: &std::fs::DirEntry| part.metadata().unwrap().modified().unwrap();
-    let parts: Vec<_> = parts.into_iter().map(Result::unwrap).collect();
+    let inside = |dir: &Path| {
+        let entries = std::fs::read_dir(dir).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect::<Vec<_>>()
+    };
+    let nets = inside(&Path::new(&drawn).join("parts"));
+    let lines: Vec<_> = nets.iter().flat_map(|nets| inside(nets)).collect();
+    let parts: Vec<_> = lines.iter().flat_map(|line| inside(line)).collect();
     assert_eq!(parts.len() + 1, text(&first).lines().count(), "a part for each line");
+    let when = |part: &PathBuf| part.metadata().unwrap().modified().unwrap();
     let before: Vec<_> = parts.iter().map(when).collect();
     well(&draw);
     assert_eq!(parts.iter().map(when).collect::<Vec<_>>(), before, "drawn again");
-    assert_eq!(read("table.csv"), first);
+    assert_eq!(read("guidance.csv"), first);
+    let few = run(&["--samples", "3", "--out", &drawn]);
+    assert!(text(&few.stderr).contains("3 is not in 4.."), "{}", text(&few.stderr));
     let unfit = run(&["--noised", "weights/mnist-classifier", "--out", &drawn]);
     assert!(!unfit.status.success() && text(&unfit.stderr).contains("config.json"));
 }

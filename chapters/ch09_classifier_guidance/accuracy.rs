@@ -1,6 +1,6 @@
 //! How much of the class is left in noise, and what a classifier says that has never seen any.
 
-use super::cells::Nets;
+use super::lines::Nets;
 use anyhow::Result;
 use from_noise::data::{Dataset, from_u8};
 use from_noise::forward::q_sample;

@@ -29,13 +29,13 @@ pub fn learn(
     let device = chapter.device;
     let data = match (&config.data, args.common.smoke) {
         (Source::Mnist, true) => sample::dataset(), // a smoke run downloads nothing
-        (source, _) => args.pictures.load(source, Split::Train, config.format)?,
+        (source, _) => args.table.pictures.load(source, Split::Train, config.format)?,
     };
     let data = data.to_device(device);
     let schedule = config.schedule.build();
     let mut trainer = Trainer::new(device, config.train.clone(), |vs| config.build(vs));
     let dir = chapter.results.dir().join(name);
-    let resume = args.resume && dir.exists(); // the first may have been interrupted
+    let resume = args.table.resume && dir.exists(); // the first may have been interrupted
     // with more steps the learning rate falls later
     let may_change = ["train.cooldown"];
     let mut run = Run::create_or_resume_with(&dir, config, resume, &may_change, &mut trainer)?;

@@ -2,21 +2,21 @@
 //! images.
 
 mod accuracy;
-mod cells;
+mod figures;
 mod learn;
+mod lines;
 mod mixture;
 mod pictures;
 mod plan;
 mod scores;
 
 use anyhow::Result;
-use cells::{Cell, Nets};
 use clap::Parser;
 use from_noise::data::Split;
-use from_noise::evaluate::Sampling;
 use from_noise::metrics::FeatureNet;
 use from_noise::pretrained::{Pretrained, PretrainedClassifier};
-use from_noise::util::cli::{self, Chapter, Common, PictureArgs, count, images_of_run};
+use from_noise::util::cli::{self, Chapter, Common, TableArgs, count, images_of_run};
+use lines::{Line, Nets};
 use plan::Plan;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,6 +32,11 @@ use std::process::ExitCode;
 ///           cargo chapter 09 --noised runs/classifiers/noised --clean runs/classifiers/clean
 #[derive(Debug, Parser)]
 #[command(verbatim_doc_comment)]
+#[command(mut_arg("weights", |arg| arg.conflicts_with("train")))]
+#[command(mut_arg("classifier", |arg| arg.conflicts_with("train")))]
+#[command(mut_arg("shard", |arg| arg.conflicts_with("train")))]
+#[command(mut_arg("collect", |arg| arg.conflicts_with("train")))]
+#[command(mut_arg("samples", |arg| arg.conflicts_with_all(["train", "preset"])))]
 struct Args {
     #[command(flatten)]
     common: Common,
@@ -44,62 +49,23 @@ struct Args {
     #[arg(long, value_name = "N", requires = "train", conflicts_with = "preset", value_parser = count::<u64>())]
     steps: Option<u64>,
 
-    /// Go on with an interrupted training; drawing goes on without it
-    #[arg(long)]
-    resume: bool,
-
     /// Run directory of the classifier that was taught in noise
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "weights/mnist-noised-classifier",
-        conflicts_with = "train"
-    )]
+    #[arg(long, value_name = "DIR", default_value = "weights/mnist-noised-classifier")]
+    #[arg(conflicts_with = "train")]
     noised: PathBuf,
 
     /// Run directory of the classifier that was taught by clean images
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "weights/mnist-clean-classifier",
-        conflicts_with = "train"
-    )]
+    #[arg(long, value_name = "DIR", default_value = "weights/mnist-clean-classifier")]
+    #[arg(conflicts_with = "train")]
     clean: PathBuf,
 
-    /// Run directory of the unconditional network
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "weights/mnist-unet-v",
-        conflicts_with = "train"
-    )]
-    weights: PathBuf,
-
     /// Run directory of the network that is told the class
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "weights/mnist-unet-class",
-        conflicts_with = "train"
-    )]
+    #[arg(long, value_name = "DIR", default_value = "weights/mnist-unet-class")]
+    #[arg(conflicts_with = "train")]
     conditional: PathBuf,
 
-    /// Run directory of the independent classifier, which measures
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "weights/mnist-classifier",
-        conflicts_with = "train"
-    )]
-    classifier: PathBuf,
-
     #[command(flatten)]
-    pictures: PictureArgs,
-
-    /// Images a line of the table, at least 10 [default: by preset]
-    #[arg(long, value_name = "N", visible_alias = "n", conflicts_with_all = ["train", "preset"],
-        value_parser = count::<u64>().range(10..=1_000_000_000))]
-    samples: Option<u64>,
+    table: TableArgs,
 }
 
 fn main() -> ExitCode {
@@ -120,36 +86,33 @@ fn run() -> Result<()> {
                 learn::learn(name, &config, steps, &args, &chapter)?;
             }
         }
-        Plan::Guide { sampling, samples, cells } => {
-            guide(&args, sampling, samples, &cells, &mut chapter)?
-        }
+        Plan::Guide { samples, lines } => guide(&args, samples, &lines, &mut chapter)?,
     }
     chapter.results.finish();
     Ok(())
 }
 
-fn guide(
-    args: &Args,
-    sampling: Sampling,
-    samples: u64,
-    cells: &[Cell],
-    chapter: &mut Chapter,
-) -> Result<()> {
-    let (device, smoke) = (chapter.device, args.common.smoke);
+fn guide(args: &Args, samples: u64, lines: &[Line], chapter: &mut Chapter) -> Result<()> {
+    let (device, smoke, table) = (chapter.device, args.common.smoke, &args.table);
     let nets = Nets {
-        unconditional: Pretrained::load(cli::find(&args.weights), device)?,
+        unconditional: Pretrained::load(cli::find(&table.weights), device)?,
         conditional: Pretrained::load(cli::find(&args.conditional), device)?,
         noised: PretrainedClassifier::load(cli::find(&args.noised), device)?,
         clean: PretrainedClassifier::load(cli::find(&args.clean), device)?,
     };
-    let lenet = FeatureNet::load(cli::find(&args.classifier), device)?;
-    let (dir, config) = (cli::find(&args.weights), &nets.unconditional.config);
-    let test = images_of_run(&dir, config, Split::Test, smoke, &args.pictures)?;
-    mixture::show(smoke, chapter)?;
-    accuracy::show(&nets, &test.first(if smoke { 50 } else { 2000 }), chapter)?;
-    pictures::gradients(&nets, &test, chapter)?;
-    pictures::fooled(&nets, &test.first(if smoke { 10 } else { 200 }), &lenet, chapter)?;
-    pictures::samples(&nets, sampling, chapter)?;
-    let judge = scores::Judge { net: &lenet, test: &test };
-    scores::show(cells, &nets, sampling, samples, &judge, chapter)
+    let lenet = FeatureNet::load(cli::find(&table.classifier), device)?;
+    let (dir, config) = (cli::find(&table.weights), &nets.unconditional.config);
+    let test = images_of_run(&dir, config, Split::Test, smoke, &table.pictures)?;
+    let rows = scores::fill(lines, &nets, samples, (&lenet, &test), &table.shards, chapter)?;
+    if !rows.is_empty() {
+        let sampling = lines[0].sampling;
+        figures::scales(&rows, sampling.steps, chapter)?;
+        figures::compute(&rows, &nets, sampling, smoke, chapter)?;
+        pictures::samples(&nets, sampling, chapter)?;
+        pictures::gradients(&nets, &test, chapter)?;
+        pictures::fooled(&nets, &test.first(if smoke { 10 } else { 200 }), &lenet, chapter)?;
+        accuracy::show(&nets, &test.first(if smoke { 50 } else { 2000 }), chapter)?;
+        mixture::show(smoke, chapter)?;
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! What the two classifiers do to digits, and what their gradients look like.
 
-use super::cells::{Cell, Guide, Nets};
+use super::lines::{Guide, Line, Nets};
 use anyhow::Result;
 use from_noise::data::{Dataset, from_u8, to_u8};
 use from_noise::evaluate::{Generator, Sampling};
@@ -25,7 +25,7 @@ pub fn samples(nets: &Nets, sampling: Sampling, chapter: &mut Chapter) -> Result
         ("clean, γ = 5", Guide::Clean(5.0)),
     ];
     let draw = |(_, guide)| -> Result<Tensor> {
-        let images = Cell { conditional: false, guide }.images(nets, sampling)?;
+        let images = Line { conditional: false, sampling, guide }.images(nets)?;
         Ok(images.draw(0, 10, &mut |_| {}))
     };
     let images = rows.into_iter().map(draw).collect::<Result<Vec<_>>>()?;
