@@ -373,3 +373,24 @@ fn the_example_in_forty_lines_trains_samples_and_saves_a_picture() {
     let picture = image::open(dir.path().join("ddpm.png")).unwrap();
     assert!(picture.width() >= 5 * 28 && picture.height() >= 5 * 28);
 }
+
+/// Chapter 10 compares networks that were told different shares of the labels.
+#[test]
+fn labels_are_compared() {
+    let scratch = tempfile::tempdir().unwrap();
+    let run = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ch10-classifier-free"));
+        command.args(["--smoke", "--device", "cpu", "--out"]).arg(scratch.path()).args(more);
+        command.env_remove("RUST_BACKTRACE").output().unwrap()
+    };
+    let out = run(&["--labels", "--samples", "10"]);
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    let table = std::fs::read_to_string(scratch.path().join("labels.csv")).unwrap();
+    let rows: Vec<&str> = table.lines().skip(1).map(|row| &row[..7]).collect();
+    assert_eq!(rows, ["1.0,0.0", "1.0,1.0", "1.0,2.0", "0.1,0.0", "0.1,1.0", "0.1,2.0"], "{table}");
+    assert!(!scratch.path().join("guidance.csv").exists(), "only the table of labels");
+    let none = run(&["--labels", "tests"]);
+    assert!(text(&none.stderr).contains("tests holds no run directory"), "{}", text(&none.stderr));
+    let both = run(&["--labels", "--weights", "weights/mnist-unet-class"]);
+    assert!(text(&both.stderr).contains("cannot be used with"), "{}", text(&both.stderr));
+}

@@ -1,5 +1,6 @@
 //! Chapter 10: classifier-free guidance: more of the condition than the condition asks for.
 
+mod labels;
 mod mixture;
 mod page;
 mod pictures;
@@ -12,6 +13,7 @@ use from_noise::guide::Guidance;
 use from_noise::schedule::Path;
 use from_noise::util::cli::{self, Common, TableArgs};
 use serde::Serialize;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Classifier-free guidance of the digits that come with the crate: the same noise at growing
@@ -24,6 +26,7 @@ use std::process::ExitCode;
 ///           cargo chapter 10 --out runs/guidance --shard 1/2
 ///           cargo chapter 10 --out runs/guidance --collect
 ///           cargo chapter 10 --weights runs/mine --classifier runs/my-classifier
+///           cargo chapter 10 --labels --samples 500 --out runs/labels
 #[derive(Debug, Parser)]
 #[command(verbatim_doc_comment)]
 #[command(mut_arg("weights", |arg| arg.default_value("weights/mnist-unet-class")))]
@@ -34,6 +37,12 @@ struct Args {
 
     #[command(flatten)]
     table: TableArgs,
+
+    /// Instead, compare the run directories in this folder, whose networks were told different shares
+    /// of the labels [default: weights/labels]
+    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = "weights/labels",
+        conflicts_with = "weights")]
+    labels: Option<PathBuf>,
 }
 
 /// The scales of the table, 0 and 1 among them: without the condition, and without guidance.
@@ -56,7 +65,8 @@ fn config(args: &Args) -> Config {
         n: args.table.samples.unwrap_or(common.choose(40, 2000, 10_000, 50_000)),
     };
     let sweep = Sweep { seed: common.seed, grid: vec![grid] };
-    Config { sweep, guidances: SCALES.map(Guidance::scale).to_vec() }
+    let scales = if args.labels.is_some() { &labels::SCALES[..] } else { &SCALES };
+    Config { sweep, guidances: scales.iter().copied().map(Guidance::scale).collect() }
 }
 
 fn main() -> ExitCode {
@@ -67,12 +77,20 @@ fn run() -> Result<()> {
     let args = Args::parse();
     let config = config(&args);
     let Config { sweep, guidances } = &config;
-    let cost = args.table.cost(sweep, guidances)?;
+    let cost = match &args.labels {
+        Some(folder) => labels::cost(folder, sweep, guidances, &args)?,
+        None => args.table.cost(sweep, guidances)?,
+    };
     let Some(mut chapter) = cli::start("ch10-classifier-free", &args.common, &config, || cost)?
     else {
         return Ok(());
     };
     let smoke = args.common.smoke;
+    if let Some(folder) = &args.labels {
+        labels::show(folder, sweep, guidances, &args, &mut chapter)?;
+        chapter.results.finish();
+        return Ok(());
+    }
     let quality = |table: &ScoreTable, line: &TableEntry| Ok(table.quality(line)?);
     let (trained, net, rows) =
         args.table.fill_each(sweep, guidances, smoke, &mut chapter, quality)?;
