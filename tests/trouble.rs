@@ -449,11 +449,23 @@ fn chapters_draw_with_given_weights_and_their_own_pictures() {
     let mut upsampler = ImageConfig { image_condition, ..own("./pets", Color::Gray) };
     upsampler.network.in_channels = 2;
     desk.save_run("upsampler", &upsampler, Kind::Float);
-    for line in
-        ["cargo chapter 04 --weights", "cargo chapter 05 --weights", "cargo from-noise sample"]
-    {
+    for line in ["cargo chapter 04 --weights", "cargo chapter 05 --weights"] {
         desk.refuses(&format!("{line} upsampler"), &["sees a low-res image", "beside x_t"]);
     }
+    desk.refuses("cargo from-noise sample upsampler", &["enlarges images", "--upsample upsampler"]);
+    let small = Format { color: Color::Gray, size: 8 };
+    let network = UnetConfig { image_size: 8, ..own("./pets", Color::Gray).network };
+    let small = ImageConfig { format: small, network, ..own("./pets", Color::Gray) };
+    desk.save_run("small", &small, Kind::Float);
+    let line = "cargo from-noise sample small --samples 3 --steps 2 --upsample";
+    desk.works(&format!("{line} upsampler --out large.npy --out large.gif"));
+    let large = fs::read(desk.path("large.npy")).unwrap();
+    assert!(text(&large[..128]).contains("(3, 16, 16, 1)"));
+    desk.refuses(&format!("{line} colour"), &["not trained to enlarge"]);
+    desk.refuses(&format!("{line} upsampler --noise-level 3"), &["noise level is 0, not 3"]);
+    let line = "cargo from-noise sample alone --steps 2 --upsample upsampler";
+    desk.save_run("alone", &own("./pets", Color::Gray), Kind::Float);
+    desk.refuses(line, &["enlarges images of [1, 8, 8]", "not [1, 16, 16]"]);
     let (said, _) = desk.works("cargo from-noise info upsampler");
     assert!(said.contains("condition  a low-res image of"), "{said}");
     desk.works("cargo chapter 04 --train --config upsampler --smoke --out upsampled");

@@ -11,6 +11,7 @@ mod score;
 mod score_input;
 mod table;
 mod train_classifier;
+mod upsample;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};

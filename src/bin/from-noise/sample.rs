@@ -1,6 +1,7 @@
 //! `from-noise sample`: images from a run directory, as pictures, a movie or an array.
 
 use super::inpaint::InpaintArgs;
+use super::upsample::UpsampleArgs;
 use super::{arrays, command_line, model};
 use anyhow::{Result, bail, ensure};
 use from_noise::data::to_u8;
@@ -8,7 +9,7 @@ use from_noise::evaluate::{CHUNK, Classes, Generator, ImageSampler, Sampler, Sam
 use from_noise::forward::Variance;
 use from_noise::guide::{Guidance, Snapshot};
 use from_noise::plot::{Figure, Gif, Grid};
-use from_noise::pretrained::Pretrained;
+use from_noise::pretrained::{ImageCondition, Pretrained};
 use from_noise::sample::Churn;
 use from_noise::say;
 use from_noise::schedule::{Path, Schedule};
@@ -51,6 +52,7 @@ const PATHS: [(Path, &str); 6] = [
 ///   cargo from-noise sample weights/mnist-unet-v --samples 256 --steps 10 --out single-digits/
 ///   cargo from-noise sample weights/mnist-unet-class --class 7 --guidance 3
 ///   cargo from-noise sample weights/mnist-unet-v --guided-by weights/mnist-noised-classifier --classifier-scale 5 --class 7
+///   cargo from-noise sample weights/cascade/base --upsample weights/cascade/upsampler --noise-level 100
 ///   cargo from-noise sample weights/mnist-unet-v --inpaint digit.png --mask mask.png --sampler ddpm --resample 5
 ///   cargo from-noise sample weights/mnist-inpainting --inpaint digit.png --mask mask.png
 #[derive(Debug, clap::Args)]
@@ -142,6 +144,9 @@ pub struct Args {
     #[command(flatten)]
     inpaint: InpaintArgs,
 
+    #[command(flatten)]
+    upsample: UpsampleArgs,
+
     /// Do not clip the predicted x0 to the range of pixels
     #[arg(long)]
     no_clip: bool,
@@ -205,6 +210,14 @@ pub fn run(args: &Args) -> Result<()> {
     let trained = model::load(&args.weights, device)?;
     let seed = args.seed.unwrap_or(0);
     let sampling = Sampling { sampler, path: args.path, steps: args.steps, seed };
+    let upper = args.upsample.load(device)?;
+    if let Some(ImageCondition::LowRes(_)) = trained.config.image_condition {
+        bail!(
+            "{run} enlarges images: name the run that draws small ones first, and then --upsample \
+             {run}",
+            run = args.weights.display()
+        );
+    }
     let classes = args.class.map_or(Classes::InTurn, Classes::Only);
     ensure!(
         args.guidance.is_none() || trained.config.classes.is_some(),
@@ -229,6 +242,10 @@ pub fn run(args: &Args) -> Result<()> {
     }
     if args.no_clip {
         images = images.unclipped();
+    }
+    if let Some(upper) = &upper {
+        images = args.upsample.enlarged(images, upper, sampling, guidance)?;
+        images = if args.no_clip { images.unclipped() } else { images };
     }
     let inpainter = args.inpaint.inpainter(&trained, sampling, args.class)?;
     if let Some(warning) = sampling.warning(&trained.schedule) {

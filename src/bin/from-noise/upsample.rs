@@ -1,0 +1,43 @@
+//! What of `from-noise sample` enlarges the images that are drawn: the upper stage of a cascade.
+
+use super::model;
+use anyhow::Result;
+use from_noise::evaluate::{ImageSampler, Sampling};
+use from_noise::guide::Guidance;
+use from_noise::pretrained::Pretrained;
+use std::path::PathBuf;
+use tch::Device;
+
+#[derive(Debug, clap::Args)]
+pub struct UpsampleArgs {
+    /// Enlarge what is drawn by the network of this run directory, which was trained to enlarge; it
+    /// is sampled and guided as the first one
+    #[arg(long, value_name = "RUN", conflicts_with = "inpaint")]
+    upsample: Option<PathBuf>,
+
+    /// Noise the images to this t of the schedule before they are enlarged, 0 to the network's
+    /// max_noise_level [default: 0]
+    #[arg(long, value_name = "T", requires = "upsample")]
+    noise_level: Option<usize>,
+}
+
+impl UpsampleArgs {
+    /// The network that enlarges, if there is to be one.
+    pub fn load(&self, device: Device) -> Result<Option<Pretrained>> {
+        self.upsample.as_ref().map(|run| model::load(run, device)).transpose()
+    }
+
+    /// What `upper` makes of what `images` draw.
+    pub fn enlarged(
+        &self,
+        images: ImageSampler,
+        upper: &Pretrained,
+        sampling: Sampling,
+        guidance: Guidance,
+    ) -> Result<ImageSampler> {
+        let level = self.noise_level.unwrap_or(0);
+        let images = ImageSampler::upsampling(upper, sampling, images, level)?;
+        let guided = upper.config.classes.is_some();
+        Ok(if guided { images.guided(guidance, None)? } else { images })
+    }
+}
