@@ -6,12 +6,11 @@ use from_noise::data::to_u8;
 use from_noise::evaluate::{Classes, Generator, ImageSampler, Sampling};
 use from_noise::guide::Guidance;
 use from_noise::metrics::{FeatureExtractor, FeatureNet};
+use from_noise::plot::sheet;
 use from_noise::pretrained::Pretrained;
 use from_noise::util::cli::Chapter;
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, ImageEncoder};
 use serde::Serialize;
-use tch::{Device, Kind, Tensor};
+use tch::Kind;
 
 const SCALES: [f64; 7] = [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0];
 const ROWS: i64 = 2;
@@ -45,7 +44,7 @@ pub fn for_the_page(
             let images = ImageSampler::new(trained, sampling)?.of(Classes::Only(class))?;
             let images = images.guided(Guidance::scale(scale), None)?;
             let images = images.draw(0, samples as u64, &mut |_| {});
-            pictures.push(BASE64_STANDARD.encode(png(&images)?));
+            pictures.push(BASE64_STANDARD.encode(sheet(&images, COLUMNS)));
             let found = net.classify(&net.features(&to_u8(&images)));
             let found = found.map(|found| found.eq(class).sum(Kind::Int64).int64_value(&[]));
             right.extend(found);
@@ -55,22 +54,4 @@ pub fn for_the_page(
     }
     chapter.results.samples(page.pictures.iter().flatten().count() as u64 * samples as u64);
     Ok(chapter.results.json("page.json", &page)?)
-}
-
-/// One picture of `[N, C, H, W]` without gaps, in sixteen shades: half the bytes of all 256.
-fn png(images: &Tensor) -> Result<Vec<u8>> {
-    let (_, channels, height, width) = images.size4()?;
-    let shades = ((images + 1.0) * 7.5).round().clamp(0.0, 15.0) * 17.0;
-    let pixels = shades
-        .view([ROWS, COLUMNS, channels, height, width])
-        .permute([0, 3, 1, 4, 2]) // [rows, H, columns, W, C]
-        .contiguous()
-        .view(-1);
-    let pixels = pixels.to_kind(Kind::Uint8).to_device(Device::Cpu);
-    let color = if channels == 1 { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
-    let (width, height) = ((COLUMNS * width) as u32, (ROWS * height) as u32);
-    let mut bytes = Vec::new();
-    PngEncoder::new_with_quality(&mut bytes, CompressionType::Best, FilterType::NoFilter)
-        .write_image(&Vec::<u8>::try_from(pixels)?, width, height, color)?;
-    Ok(bytes)
 }

@@ -18,6 +18,7 @@ mod figure;
 mod axes;
 mod gif;
 mod grid;
+mod sheet;
 
 mod legend;
 
@@ -35,4 +36,5 @@ pub use figure::{Figure, PlotError};
 pub use gif::Gif;
 pub use grid::Grid;
 pub use scatter::Scatter;
+pub use sheet::sheet;
 pub use trajectories::Trajectories;
