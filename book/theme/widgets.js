@@ -389,6 +389,20 @@ const widgets = {
         begin();
         return [canvas, words,
             make("div", { className: "controls" }, digit.box, what.box, how.box, again)];
+    // What a cascade holds at some moments, from the first noise to the large images.
+    stages(data) {
+        const picture = make("img", { className: "pixels" });
+        const words = make("p", { className: "reading" });
+        words.setAttribute("aria-live", "polite");
+        const draw = () => {
+            picture.src = `data:image/png;base64,${data.pictures[moment.value]}`;
+            words.textContent = data.moments[moment.value];
+            picture.alt = `Digits: ${words.textContent}`;
+        };
+        const moment = slider("moment", 0, data.pictures.length - 1, 1, data.pictures.length - 1,
+            draw, (i) => i + 1);
+        draw();
+        return [picture, words, make("div", { className: "controls" }, moment.box)];
     },
 
     // One schedule of one's own among the others. Betas are shown as those of 1000 steps.

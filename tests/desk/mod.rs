@@ -104,6 +104,7 @@ fn chapter(number: &str) -> &'static str {
         "08" => env!("CARGO_BIN_EXE_ch08-improved"),
         "09" => env!("CARGO_BIN_EXE_ch09-classifier-guidance"),
         "10" => env!("CARGO_BIN_EXE_ch10-classifier-free"),
+        "11" => env!("CARGO_BIN_EXE_ch11-cascade"),
         "12" => env!("CARGO_BIN_EXE_ch12-inpainting"),
         _ => panic!("there is no chapter {number}"),
     }

@@ -4,15 +4,18 @@ use crate::support::{close, max_diff, normal, untrained};
 use from_noise::checkpoint::{load_weights_to_grow, save_weights};
 use from_noise::conditioning::Condition;
 use from_noise::data::{Interpolation, from_u8, reduce, sample, to_u8};
-use from_noise::denoiser::Denoiser;
+use from_noise::denoiser::{Denoiser, Gaussian};
 use from_noise::evaluate::{
     Classes, Generator, ImageSampler, Inpainter, Inpainting, Known, Sampler, Sampling, Shown,
 };
-use from_noise::guide::Guidance;
+use from_noise::guide::{DenoiserExt, Guidance};
+use from_noise::loss::l_target;
+use from_noise::metrics::psnr;
 use from_noise::nn::{ClassLabels, ConditioningImage, Conditions, UnetConfig};
 use from_noise::noise::gaussian;
 use from_noise::pretrained::{ImageCondition, ImageConfig, LowRes, Pretrained};
-use from_noise::schedule::Path;
+use from_noise::sample::ddim;
+use from_noise::schedule::{Path, Schedule};
 use tch::{Device, Kind, Tensor, nn};
 
 const LOW_RES: LowRes =
@@ -298,4 +301,62 @@ fn a_network_that_grew_by_input_channels_begins_as_the_smaller_one() {
     save_weights(&to, &path, 3).unwrap();
     let said = load_weights_to_grow(&from, &path).unwrap_err().to_string();
     assert!(said.contains("conv_in.weight") && said.contains("level_embedding"), "{said}");
+}
+
+/// The data are pairs of pixels, correlated by rho, and the small image is their mean: given it, half
+/// of their difference is N(0, (1 - rho) / 2), whose denoiser is exact. A sample of it is as far from
+/// the mean as the truth is, and independent of it.
+#[test]
+fn h1_a_sample_has_twice_the_squared_error_of_the_mean() {
+    let n = 20_000;
+    let half = Gaussian { mean: 0.0, std: (0.2f64 / 2.0).sqrt() };
+    let truth = half.std * normal(&[n, 1], 1);
+    let schedule = Schedule::ddpm(1000);
+    let start = normal(&[n, 1], 2);
+    let mean = half.denoise(&start, schedule.level(1000)).x0().shallow_clone();
+    let drawn = ddim(&half, &schedule.path(Path::Trailing, 200), start, 0.0, &mut gaussian);
+    let error = |x: &Tensor| (x - &truth).square().mean(None).double_value(&[]);
+    close(error(&mean), half.std.powi(2), 4.0 * half.std.powi(2) * (2.0 / n as f64).sqrt());
+    close(error(&drawn) / error(&mean), 2.0, 0.1);
+}
+
+fn committed() -> (Pretrained, Tensor, Tensor) {
+    let trained = Pretrained::load("weights/cascade/upsampler", Device::Cpu).unwrap();
+    let real = few(48);
+    let small = from_u8(&to_u8(&reduce(&real, 2)));
+    (trained, real, small)
+}
+
+fn without_label(n: i64) -> Option<ClassLabels> {
+    Some(ClassLabels::new(&Tensor::full([n], ClassLabels::NULL, (Kind::Int64, Device::Cpu))))
+}
+
+/// The loss rises when every digit is shown the small picture of the next one.
+#[test]
+fn h1_the_network_hears_the_small_image() {
+    let (trained, real, small) = committed();
+    let eps = normal(&real.size(), 3).to_kind(Kind::Float);
+    for t in [200, 500, 800] {
+        let levels = vec![trained.schedule.level(t); 48];
+        let loss = |small: &Tensor| {
+            let cond = Conditions::from((without_label(48), seen(&trained, small, 0)));
+            let loss = l_target(&trained.model, &levels, &real, &cond, &eps);
+            loss.mean(Kind::Double).double_value(&[])
+        };
+        let (right, wrong) = (loss(&small), loss(&small.roll(1, 0)));
+        assert!(wrong > 1.5 * right, "t = {t}: {right} with the right small images, else {wrong}");
+    }
+}
+
+/// The prediction from pure noise is the mean of all that fits the small image.
+#[test]
+fn h1_the_network_s_mean_is_nearer_to_the_real_digit_than_bicubic() {
+    let (trained, real, small) = committed();
+    let start = normal(&real.size(), 4).to_kind(Kind::Float);
+    let model = trained.model.given((without_label(48), seen(&trained, &small, 0))).clip(1.0);
+    let mean = model.denoise(&start, trained.schedule.level(1000)).x0().shallow_clone();
+    let bicubic = Interpolation::Bicubic.enlarge(&small, 2);
+    let decibels = |x: &Tensor| psnr(&to_u8(x), &to_u8(&real)).mean(None).double_value(&[]);
+    let (found, by_hand) = (decibels(&mean), decibels(&bicubic));
+    assert!(found > by_hand + 0.5, "{found} dB by the network, {by_hand} dB by interpolation");
 }

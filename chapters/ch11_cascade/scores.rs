@@ -1,0 +1,149 @@
+//! The cascade against one network, by the distance of what they draw.
+
+use super::Config;
+use super::alone::low_res;
+use super::base::{Base, Interpolated, Stages};
+use anyhow::Result;
+use from_noise::data::{Dataset, Interpolation, from_u8, reduce};
+use from_noise::evaluate::{Generator, ImageSampler, Recipe, Score, ScoreTable, Shown, TableEntry};
+use from_noise::metrics::FeatureNet;
+use from_noise::noise::Seeded;
+use from_noise::pretrained::Pretrained;
+use from_noise::util::cli::{Chapter, ShardArgs, fill_table};
+use from_noise::util::progress::Progress;
+use serde::Serialize;
+use std::time::Instant;
+
+/// A way to draw large images.
+#[derive(Debug, Serialize)]
+struct Row {
+    way: &'static str,
+    noise_level: Option<usize>,
+    scale: Option<f64>,
+    nfe: usize,
+    n: u64,
+    fid_lenet: f64,
+    error: Option<f64>,
+    /// The share that is read as the class asked for.
+    right: Option<f64>,
+    fid_real: f64,
+}
+
+/// What an image costs: the least of a few measurements.
+#[derive(Debug, Serialize)]
+struct Time {
+    way: &'static str,
+    nfe: usize,
+    seconds: f64,
+}
+
+/// A line of the table before it is scored: its names, and what the score is found by.
+struct Line {
+    way: &'static str,
+    noise_level: Option<usize>,
+    scale: Option<f64>,
+    recipe: Recipe,
+}
+
+/// `cascade.csv`: the cascade by noise level and by scale, one network, and what each stage spoils.
+pub fn fill(
+    config: &Config,
+    stages: &Stages,
+    net: &FeatureNet,
+    test: &Dataset,
+    share: &ShardArgs,
+    chapter: &mut Chapter,
+) -> Result<()> {
+    let (base, how) = (Base::new(config, stages, 1.0)?, low_res(&stages.upper)?);
+    let (mut lines, mut entries) = (Vec::new(), Vec::new());
+    let mut add = |way, noise_level, scale, generator: Box<dyn Generator>| {
+        let recipe = generator.recipe();
+        lines.push(Line { way, noise_level, scale, recipe: recipe.clone() });
+        entries.push(TableEntry { generator, recipe, n: config.n });
+    };
+    add("direct", None, None, Box::new(ImageSampler::new(&stages.direct, config.direct)?));
+    let bicubic =
+        Interpolated { by: base.clone(), how: Interpolation::Bicubic, factor: how.factor };
+    add("base and bicubic", None, None, Box::new(bicubic));
+    let real = real(config, &stages.upper, test, how.factor, chapter.seed)?;
+    add("upsampler of real images", Some(0), None, Box::new(real));
+    for &level in &config.noise_levels {
+        add("cascade", Some(level), None, Box::new(stages.cascade(config, &base, level, 1.0)?));
+    }
+    for &scale in &config.scales {
+        let level = config.guided_at;
+        let guided = stages.cascade(config, &base, level, scale)?;
+        add("guided cascade", Some(level), Some(scale), Box::new(guided));
+    }
+    let deaf = stages.cascade(config, &Base::new(config, stages, 0.0)?, 0, 0.0)?;
+    add("cascade, not told the class", Some(0), Some(0.0), Box::new(deaf));
+    let table = ScoreTable::new(entries, net, test, chapter.results.dir().to_path_buf())?;
+    let scores = fill_table(&table, share, &mut chapter.results)?;
+    drop(table);
+    if share.shard.is_some() {
+        return Ok(());
+    }
+    let score_of = |line: &Line| scores.iter().find(|score| same(score, &line.recipe));
+    let row = |line: &Line| {
+        let score = score_of(line)?;
+        Some(Row {
+            way: line.way,
+            noise_level: line.noise_level,
+            scale: line.scale,
+            nfe: score.nfe,
+            n: score.n,
+            fid_lenet: score.fid_lenet,
+            error: score.error,
+            right: score.class_accuracy,
+            fid_real: score.fid_real,
+        })
+    };
+    let rows: Vec<Row> = lines.iter().filter_map(row).collect();
+    chapter.results.samples(config.n);
+    chapter.results.table("cascade.csv", &rows)?;
+    times(config, stages, chapter)
+}
+
+fn same(score: &Score, recipe: &Recipe) -> bool {
+    (&score.condition, &score.weights, score.steps)
+        == (&recipe.condition, &recipe.weights, recipe.steps)
+}
+
+/// The upper stage on test images that were made small: what of a distance is its own.
+fn real(
+    config: &Config,
+    upper: &Pretrained,
+    test: &Dataset,
+    factor: i64,
+    seed: u64,
+) -> Result<ImageSampler> {
+    let few = test.first(config.n as usize);
+    let (low, mut noise) = (reduce(&from_u8(&few.images), factor), Seeded::new(seed, 1 << 33));
+    let images = upper.low_res(&low, 0, &mut |x| noise.draw(x))?;
+    let (name, classes) = ("test images".into(), Some(few.labels.shallow_clone()));
+    Ok(ImageSampler::seeing(upper, config.stage, Shown { images, name, classes })?)
+}
+
+/// `times.csv`: seconds an image, measured in turn.
+fn times(config: &Config, stages: &Stages, chapter: &mut Chapter) -> Result<()> {
+    let n = config.n.min(64);
+    let direct = ImageSampler::new(&stages.direct, config.direct)?;
+    let mut best = [f64::INFINITY; 2];
+    let mut progress = Progress::new("timing", 6);
+    let mut nfe = [0; 2];
+    for _ in 0..3 {
+        let base = Base::new(config, stages, 1.0)?; // one that has drawn nothing
+        let cascade = stages.cascade(config, &base, 0, 1.0)?;
+        for (i, images) in [&cascade, &direct].into_iter().enumerate() {
+            let started = Instant::now();
+            let _x0 = images.draw(0, n, &mut |_| {});
+            best[i] = best[i].min(started.elapsed().as_secs_f64() / n as f64);
+            nfe[i] = images.recipe().nfe;
+            progress.tick("");
+        }
+    }
+    progress.finish("");
+    let row = |i: usize, way| Time { way, nfe: nfe[i], seconds: best[i] };
+    chapter.results.samples(n);
+    Ok(chapter.results.table("times.csv", &[row(0, "cascade"), row(1, "direct")])?)
+}
