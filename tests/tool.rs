@@ -5,7 +5,7 @@ mod desk;
 
 use desk::{Desk, save_pictures, text};
 use from_noise::checkpoint::{load_tensors, read_config, save_weights};
-use from_noise::data::{Color, Format, sample, to_u8};
+use from_noise::data::{Color, Format, Interpolation, Source, sample, to_u8};
 use from_noise::denoiser::{Head, Parameterization};
 use from_noise::evaluate::{
     CHUNK, Generator, ImageSampler, Sampler, Sampling, ScoreTable, Shard, Sweep,
@@ -16,7 +16,9 @@ use from_noise::metrics::{
 };
 use from_noise::nn::UnetConfig;
 use from_noise::noise::Seeded;
-use from_noise::pretrained::{ImageConfig, NoisedClassifierConfig, Pretrained};
+use from_noise::pretrained::{
+    ImageCondition, ImageConfig, LowRes, NoisedClassifierConfig, Pretrained,
+};
 use from_noise::schedule::Path as Levels;
 use serde_json::{Value, json};
 use std::fs;
@@ -971,6 +973,52 @@ fn a_classifier_guides_what_is_drawn_and_tables() {
     assert!(second.contains("class 2, classifier guidance 3 by "), "{second}");
     fs::write(desk.path("sweep.toml"), table("classifier_scale = [2.0]")).unwrap();
     desk.refuses("table sweep.toml --out t2", &["add guided_by, or leave it out"]);
+}
+
+/// A base of 14 x 14 and an upsampler to 28 x 28, both untrained.
+#[test]
+fn a_cascade_is_drawn_and_fills_tables() {
+    let desk = Desk::new();
+    own_run(&desk); // for its folder of test pictures
+    let image_condition = Some(ImageCondition::LowRes(LowRes {
+        factor: 2,
+        interpolation: Interpolation::Bicubic,
+        max_noise_level: 300,
+    }));
+    let data = Source::Folder("./pets".into());
+    let network = UnetConfig { in_channels: 2, ..UnetConfig::tiny() };
+    let large = ImageConfig { data, network, image_condition, ..ImageConfig::mnist() };
+    let network = UnetConfig { image_size: 14, space_to_depth: 1, ..UnetConfig::tiny() };
+    let format = Format { size: 14, ..large.format };
+    let small = ImageConfig { format, network, image_condition: None, ..large.clone() };
+    for (name, config) in [("small", &small), ("large", &large)] {
+        let saved = json!({"format": 1, "from_noise": "0.1.0", "config": config});
+        fs::create_dir_all(desk.path(name)).unwrap();
+        fs::write(desk.path(name).join("config.json"), saved.to_string()).unwrap();
+        let vs = nn::VarStore::new(Device::Cpu);
+        let _model = config.build(&vs.root());
+        for mut weight in vs.trainable_variables() {
+            let _ = tch::no_grad(|| weight.uniform_(-0.1, 0.1));
+        }
+        save_weights(&vs, desk.path(name).join("ema.safetensors"), 0).unwrap();
+    }
+    let drawn = |flags: &str| {
+        let line = format!("sample small --upsample large --n 2 --steps 2 {flags} --out two.npz");
+        let said = desk.succeeds(&line);
+        assert!(said.contains("4 evaluations of the network an image"), "{said}");
+        array(&desk.path("two.npz"), "arr_0")
+    };
+    let plain = drawn("");
+    assert_eq!(plain.size(), [2, 28, 28, 1]);
+    assert_eq!(drawn("--noise-level 0"), plain);
+    assert_ne!(drawn("--noise-level 300"), plain);
+    let table = "weights = \"small\"\nupsample = \"large\"\nnoise_level = 20\n[[grid]]\n\
+                 samplers = [\"heun\"]\npaths = [\"trailing\"]\nsteps = [2]\nn = 40\n";
+    fs::write(desk.path("sweep.toml"), table).unwrap();
+    desk.succeeds("table sweep.toml --out t");
+    let table = desk.read("t/table.csv");
+    assert!(table.contains("from images by Heun trailing 2 seed 0"), "{table}");
+    assert!(table.contains("noised to 20"), "{table}");
 }
 
 #[test]

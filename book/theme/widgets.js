@@ -389,6 +389,8 @@ const widgets = {
         begin();
         return [canvas, words,
             make("div", { className: "controls" }, digit.box, what.box, how.box, again)];
+    },
+
     // What a cascade holds at some moments, from the first noise to the large images.
     stages(data) {
         const picture = make("img", { className: "pixels" });

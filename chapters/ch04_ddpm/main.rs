@@ -45,7 +45,8 @@ struct Args {
     #[arg(long, value_name = "DIR", conflicts_with_all = ["data", "size", "rgb", "seed", "preset"])]
     config: Option<PathBuf>,
 
-    /// Begin with the averaged weights of this run directory, to train it further
+    /// Begin with the averaged weights of this run directory, to train it further; input channels
+    /// that it lacks begin at zero
     #[arg(long, value_name = "DIR")]
     start_from: Option<PathBuf>,
 

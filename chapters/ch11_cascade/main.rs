@@ -81,20 +81,21 @@ struct Config {
 
 fn config(args: &Args) -> Config {
     let common = &args.common;
-    let steps = common.choose(2, 20, 50, 100);
+    let steps = common.choose(2, 10, 50, 100);
     let along = |steps| Sampling {
         sampler: Sampler::Ddim(0.0),
         path: Path::Trailing,
         steps,
         seed: common.seed,
     };
+    let few = vec![0, 100, 200, 400];
     Config {
         stage: along(steps),
         direct: along(2 * steps),
         n: args.samples.unwrap_or(common.choose(40, 500, 2000, 10_000)),
-        noise_levels: common.choose(vec![0, 100], vec![0, 50, 100, 200, 400], vec![0], vec![0]),
+        noise_levels: common.choose(vec![0, 100], few.clone(), few.clone(), few),
         guided_at: 100,
-        scales: common.choose(vec![2.0], vec![1.5, 2.0, 3.0], vec![], vec![]),
+        scales: common.choose(vec![2.0], vec![2.0], vec![1.5, 2.0, 3.0], vec![1.5, 2.0, 3.0]),
     }
 }
 

@@ -10,6 +10,7 @@ use from_noise::metrics::FeatureNet;
 use from_noise::noise::Seeded;
 use from_noise::pretrained::Pretrained;
 use from_noise::util::cli::{Chapter, ShardArgs, fill_table};
+use from_noise::util::device::on_cpu;
 use from_noise::util::progress::Progress;
 use serde::Serialize;
 use std::time::Instant;
@@ -56,27 +57,28 @@ pub fn fill(
 ) -> Result<()> {
     let (base, how) = (Base::new(config, stages, 1.0)?, low_res(&stages.upper)?);
     let (mut lines, mut entries) = (Vec::new(), Vec::new());
-    let mut add = |way, noise_level, scale, generator: Box<dyn Generator>| {
-        let recipe = generator.recipe();
-        lines.push(Line { way, noise_level, scale, recipe: recipe.clone() });
-        entries.push(TableEntry { generator, recipe, n: config.n });
+    let entry = |images: ImageSampler| TableEntry::new(images, config.n);
+    let mut add = |way, noise_level, scale, entry: TableEntry| {
+        lines.push(Line { way, noise_level, scale, recipe: entry.recipe.clone() });
+        entries.push(entry);
     };
-    add("direct", None, None, Box::new(ImageSampler::new(&stages.direct, config.direct)?));
+    add("direct", None, None, entry(ImageSampler::new(&stages.direct, config.direct)?));
     let bicubic =
         Interpolated { by: base.clone(), how: Interpolation::Bicubic, factor: how.factor };
-    add("base and bicubic", None, None, Box::new(bicubic));
+    add("base and bicubic", None, None, TableEntry::new(bicubic, config.n));
     let real = real(config, &stages.upper, test, how.factor, chapter.seed)?;
-    add("upsampler of real images", Some(0), None, Box::new(real));
+    add("upsampler of real images", Some(0), None, entry(real));
     for &level in &config.noise_levels {
-        add("cascade", Some(level), None, Box::new(stages.cascade(config, &base, level, 1.0)?));
+        let cascade = stages.cascade(config, &base, level, 1.0)?;
+        add("cascade", Some(level), None, entry(cascade));
     }
     for &scale in &config.scales {
-        let level = config.guided_at;
+        let (level, way) = (config.guided_at, "guided cascade");
         let guided = stages.cascade(config, &base, level, scale)?;
-        add("guided cascade", Some(level), Some(scale), Box::new(guided));
+        add(way, Some(level), Some(scale), entry(guided));
     }
     let deaf = stages.cascade(config, &Base::new(config, stages, 0.0)?, 0, 0.0)?;
-    add("cascade, not told the class", Some(0), Some(0.0), Box::new(deaf));
+    add("cascade, not told the class", Some(0), Some(0.0), entry(deaf));
     let table = ScoreTable::new(entries, net, test, chapter.results.dir().to_path_buf())?;
     let scores = fill_table(&table, share, &mut chapter.results)?;
     drop(table);
@@ -128,15 +130,14 @@ fn real(
 fn times(config: &Config, stages: &Stages, chapter: &mut Chapter) -> Result<()> {
     let n = config.n.min(64);
     let direct = ImageSampler::new(&stages.direct, config.direct)?;
-    let mut best = [f64::INFINITY; 2];
+    let (mut best, mut nfe) = ([f64::INFINITY; 2], [0; 2]);
     let mut progress = Progress::new("timing", 6);
-    let mut nfe = [0; 2];
     for _ in 0..3 {
         let base = Base::new(config, stages, 1.0)?; // one that has drawn nothing
         let cascade = stages.cascade(config, &base, 0, 1.0)?;
         for (i, images) in [&cascade, &direct].into_iter().enumerate() {
             let started = Instant::now();
-            let _x0 = images.draw(0, n, &mut |_| {});
+            let _here = on_cpu(&images.draw(0, n, &mut |_| {})); // waits for a GPU
             best[i] = best[i].min(started.elapsed().as_secs_f64() / n as f64);
             nfe[i] = images.recipe().nfe;
             progress.tick("");

@@ -217,6 +217,11 @@ impl ImageSampler {
         })
     }
 
+    /// How it is sampled.
+    pub fn sampling(&self) -> Sampling {
+        self.sampling
+    }
+
     /// Draws one class, or all classes in turn.
     ///
     /// # Errors

@@ -52,7 +52,7 @@ const PATHS: [(Path, &str); 6] = [
 ///   cargo from-noise sample weights/mnist-unet-v --samples 256 --steps 10 --out single-digits/
 ///   cargo from-noise sample weights/mnist-unet-class --class 7 --guidance 3
 ///   cargo from-noise sample weights/mnist-unet-v --guided-by weights/mnist-noised-classifier --classifier-scale 5 --class 7
-///   cargo from-noise sample weights/cascade/base --upsample weights/cascade/upsampler --noise-level 100
+///   cargo from-noise sample weights/cascade/base --upsample weights/cascade/upsampler --samples 16 --steps 20
 ///   cargo from-noise sample weights/mnist-unet-v --inpaint digit.png --mask mask.png --sampler ddpm --resample 5
 ///   cargo from-noise sample weights/mnist-inpainting --inpaint digit.png --mask mask.png
 #[derive(Debug, clap::Args)]

@@ -32,6 +32,8 @@ use std::path::{Path, PathBuf};
 ///   # inception = "FILE.pth"                   # FID instead: cargo xtask weights fid-inception
 ///   # clip = false                             # leave predictions as they are
 ///   seed = 0
+///   # upsample = "weights/cascade/upsampler" # a run that enlarges what the first one draws
+///   # noise_level = 100                      # after it was noised to this t; 0 if left out
 ///   # class = 3                                # of a class-conditional model, one class alone
 ///   # guidance = [1.0, 2.0]                    # and every line with each of these scales
 ///   # guided_by = "weights/mnist-noised-classifier" # a classifier that guides, any model
@@ -85,6 +87,12 @@ struct TableSpec {
     clip: bool,
     #[serde(default)]
     seed: u64,
+    /// A run that enlarges what is drawn, sampled and guided alike.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    upsample: Option<PathBuf>,
+    /// To which the images are noised before.
+    #[serde(default)]
+    noise_level: usize,
     /// Of a class-conditional model: all images of one class, instead of all classes in turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     class: Option<i64>,
@@ -120,12 +128,14 @@ pub fn run(args: &Args) -> Result<()> {
     let asked = read(&args.sweep)?;
     let device = device::pick(args.device)?;
     let trained = model::load(&asked.weights, device)?;
-    let dir = cli::find(&asked.weights);
-    let images = |split| cli::images_of_run(&dir, &trained.config, split, false, &args.pictures);
+    let upper = asked.upsample.as_ref().map(|run| model::load(run, device)).transpose()?;
+    let last = upper.as_ref().unwrap_or(&trained);
+    let dir = cli::find(asked.upsample.as_ref().unwrap_or(&asked.weights));
+    let images = |split| cli::images_of_run(&dir, &last.config, split, false, &args.pictures);
     let net: Box<dyn FeatureExtractor> = match &asked.inception {
         None => Box::new(model::classifier(&asked.classifier, device)?),
         Some(weights) => {
-            let net = model::inception(weights, trained.config.format.shape(), device)?;
+            let net = model::inception(weights, last.config.format.shape(), device)?;
             say!(
                 "comparing with the training images; what they give is kept in {}",
                 args.out.display()
@@ -144,7 +154,7 @@ pub fn run(args: &Args) -> Result<()> {
         (_, []) => &[1.0][..],
         (_, scales) => scales,
     };
-    let guide = guide.as_ref();
+    let (guide, upper, asked) = (guide.as_ref(), upper.as_ref(), &asked);
     let pairs =
         asked.guidance.iter().flat_map(|free| scales.iter().map(move |scale| (free, scale)));
     let way = |(&free, &scale): (&f64, &f64)| {
@@ -154,12 +164,20 @@ pub fn run(args: &Args) -> Result<()> {
                 None => images,
             };
             let images = images.of(classes)?.guided(Guidance::scale(free), None)?;
+            let images = match upper {
+                None => images,
+                Some(upper) => {
+                    let (sampling, level) = (images.sampling(), asked.noise_level);
+                    let large = ImageSampler::upsampling(upper, sampling, images, level)?;
+                    large.guided(Guidance::scale(free), None)?
+                }
+            };
             Ok(if asked.clip { images } else { images.unclipped() })
         }
     };
     let ways: Vec<_> = pairs.map(way).collect();
     let lines = cli::image_lines(&sweep, &trained, &ways)?;
-    check_shape(trained.config.format.shape(), &*net)?; // before the test images are needed
+    check_shape(last.config.format.shape(), &*net)?; // before the test images are needed
     let test = images(Split::Test)?;
     let table = ScoreTable::new(lines, &*net, &test, &args.out)?;
     let mut results = Results::create(&args.out, command_line(), &asked, asked.seed, device)?;
