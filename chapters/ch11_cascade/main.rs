@@ -103,9 +103,9 @@ impl Config {
     /// Evaluations of a network per image, in all tables.
     fn evaluations(&self, upsamplers: usize, alone: bool) -> u64 {
         let (levels, stage) = (self.noise_levels.len(), self.stage.steps);
-        let enlarged = upsamplers + levels; // and once in one step
-        let drawn = 4 + levels + 2 * self.scales.len();
-        (stage * if alone { enlarged } else { enlarged + drawn } + self.direct.steps) as u64
+        let enlarged = 1 + stage * (upsamplers + levels - 1);
+        let drawn = stage * (4 + levels + 2 * self.scales.len()) + self.direct.steps;
+        (enlarged + if alone { 0 } else { drawn }) as u64
     }
 }
 
