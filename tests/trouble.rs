@@ -102,7 +102,7 @@ fn a_count_of_none_is_refused_before_anything_is_drawn() {
         ("cargo chapter 04 --train --data ./pets --size 0", "--size"),
         ("cargo chapter 05 --images 0", "--images"),
         ("cargo chapter 05 --images 257", "256"),
-        ("cargo chapter 06 --samples 1", "2..="),
+        ("cargo chapter 06 --samples 3", "4..="),
         ("cargo chapter 06 --steps 10,0", "--steps"),
         ("cargo chapter 06 --shard 0/2", "--shard"),
         ("cargo chapter 07 --samples 0", "--samples"),
@@ -139,7 +139,7 @@ fn one_of_everything_works_and_so_does_a_billion() {
     desk.works("cargo from-noise sample run --n 1 --steps 1 --out one.npz");
     let (_, said) =
         desk.works("cargo chapter 06 --weights run --samples 4 --steps 2 --smoke --out 6");
-    assert!(said.contains("features from 2 images is mostly bias: take 256"), "{said}");
+    assert!(said.contains("features from 4 images is mostly bias: take 256"), "{said}");
     for line in [
         "cargo chapter 03 --steps 1000000000 --dry-run",
         "cargo chapter 04 --weights run --samples 1000000000 --dry-run",

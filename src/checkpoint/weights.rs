@@ -34,7 +34,7 @@ pub fn load_weights(vs: &VarStore, path: impl AsRef<Path>) -> Result<u64, Checkp
 /// Copies the weights of a smaller network into one that has grown out of it, so that it begins by
 /// computing what the smaller one computes: the first convolution ignores the input channels that
 /// the file does not know (`conv_in.weight` is continued by zeros, as GLIDE does to fine-tune for
-/// inpainting; Nichol et al. 2021, section 5.1), and the `level_embedding` keeps its own start.
+/// inpainting; Nichol et al. 2021, section 4.3), and the `level_embedding` keeps its own start.
 ///
 /// # Errors
 /// As [`load_weights`], which it is for a network that has not grown.
