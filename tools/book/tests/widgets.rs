@@ -24,7 +24,7 @@ fn call(function: &str, arguments: &str) -> serde_json::Value {
     let context = Context::full(&Runtime::new().unwrap()).unwrap();
     let text: String = context.with(|js| {
         js.eval::<(), _>(ATOB).unwrap(); // what browsers have
-        scripts.map(|path| js.eval_file::<(), _>(path).unwrap());
+        scripts.iter().for_each(|path| js.eval_file::<(), _>(path).unwrap());
         let call = format!("(args) => JSON.stringify(Array.from({function}(...JSON.parse(args))))");
         js.eval::<Function, _>(call).unwrap().call((arguments,)).unwrap()
     });
