@@ -358,5 +358,5 @@ fn h1_the_network_s_mean_is_nearer_to_the_real_digit_than_bicubic() {
     let bicubic = Interpolation::Bicubic.enlarge(&small, 2);
     let decibels = |x: &Tensor| psnr(&to_u8(x), &to_u8(&real)).mean(None).double_value(&[]);
     let (found, by_hand) = (decibels(&mean), decibels(&bicubic));
-    assert!(found > by_hand + 0.3, "{found} dB by the network, {by_hand} dB by interpolation");
+    assert!(found > by_hand + 1.5, "{found} dB by the network, {by_hand} dB by interpolation");
 }
