@@ -65,10 +65,8 @@ pub fn fill(
     }
     for line in lines {
         let recipe = line.images(nets)?.recipe();
-        let entry = table.lines().iter().find(|entry| entry.recipe == recipe);
-        let entry = entry.expect("the table has all lines");
-        let score = scores.iter().find(|score| table.made(score, entry));
-        let Some((score, pixels)) = score.zip(table.measured(entry)?) else { continue };
+        let Some((entry, score)) = table.scored(&scores, &recipe) else { continue };
+        let Some(pixels) = table.measured(entry)? else { continue };
         let features = lenet.features(&pixels);
         // each class was to be drawn in turn, even where nobody asked for it
         let labels = ClassLabels::in_turn(nets.noised.classes(), 0, n);

@@ -1,6 +1,7 @@
 //! The upsampler alone: real images made small, enlarged, and compared with what they were.
 
 use super::Config;
+use super::page::larger;
 use anyhow::{Result, bail};
 use from_noise::data::{Dataset, Interpolation, from_u8, reduce, to_u8};
 use from_noise::evaluate::{CHUNK, Generator, ImageSampler, Sampling, Shown};
@@ -42,6 +43,7 @@ pub fn show(
     let few = test.first(config.n as usize);
     let real = from_u8(&few.images);
     let n = few.len() as u64;
+    let shown = SHOWN.min(n as i64);
     let one = Sampling { steps: 1, ..config.stage };
     let levels = config.noise_levels.iter().skip(1).map(|level| (&uppers[0], config.stage, *level));
     let drawn: Vec<(&Pretrained, Sampling, usize)> =
@@ -55,7 +57,7 @@ pub fn show(
         let (pixels, mean) = (to_u8(&x), |x: Tensor| x.mean(None).double_value(&[]));
         let (psnr, ssim) = (mean(psnr(&pixels, &few.images)), mean(ssim(&pixels, &few.images)));
         rows.push(Row { way, trained, noise_level, nfe, n, psnr, ssim });
-        pictures.push(x.narrow(0, 0, SHOWN.min(n as i64)));
+        pictures.push(x.narrow(0, 0, shown));
     };
     for how in [Interpolation::Bilinear, Interpolation::Bicubic] {
         let pixels = from_u8(&to_u8(&low));
@@ -64,10 +66,7 @@ pub fn show(
     }
     for (upper, sampling, level) in drawn {
         let how = format!("{:?}", low_res(upper)?.interpolation).to_lowercase();
-        let mut noise = Seeded::new(chapter.seed, 1 << 33);
-        let images = upper.low_res(&low, level, &mut |x| noise.draw(x))?;
-        let (name, classes) = ("test images".into(), Some(few.labels.shallow_clone()));
-        let images = ImageSampler::seeing(upper, sampling, Shown { images, name, classes })?;
+        let images = enlarging((&low, &few.labels), upper, sampling, level, chapter.seed)?;
         let mut tick = |_: &_| progress.tick("");
         let parts = (0..n).step_by(CHUNK as usize);
         let parts: Vec<Tensor> =
@@ -82,18 +81,27 @@ pub fn show(
     progress.finish("");
     chapter.results.samples(n);
     chapter.results.table("upsampling.csv", &rows)?;
-    let shown = [0, 1, 2, 3].map(|i| pictures[i].shallow_clone());
-    let small = low.narrow(0, 0, SHOWN.min(n as i64)).upsample_nearest2d(
-        [real.size()[2], real.size()[3]],
-        None,
-        None,
-    );
-    let [_bilinear, bicubic, mean, sample] = shown;
-    let all = [small, bicubic, mean, sample, real.narrow(0, 0, SHOWN.min(n as i64))];
+    let small = larger(&low.narrow(0, 0, shown), real.size()[2]);
+    let [_bilinear, bicubic, mean, sample] = [0, 1, 2, 3].map(|i| pictures[i].shallow_clone());
+    let all = [small, bicubic, mean, sample, real.narrow(0, 0, shown)];
     let names = ["small", "bicubic", "one step", "drawn", "real"];
-    let grid = Grid::new(&Tensor::cat(&all, 0), SHOWN.min(n as i64) as usize).scale(3);
-    chapter.results.samples(SHOWN.min(n as i64) as u64);
+    let grid = Grid::new(&Tensor::cat(&all, 0), shown as usize).scale(3);
+    chapter.results.samples(shown as u64);
     Ok(chapter.results.figure("upsampling.png", &grid.row_labels(&names).draw())?)
+}
+
+/// What the network makes of the small test images, of these labels.
+pub fn enlarging(
+    (low, labels): (&Tensor, &Tensor),
+    upper: &Pretrained,
+    sampling: Sampling,
+    level: usize,
+    seed: u64,
+) -> Result<ImageSampler> {
+    let mut noise = Seeded::new(seed, 1 << 33);
+    let images = upper.low_res(low, level, &mut |x| noise.draw(x))?;
+    let (name, classes) = ("test images".into(), Some(labels.shallow_clone()));
+    Ok(ImageSampler::seeing(upper, sampling, Shown { images, name, classes })?)
 }
 
 /// How the network is shown small images.

@@ -67,6 +67,6 @@ pub fn for_the_page(config: &Config, stages: &Stages, chapter: &mut Chapter) -> 
 }
 
 /// Each pixel repeated, up to a side.
-fn larger(x: &Tensor, side: i64) -> Tensor {
+pub fn larger(x: &Tensor, side: i64) -> Tensor {
     x.upsample_nearest2d([side, side], None, None)
 }

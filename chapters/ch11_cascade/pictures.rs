@@ -2,6 +2,7 @@
 
 use super::Config;
 use super::base::{Base, Interpolated, Stages};
+use super::page::larger;
 use anyhow::Result;
 use from_noise::data::Interpolation;
 use from_noise::evaluate::{Generator, ImageSampler};
@@ -20,8 +21,7 @@ pub fn show(config: &Config, stages: &Stages, chapter: &mut Chapter) -> Result<(
     let base = Base::new(config, stages, 1.0)?;
     let factor = stages.direct.config.format.size as i64 / base.shape()[1];
     let low = on_cpu(&base.draw(0, n, &mut |_| {}));
-    let mut rows = vec![low.repeat_interleave_self_int(factor, 2, None)];
-    rows[0] = rows[0].repeat_interleave_self_int(factor, 3, None);
+    let mut rows = vec![larger(&low, stages.direct.config.format.size as i64)];
     let mut names = vec!["the base".to_owned(), "bicubic".to_owned()];
     let bicubic = Interpolated { by: base.clone(), how: Interpolation::Bicubic, factor };
     rows.push(on_cpu(&bicubic.draw(0, n, &mut |_| {})));

@@ -1,13 +1,12 @@
 //! The cascade against one network, by the distance of what they draw.
 
 use super::Config;
-use super::alone::low_res;
+use super::alone::{enlarging, low_res};
 use super::base::{Base, Interpolated, Stages};
 use anyhow::Result;
 use from_noise::data::{Dataset, Interpolation, from_u8, reduce};
-use from_noise::evaluate::{Generator, ImageSampler, Recipe, Score, ScoreTable, Shown, TableEntry};
+use from_noise::evaluate::{Generator, ImageSampler, Recipe, ScoreTable, TableEntry};
 use from_noise::metrics::FeatureNet;
-use from_noise::noise::Seeded;
 use from_noise::pretrained::Pretrained;
 use from_noise::util::cli::{Chapter, ShardArgs, fill_table};
 use from_noise::util::device::on_cpu;
@@ -81,13 +80,11 @@ pub fn fill(
     add("cascade, not told the class", Some(0), Some(0.0), entry(deaf));
     let table = ScoreTable::new(entries, net, test, chapter.results.dir().to_path_buf())?;
     let scores = fill_table(&table, share, &mut chapter.results)?;
-    drop(table);
     if share.shard.is_some() {
         return Ok(());
     }
-    let score_of = |line: &Line| scores.iter().find(|score| same(score, &line.recipe));
     let row = |line: &Line| {
-        let score = score_of(line)?;
+        let (_, score) = table.scored(&scores, &line.recipe)?;
         Some(Row {
             way: line.way,
             noise_level: line.noise_level,
@@ -106,11 +103,6 @@ pub fn fill(
     times(config, stages, chapter)
 }
 
-fn same(score: &Score, recipe: &Recipe) -> bool {
-    (&score.condition, &score.weights, score.steps)
-        == (&recipe.condition, &recipe.weights, recipe.steps)
-}
-
 /// The upper stage on test images that were made small: what of a distance is its own.
 fn real(
     config: &Config,
@@ -120,10 +112,8 @@ fn real(
     seed: u64,
 ) -> Result<ImageSampler> {
     let few = test.first(config.n as usize);
-    let (low, mut noise) = (reduce(&from_u8(&few.images), factor), Seeded::new(seed, 1 << 33));
-    let images = upper.low_res(&low, 0, &mut |x| noise.draw(x))?;
-    let (name, classes) = ("test images".into(), Some(few.labels.shallow_clone()));
-    Ok(ImageSampler::seeing(upper, config.stage, Shown { images, name, classes })?)
+    let low = reduce(&from_u8(&few.images), factor);
+    enlarging((&low, &few.labels), upper, config.stage, 0, seed)
 }
 
 /// `times.csv`: seconds an image, measured in turn.

@@ -1,6 +1,7 @@
 //! Chapter 12: inpainting: what is missing of a picture, drawn by a network that never saw a mask,
 //! and by one that was trained on masks.
 
+mod networks;
 mod page;
 mod pictures;
 mod scores;
@@ -8,12 +9,13 @@ mod scores;
 use anyhow::Result;
 use clap::Parser;
 use from_noise::data::{Mask, Split, from_u8};
-use from_noise::evaluate::{CHUNK, Inpainter, Inpainting, Known, Sampler, Sampling};
+use from_noise::evaluate::{CHUNK, Inpainting, Known, Sampler, Sampling};
 use from_noise::metrics::FeatureNet;
 use from_noise::pretrained::Pretrained;
 use from_noise::sample::Resampling;
 use from_noise::schedule::Path;
 use from_noise::util::cli::{self, Common, Cost, PictureArgs, ShardArgs, count, images_of_run};
+use networks::Networks;
 use serde::Serialize;
 use std::path::{Path as FilePath, PathBuf};
 use std::process::ExitCode;
@@ -64,22 +66,6 @@ struct Config {
     masks: [Mask; 4],
     /// The ways to inpaint, the rows of every table.
     ways: Vec<Inpainting>,
-}
-
-/// The networks that inpaint.
-struct Networks {
-    free: Pretrained,
-    trained: Option<Pretrained>,
-}
-
-impl Networks {
-    fn inpainter(&self, config: &Config, way: Inpainting, known: Known) -> Result<Inpainter> {
-        let by = match way {
-            Inpainting::Trained => self.trained.as_ref().expect("a way of the configuration"),
-            _ => &self.free,
-        };
-        Ok(Inpainter::new(by, config.sampling, way, known)?)
-    }
 }
 
 fn config(args: &Args) -> Config {

@@ -1,6 +1,7 @@
 //! What is completed, and what image to image makes of a digit.
 
-use super::{Config, Networks};
+use super::Config;
+use super::networks::Networks;
 use anyhow::Result;
 use from_noise::data::{Dataset, Mask, from_u8};
 use from_noise::evaluate::{Generator, Known};

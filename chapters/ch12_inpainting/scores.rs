@@ -1,6 +1,7 @@
 //! How good completions are: distance, the digit they are read as, the seam; and what they cost.
 
-use super::{Config, Networks};
+use super::Config;
+use super::networks::Networks;
 use anyhow::Result;
 use from_noise::data::{Dataset, Mask};
 use from_noise::evaluate::{Generator, Inpainter, Inpainting, Known, ScoreTable, TableEntry};
@@ -61,12 +62,9 @@ pub fn fill(
     let seconds: Vec<f64> =
         of_one_mask.map(|pair| Ok(seconds(&inpainter(*pair)?))).collect::<Result<_>>()?;
     for (i, pair) in pairs.iter().enumerate() {
-        let condition = inpainter(*pair)?.recipe().condition;
-        let Some(score) = scores.iter().find(|score| score.condition == condition) else {
-            continue;
-        };
-        let line = table.lines().iter().find(|line| table.made(score, line));
-        let found = table.measured(line.expect("each score is of a line"))?;
+        let recipe = inpainter(*pair)?.recipe();
+        let Some((line, score)) = table.scored(&scores, &recipe) else { continue };
+        let found = table.measured(line)?;
         let rms = |seams: &Tensor| seams.mean(None).sqrt().double_value(&[]);
         let known = known(pair.0);
         rows.push(Row {

@@ -42,6 +42,7 @@ pub use config::read_config;
 pub use published::load_published;
 pub(crate) use published::{copy_published, read_published};
 pub use run::Run;
+pub(crate) use weights::first_digits;
 pub use weights::{
     fingerprint, halve_weights, load_tensors, load_weights, load_weights_to_grow, save_tensors,
     save_weights,

@@ -1,11 +1,11 @@
 //! Weights that others published, by the names that they gave their tensors.
 
-use super::weights::{File, Named, kind, named};
+use super::weights::{File, Named, named, tensor};
 use super::{CheckpointError, load_tensors};
 use pytorch_reader::{DType, PytorchError, PytorchReader};
 use safetensors::Dtype;
 use std::path::Path;
-use tch::{Tensor, nn::VarStore};
+use tch::nn::VarStore;
 
 /// Copies the tensors of a published file into the variables of `vs`: of a safetensors file, or of
 /// what `torch.save` wrote of a state dict (`.pt`, `.pth`, `.bin`; nothing in it is executed).
@@ -60,15 +60,12 @@ fn state_dict(path: &Path) -> Result<Named, CheckpointError> {
     if reader.is_empty() {
         return Err(damaged("it holds no tensors".into()));
     }
-    let tensor = |(name, stored): (String, pytorch_reader::Tensor)| {
-        let dtype = dtype(stored.dtype());
-        let kind = kind(dtype).ok_or_else(|| damaged(format!("`{name}` has dtype {dtype:?}")))?;
+    let read = |(name, stored): (String, pytorch_reader::Tensor)| {
         let bytes = stored.read().map_err(|error| damaged(error.to_string()))?;
-        let shape: Vec<i64> = stored.shape().iter().map(|&n| n as i64).collect();
-        let tensor = Tensor::f_from_data_size(&bytes, &shape, kind);
-        Ok((name, tensor.map_err(|error| damaged(error.to_string()))?))
+        let found = tensor(&name, dtype(stored.dtype()), stored.shape(), &bytes);
+        Ok((name, found.map_err(damaged)?))
     };
-    reader.into_tensors().into_iter().map(tensor).collect()
+    reader.into_tensors().into_iter().map(read).collect()
 }
 
 /// The same type in safetensors' words.

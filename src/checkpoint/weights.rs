@@ -76,7 +76,12 @@ pub fn halve_weights(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<(),
 pub fn fingerprint(path: impl AsRef<Path>) -> Result<String, CheckpointError> {
     let path = path.as_ref();
     let bytes = fs::read(path).map_err(CheckpointError::io(path, "read the weights"))?;
-    Ok(Sha256::digest(&bytes).iter().take(6).map(|byte| format!("{byte:02x}")).collect())
+    Ok(first_digits(&Sha256::digest(&bytes), 12))
+}
+
+/// The first hexadecimal digits of a digest.
+pub(crate) fn first_digits(digest: &[u8], digits: usize) -> String {
+    digest.iter().take(digits / 2).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Writes tensors by name as safetensors, atomically.
@@ -158,12 +163,8 @@ impl<'a> File<'a> {
         let file = SafeTensors::deserialize(&bytes).map_err(|e| damaged(e.to_string()))?;
         let mut tensors = Named::new();
         for (name, view) in file.iter() {
-            let kind = kind(view.dtype())
-                .ok_or_else(|| damaged(format!("`{name}` has dtype {:?}", view.dtype())))?;
-            let shape: Vec<i64> = view.shape().iter().map(|&n| n as i64).collect();
-            let tensor = Tensor::f_from_data_size(view.data(), &shape, kind)
-                .map_err(|e| damaged(e.to_string()))?;
-            tensors.insert(name.to_string(), tensor);
+            let found = tensor(name, view.dtype(), view.shape(), view.data());
+            tensors.insert(name.to_string(), found.map_err(damaged)?);
         }
         Ok(Self { path, tensors, step })
     }
@@ -245,6 +246,18 @@ fn dtype(kind: Kind) -> Option<Dtype> {
     DTYPES.iter().find(|(k, _)| *k == kind).map(|(_, d)| *d)
 }
 
-pub(super) fn kind(dtype: Dtype) -> Option<Kind> {
+/// A tensor of its bytes, or why there is none.
+pub(super) fn tensor(
+    name: &str,
+    dtype: Dtype,
+    shape: &[usize],
+    bytes: &[u8],
+) -> Result<Tensor, String> {
+    let kind = kind(dtype).ok_or_else(|| format!("`{name}` has dtype {dtype:?}"))?;
+    let shape: Vec<i64> = shape.iter().map(|&n| n as i64).collect();
+    Tensor::f_from_data_size(bytes, &shape, kind).map_err(|e| e.to_string())
+}
+
+fn kind(dtype: Dtype) -> Option<Kind> {
     DTYPES.iter().find(|(_, d)| *d == dtype).map(|(k, _)| *k)
 }

@@ -53,3 +53,10 @@ pub struct Recipe {
     /// What the images are conditioned on and how they are guided; empty if they are not.
     pub condition: String,
 }
+
+/// The rows of `given` that belong to the images `first..first + n`, `[n]`: row `i` modulo their
+/// number.
+pub(super) fn rows_in_turn(given: &Tensor, first: u64, n: u64) -> Tensor {
+    Tensor::arange_start(first as i64, (first + n) as i64, tch::kind::INT64_CPU)
+        .remainder(given.size()[0])
+}

@@ -1,6 +1,6 @@
 //! The generator of a trained image model: unconditional, of given classes, or from given images.
 
-use super::generator::{Generator, Recipe};
+use super::generator::{Generator, Recipe, rows_in_turn};
 use super::sampling::{Sampler, Sampling, SamplingError};
 use crate::conditioning::Condition;
 use crate::denoiser::{Denoised, Denoiser};
@@ -47,9 +47,7 @@ impl Shown {
 
     /// The rows beside the images `first..first + n`.
     fn rows(&self, first: u64, n: u64) -> Tensor {
-        let count = self.images.planes.size()[0];
-        Tensor::arange_start(first as i64, (first + n) as i64, tch::kind::INT64_CPU)
-            .remainder(count)
+        rows_in_turn(&self.images.planes, first, n)
     }
 }
 
@@ -343,6 +341,14 @@ impl ImageSampler {
         })
     }
 
+    /// The lower stage, of the upper one of a cascade.
+    fn below(&self) -> Option<&dyn Generator> {
+        match &self.image {
+            Some(ImageSource::Drawn { by, .. }) => Some(&**by),
+            _ => None,
+        }
+    }
+
     /// The images beside `first..first + n`, on the model's device.
     fn image(
         &self,
@@ -458,11 +464,7 @@ impl Generator for ImageSampler {
     }
 
     fn looks(&self) -> usize {
-        let below = match &self.image {
-            Some(ImageSource::Drawn { by, .. }) => by.looks(),
-            _ => 0,
-        };
-        below + self.sampling.evaluations(&self.trained.schedule)
+        self.below().map_or(0, |by| by.looks()) + self.sampling.evaluations(&self.trained.schedule)
     }
 
     #[allow(non_snake_case)]
@@ -517,15 +519,11 @@ impl Generator for ImageSampler {
         condition.extend((!self.clip).then(|| "not clipped".to_owned()));
         condition.extend(self.start.as_ref().map(|_| "from given noise".to_owned()));
         condition.extend(self.image.as_ref().map(ImageSource::name));
-        let below = match &self.image {
-            Some(ImageSource::Drawn { by, .. }) => by.recipe().nfe,
-            _ => 0,
-        };
         Recipe {
             sampler: sampler.to_string(),
             path: path.to_string(),
             steps,
-            nfe: below + self.evaluations(),
+            nfe: self.below().map_or(0, |by| by.recipe().nfe) + self.evaluations(),
             seed,
             weights: self.trained.weights(),
             hash: self.trained.hash.clone(),

@@ -1,6 +1,6 @@
 //! The generator that fills what is missing of given images, by a model that was trained for it or not.
 
-use super::generator::{Generator, Recipe};
+use super::generator::{Generator, Recipe, rows_in_turn};
 use super::sampling::{Sampler, Sampling, SamplingError};
 use crate::forward::Variance;
 use crate::guide::{DenoiserExt, Snapshot};
@@ -111,9 +111,7 @@ impl Inpainter {
 
     /// Of the rows of the known images, those that are completed by `first..first + n`.
     fn rows(&self, first: u64, n: u64) -> Tensor {
-        let count = self.known.images.size()[0];
-        Tensor::arange_start(first as i64, (first + n) as i64, tch::kind::INT64_CPU)
-            .remainder(count)
+        rows_in_turn(&self.known.images, first, n)
     }
 
     fn variance(&self) -> Variance {

@@ -12,7 +12,6 @@ use crate::checkpoint::{CheckpointError, load_tensors, save_tensors};
 use crate::data::{Dataset, to_u8};
 use crate::guide::Snapshot;
 use crate::metrics::{FeatureExtractor, enough_images};
-use crate::util::device::on_cpu;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -229,7 +228,7 @@ impl<'a> ScoreTable<'a> {
             }
             let started = Instant::now();
             let x0 = line.generator.draw(first, n, &mut look);
-            let features = on_cpu(&self.net.features(&to_u8(&x0)));
+            let features = self.net.features(&to_u8(&x0)).to_device(Device::Cpu);
             let seconds = Tensor::from(started.elapsed().as_secs_f64());
             let mut found = vec![("features", features.to_kind(Kind::Float)), ("seconds", seconds)];
             if let Some((name, measure)) = &line.measure {
@@ -247,6 +246,20 @@ impl<'a> ScoreTable<'a> {
             == (line.n, recipe.seed, recipe.steps, self.net.hash());
         same && (&row.sampler, &row.path, &row.weights, &row.condition)
             == (&recipe.sampler, &recipe.path, &recipe.weights, &recipe.condition)
+    }
+
+    /// The line that draws by this recipe, and its score among `rows`, if it is complete.
+    ///
+    /// # Panics
+    /// When no line has the recipe.
+    pub fn scored<'b>(
+        &'b self,
+        rows: &'b [Score],
+        recipe: &Recipe,
+    ) -> Option<(&'b TableEntry, &'b Score)> {
+        let line = self.lines.iter().find(|line| line.recipe == *recipe);
+        let line = line.expect("a line of the table");
+        Some((line, rows.iter().find(|row| self.made(row, line))?))
     }
 
     /// The score of a line whose parts are all there; `None` before.
@@ -269,21 +282,27 @@ impl<'a> ScoreTable<'a> {
     /// there, and of a line that measures nothing.
     pub fn measured(&self, line: &TableEntry) -> Result<Option<Tensor>, SweepError> {
         let Some((name, _)) = line.measure else { return Ok(None) };
-        Ok(self.saved(line, name)?.map(|parts| Tensor::cat(&parts, 0)))
+        Ok(self.saved(line, name, None)?.map(|parts| Tensor::cat(&parts, 0)))
     }
 
     /// The features of a line's parts, in order; `None` before all are there.
     fn features(&self, line: &TableEntry) -> Result<Option<Vec<Tensor>>, SweepError> {
-        self.saved(line, "features")
+        self.saved(line, "features", Some(2))
     }
 
-    /// What a line's parts hold by that name, in order; `None` before all are there.
-    fn saved(&self, line: &TableEntry, name: &str) -> Result<Option<Vec<Tensor>>, SweepError> {
+    /// What a line's parts hold by that name, of so many dimensions if that is known, in order;
+    /// `None` before all are there.
+    fn saved(
+        &self,
+        line: &TableEntry,
+        name: &str,
+        dims: Option<usize>,
+    ) -> Result<Option<Vec<Tensor>>, SweepError> {
         let parts = self.parts_of(line);
         if !parts.iter().all(|part| part.file.exists()) {
             return Ok(None);
         }
-        Ok(Some(parts.iter().map(|part| saved(part, name)).collect::<Result<_, _>>()?))
+        Ok(Some(parts.iter().map(|part| saved(part, name, dims)).collect::<Result<_, _>>()?))
     }
 
     /// The distance of `n` real test images.
@@ -306,9 +325,11 @@ impl<'a> ScoreTable<'a> {
     }
 }
 
-fn saved(part: &FeatureChunk, name: &str) -> Result<Tensor, CheckpointError> {
+fn saved(part: &FeatureChunk, name: &str, dims: Option<usize>) -> Result<Tensor, CheckpointError> {
     let found = load_tensors(&part.file)?.remove(name);
-    let fits = |x: &Tensor| x.size().first() == Some(&(part.n as i64));
+    let fits = |x: &Tensor| {
+        x.size().first() == Some(&(part.n as i64)) && dims.is_none_or(|dims| x.dim() == dims)
+    };
     found.filter(fits).ok_or_else(|| CheckpointError::Damaged {
         path: part.file.clone(),
         why: format!("no {name} of {} images in it; deleted, it is drawn again", part.n),

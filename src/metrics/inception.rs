@@ -1,7 +1,7 @@
 //! The feature extractor of FID proper: Inception's last pool.
 
 use super::{FeatureExtractor, Moments};
-use crate::checkpoint::{CheckpointError, fingerprint, load_published};
+use crate::checkpoint::{CheckpointError, fingerprint, first_digits, load_published};
 use crate::data::Dataset;
 use crate::nn::Inception;
 use sha2::{Digest, Sha256};
@@ -68,8 +68,7 @@ impl InceptionNet {
             .chain_update(format!("{:?}", images.size()))
             .chain_update(&bytes)
             .finalize();
-        let key: String = key.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        let path = cache.join(format!("inception-{key}.safetensors"));
+        let path = cache.join(format!("inception-{}.safetensors", first_digits(&key, 16)));
         let moments = match path.exists() {
             true => Moments::load(&path)?,
             false => {

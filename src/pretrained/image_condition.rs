@@ -139,7 +139,8 @@ impl LowRes {
     fn draw(&self, schedule: &Schedule, x0: &Tensor) -> ConditioningImage {
         let most = self.max_noise_level as i64;
         let t = Tensor::randint(most + 1, [x0.size()[0]], (Kind::Int64, tch::Device::Cpu));
-        let t: Vec<usize> = (0..x0.size()[0]).map(|i| t.int64_value(&[i]) as usize).collect();
+        let t = Vec::<i64>::try_from(t).expect("a vector of integers");
+        let t: Vec<usize> = t.into_iter().map(|t| t as usize).collect();
         self.condition(schedule, &reduce(x0, self.factor), &t, &mut gaussian)
     }
     // ANCHOR_END: low_res

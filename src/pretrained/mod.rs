@@ -15,7 +15,6 @@ use crate::conditioning::Condition;
 use crate::data::{Format, Source};
 use crate::denoiser::{Head, Model, Parameterization, Target, TimeInput};
 use crate::loss::{Objective, ScheduleSampler, Weighting};
-use crate::nn::unet::TimeConditioning;
 use crate::nn::{
     ClassEmbedding, ClassLabels, Conditioned, ConditioningImage, Conditions, ConditionsEncoder,
     ImageEncoder, Unet, UnetConfig,
@@ -195,8 +194,6 @@ impl ImageConfig {
                 "{parameterization:?}: sigma_data is positive and a factor finite"
             ));
         }
-        let heard =
-            matches!(self.network.time, TimeConditioning::Add | TimeConditioning::ScaleShift);
         let dropout = self.label_dropout;
         if !(0.0..=1.0).contains(&dropout) || (dropout > 0.0 && self.classes.is_none()) {
             let must = "it is a probability, and 0 for a network without classes";
@@ -211,7 +208,7 @@ impl ImageConfig {
             Some(classes) if classes < 1 => {
                 Err(format!("classes is {classes}: it is at least 1, or absent"))
             }
-            Some(_) if !heard => Err(format!(
+            Some(_) if !self.network.time.takes_embedding() => Err(format!(
                 "a network with time {:?} has no place for class labels: take add or scale-shift",
                 self.network.time
             )),
@@ -253,9 +250,7 @@ impl ImageConfig {
         let Some(image) = self.image_condition else { return Ok(()) };
         let wrong = |why: String| format!("image_condition: {why}");
         image.check(self.format, &self.schedule.build()).map_err(wrong)?;
-        let heard =
-            matches!(self.network.time, TimeConditioning::Add | TimeConditioning::ScaleShift);
-        match image.tells_level() && !heard {
+        match image.tells_level() && !self.network.time.takes_embedding() {
             true => Err(wrong(format!(
                 "a network with time {:?} cannot be told a level: take add or scale-shift",
                 self.network.time

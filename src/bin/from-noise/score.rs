@@ -28,8 +28,8 @@ use tch::{Device, Kind, Tensor};
 /// features, or of mu and sigma, need no classifier and may have any number of features; what
 /// network they are from is yours to know. Every metric but fid looks at single images or their
 /// features; is needs the images. With --inception images of any size go through the network behind
-/// FID itself (`cargo xtask weights fid-inception`), as pytorch-fid does it. For memorization B holds the training images of the model that
-/// drew A.
+/// FID itself (`cargo xtask weights fid-inception`), as pytorch-fid does it. For memorization B holds
+/// the training images of the model that drew A.
 ///
 /// Examples:
 ///   cargo from-noise score digits.npz weights/mnist-classifier/train-moments.safetensors

@@ -132,17 +132,6 @@ pub fn run(args: &Args) -> Result<()> {
     let last = upper.as_ref().unwrap_or(&trained);
     let dir = cli::find(asked.upsample.as_ref().unwrap_or(&asked.weights));
     let images = |split| cli::images_of_run(&dir, &last.config, split, false, &args.pictures);
-    let net: Box<dyn FeatureExtractor> = match &asked.inception {
-        None => Box::new(model::classifier(&asked.classifier, device)?),
-        Some(weights) => {
-            let net = model::inception(weights, last.config.format.shape(), device)?;
-            say!(
-                "comparing with the training images; what they give is kept in {}",
-                args.out.display()
-            );
-            Box::new(net.compared_with(&images(Split::Train)?, &args.out)?)
-        }
-    };
     let sweep = Sweep { seed: asked.seed, grid: asked.grid.clone() };
     let classes = asked.class.map_or(Classes::InTurn, Classes::Only);
     let guide = asked.guided_by.as_ref().map(|guide| model::guide(guide, device)).transpose()?;
@@ -177,7 +166,19 @@ pub fn run(args: &Args) -> Result<()> {
     };
     let ways: Vec<_> = pairs.map(way).collect();
     let lines = cli::image_lines(&sweep, &trained, &ways)?;
-    check_shape(last.config.format.shape(), &*net)?; // before the test images are needed
+    let shape = last.config.format.shape();
+    let net: Box<dyn FeatureExtractor> = match &asked.inception {
+        None => Box::new(model::classifier(&asked.classifier, device)?),
+        Some(weights) => {
+            let net = model::inception(weights, shape, device)?;
+            say!(
+                "comparing with the training images; what they give is kept in {}",
+                args.out.display()
+            );
+            Box::new(net.compared_with(&images(Split::Train)?, &args.out)?)
+        }
+    };
+    check_shape(shape, &*net)?; // before the test images are needed
     let test = images(Split::Test)?;
     let table = ScoreTable::new(lines, &*net, &test, &args.out)?;
     let mut results = Results::create(&args.out, command_line(), &asked, asked.seed, device)?;

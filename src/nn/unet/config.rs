@@ -23,6 +23,13 @@ pub enum TimeConditioning {
     Ignored,
 }
 
+impl TimeConditioning {
+    /// Whether the blocks are told an embedding, to which a condition's can be added.
+    pub fn takes_embedding(self) -> bool {
+        matches!(self, Self::Add | Self::ScaleShift)
+    }
+}
+
 /// How a level hands over to the next one, of half or twice the side.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

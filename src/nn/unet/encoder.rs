@@ -10,7 +10,7 @@ use super::tokens::tokens;
 use crate::conditioning::{Conditioning, Tokens};
 use crate::nn::embedding::TimeEmbedding;
 use crate::nn::layers::{Start, conv};
-use crate::nn::resblock::{Modulation, Resize};
+use crate::nn::resblock::Resize;
 
 #[derive(Debug)]
 pub(super) struct Encoder {
@@ -35,7 +35,6 @@ pub(super) struct Encoded {
 impl Encoder {
     pub fn new(vs: &nn::Path, plan: &Plan, config: &UnetConfig) -> Self {
         let (first, dialect) = (config.channels[0], config.dialect);
-        let has_time_embedding = config.block().modulation != Modulation::None;
         let time_embedding = || {
             let (vs, width) = (vs / "time_embedding", config.emb_dim());
             TimeEmbedding::new(vs, first, width, dialect.layout, Start::Scaled)
@@ -48,7 +47,7 @@ impl Encoder {
         });
         Self {
             config: config.clone(),
-            time_embedding: has_time_embedding.then(time_embedding),
+            time_embedding: config.time.takes_embedding().then(time_embedding),
             conv_in: conv(vs / "conv_in", plan.input, first, 3, Start::Scaled),
             down: down.collect(),
             mid: Level::new(&(vs / "mid_block"), &plan.mid, config),

@@ -3,7 +3,7 @@
 use super::config::{Resampling, TimeConditioning, UnetConfig, UnetConfigError};
 use super::tokens::Attention;
 use crate::nn::cost::Cost;
-use crate::nn::resblock::{Modulation, ResBlock};
+use crate::nn::resblock::ResBlock;
 use std::mem::replace;
 
 /// One level, on the way down or up, or the middle.
@@ -106,7 +106,7 @@ impl Plan {
     pub fn encoder_cost(&self, config: &UnetConfig) -> Cost {
         let mut cost = Cost::default();
         let (first, width) = (config.channels[0], config.emb_dim());
-        if config.block().modulation != Modulation::None {
+        if config.time.takes_embedding() {
             cost.linear(first, width);
             cost.linear(width, width);
         }
