@@ -1,7 +1,7 @@
 //! C9, C11, C12: inversion, interpolation, and tables that are filled in parts.
 
 use crate::support::{F64, close, max_diff, normal, relative, two_modes};
-use from_noise::checkpoint::load_tensors;
+use from_noise::checkpoint::{load_tensors, save_tensors};
 use from_noise::data::{Dataset, sample, to_u8};
 use from_noise::denoiser::Gaussian;
 use from_noise::evaluate::{
@@ -254,11 +254,21 @@ fn c9_a_table_is_the_same_however_it_was_shared_out_and_resumed() {
     let (resumed, few) = filled_again(one.path());
     assert_eq!(resumed, alone);
     assert!((1..=2).contains(&few), "{few} evaluations for one part");
-    // a damaged one is named
+    // a damaged one is named, and one whose features are no rows
+    let refused = || {
+        let said = std::panic::catch_unwind(|| filled_again(one.path())).unwrap_err();
+        said.downcast_ref::<String>().unwrap().clone()
+    };
+    let whole = std::fs::read(&parts[5]).unwrap();
     std::fs::write(&parts[5], b"no tensors").unwrap();
-    let said = std::panic::catch_unwind(|| filled_again(one.path())).unwrap_err();
-    let said = said.downcast_ref::<String>().unwrap();
+    let said = refused();
     assert!(said.contains("safetensors") && said.contains("damaged"), "{said}");
+    std::fs::write(&parts[5], whole).unwrap();
+    let n = load_tensors(&parts[5]).unwrap()["features"].size()[0];
+    let flat = Tensor::zeros([n], (Kind::Float, Device::Cpu));
+    save_tensors([("features", flat)], &parts[5]).unwrap();
+    let said = refused();
+    assert!(said.contains("no features of") && said.contains("damaged"), "{said}");
 }
 
 #[test]
