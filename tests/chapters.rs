@@ -316,7 +316,7 @@ fn a_run_is_learned_from_another_s_config_and_weights_and_scored_on_the_way() {
     let [plan, first, second] = ["plan", "first", "second"].map(|name| scratch.path().join(name));
     let config = include_str!("../weights/mnist-ddpm/config.json");
     let config = config
-        .replace(r#""batch": 64"#, r#""classes": 10, "label_dropout": 0.5, "batch": 4"#)
+        .replace(r#""batch": 64"#, r#""classes": 10, "condition_dropout": 0.5, "batch": 4"#)
         .replace(r#""target": "eps""#, r#""target": "v""#)
         .replace("50000", "4")
         .replace("30000", "2");

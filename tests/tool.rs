@@ -836,7 +836,7 @@ fn a_run_is_exported_in_half_precision() {
 fn labelled_run(desk: &Desk) {
     let network = UnetConfig::tiny();
     let classes = Some(3);
-    let config = ImageConfig { network, classes, label_dropout: 0.1, ..ImageConfig::mnist() };
+    let config = ImageConfig { network, classes, condition_dropout: 0.1, ..ImageConfig::mnist() };
     let saved = json!({"format": 1, "from_noise": "0.1.0", "config": config});
     fs::create_dir_all(desk.path("labelled")).unwrap();
     fs::write(desk.path("labelled/config.json"), saved.to_string()).unwrap();

@@ -1,11 +1,12 @@
-//! The generator of a trained image model: unconditional, of given classes, or from given images.
+//! The generator of a trained image model: unconditional, of given classes or captions, or from given
+//! images.
 
 use super::generator::{Generator, Recipe, rows_in_turn};
 use super::sampling::{Sampler, Sampling, SamplingError};
 use crate::conditioning::Condition;
 use crate::denoiser::{Denoised, Denoiser};
 use crate::guide::{ClassifierFree, DenoiserExt, Guidance, OnePass, Snapshot};
-use crate::nn::{ClassLabels, ConditioningImage, Conditions};
+use crate::nn::{Captions, ClassLabels, ConditioningImage, Conditions};
 use crate::noise::{Seeded, mix};
 use crate::pretrained::{ImageCondition, ImageConfig, Pretrained, PretrainedClassifier, masked};
 use crate::sample::{GradientAt, MeanShift, ddpm_guided};
@@ -23,6 +24,27 @@ pub enum Classes {
     InTurn,
     /// All images are of one class.
     Only(i64),
+}
+
+/// Captions for a network that reads them.
+#[derive(Debug)]
+pub struct Prompts {
+    /// `[N, L]`, i64, as [`Captions`] hold them: image `i` is drawn to number `i` modulo their number.
+    pub tokens: Tensor,
+    /// What they are called in tables.
+    pub name: String,
+}
+
+impl Prompts {
+    /// The empty caption: "anything".
+    pub(super) fn empty() -> Self {
+        Self { tokens: Tensor::from_slice(&[Captions::END]).unsqueeze(0), name: "no prompt".into() }
+    }
+
+    /// The captions of the images `first..first + n`.
+    pub(super) fn rows(&self, first: u64, n: u64) -> Captions {
+        Captions::new(&self.tokens.index_select(0, &rows_in_turn(&self.tokens, first, n)))
+    }
 }
 
 /// Images for a network that sees one beside `x_t`.
@@ -108,6 +130,10 @@ pub struct ImageSampler {
     guidance: Guidance,
     /// Instead of the null label.
     negative: Option<i64>,
+    /// What a network that reads captions is told.
+    prompts: Prompts,
+    /// Instead of the empty caption.
+    negative_prompts: Option<Prompts>,
     /// What guides besides.
     classifier: Option<ByClassifier>,
     clip: bool,
@@ -199,7 +225,7 @@ impl ImageSampler {
         let config = &trained.config;
         sampling.check(&trained.schedule, config.parameterization)?;
         let known = image.as_ref().is_none_or(|image| image.classes(0, 1).is_some());
-        if config.classes.is_some() && config.label_dropout == 0.0 && !known {
+        if config.classes.is_some() && config.condition_dropout == 0.0 && !known {
             return Err(SamplingError::NoNull);
         }
         Ok(Self {
@@ -208,6 +234,8 @@ impl ImageSampler {
             classes: Classes::InTurn,
             guidance: Guidance::NONE,
             negative: None,
+            prompts: Prompts::empty(),
+            negative_prompts: None,
             classifier: None,
             clip: true,
             start: None,
@@ -232,17 +260,41 @@ impl ImageSampler {
         Ok(Self { classes, ..self })
     }
 
-    /// Guides without a classifier: away from what the model says without a label, or given the
-    /// class `negative`. The guided prediction is clipped.
+    /// Draws what captions say.
     ///
     /// # Errors
-    /// An unconditional model; one that was never trained without labels, unless there is a
-    /// negative class.
+    /// A model that reads none.
+    pub fn prompted(self, prompts: Prompts) -> Result<Self, SamplingError> {
+        match self.trained.config.text {
+            Some(_) => Ok(Self { prompts, ..self }),
+            None => Err(SamplingError::NoText),
+        }
+    }
+
+    /// Guides away from these captions instead of away from the empty one: negative prompts.
+    ///
+    /// # Errors
+    /// A model that reads none.
+    pub fn away_from(self, prompts: Prompts) -> Result<Self, SamplingError> {
+        match self.trained.config.text {
+            Some(_) => Ok(Self { negative_prompts: Some(prompts), ..self }),
+            None => Err(SamplingError::NoText),
+        }
+    }
+
+    /// Guides without a classifier: away from what the model says without its condition, or given
+    /// the class `negative` or the captions of [`away_from`](Self::away_from), which comes first. The
+    /// guided prediction is clipped.
+    ///
+    /// # Errors
+    /// An unconditional model; one that was never trained without its condition, unless there is a
+    /// negative one.
     pub fn guided(self, guidance: Guidance, negative: Option<i64>) -> Result<Self, SamplingError> {
         if let Some(class) = negative {
             self.check_class(class)?;
         }
-        check_guidance(&self.trained.config, guidance, negative)?;
+        let negated = negative.is_some() || self.negative_prompts.is_some();
+        check_guidance(&self.trained.config, guidance, negated)?;
         Ok(Self { guidance, negative, ..self })
     }
 
@@ -389,7 +441,9 @@ impl ImageSampler {
     ) -> Box<dyn Denoiser> {
         let model = &self.trained.model;
         let labels = self.trained.config.classes.and_then(|_| self.labels(first, n));
-        let toward = Conditions { labels, image };
+        let reads = self.trained.config.text.is_some();
+        let captions = reads.then(|| self.prompts.rows(first, n));
+        let toward = Conditions { labels, captions, image };
         if self.guidance.is_none() {
             return Box::new(model.given(toward));
         }
@@ -397,6 +451,9 @@ impl ImageSampler {
         let mut away = toward.null_where(&everywhere);
         if let Some(class) = self.negative {
             away.labels = Some(all_of(class, n));
+        }
+        if let Some(prompts) = &self.negative_prompts {
+            away.captions = Some(prompts.rows(first, n));
         }
         let pair = OnePass::new(model.given(toward), model.given(away));
         Box::new(ClassifierFree::new(pair, self.guidance))
@@ -419,18 +476,19 @@ impl ImageSampler {
 const UPPER_STAGE: u64 = 1;
 const AUGMENTATION: u64 = 2;
 
-/// Refuses a guidance that a model so configured cannot follow.
+/// Refuses a guidance that a model so configured cannot follow. `negated` says whether there is a
+/// negative class or prompt.
 pub fn check_guidance(
     config: &ImageConfig,
     guidance: Guidance,
-    negative: Option<i64>,
+    negated: bool,
 ) -> Result<(), SamplingError> {
     guidance.check().map_err(SamplingError::Guidance)?;
-    match config.classes {
+    match config.is_conditional() {
         _ if guidance.is_none() => Ok(()),
-        None => Err(SamplingError::Unguidable),
-        Some(_) if negative.is_none() && config.label_dropout == 0.0 => Err(SamplingError::NoNull),
-        Some(_) => Ok(()),
+        false => Err(SamplingError::Unguidable),
+        true if !negated && config.condition_dropout == 0.0 => Err(SamplingError::NoNull),
+        true => Ok(()),
     }
 }
 
@@ -511,8 +569,13 @@ impl Generator for ImageSampler {
             (Some(_), Classes::InTurn) => vec!["classes in turn".into()],
             (Some(_), Classes::Only(class)) => vec![format!("class {class}")],
         };
+        if self.trained.config.text.is_some() {
+            condition.push(self.prompts.name.clone());
+        }
         if !self.guidance.is_none() {
             condition.push(self.guidance.to_string());
+            let negative = self.negative_prompts.as_ref();
+            condition.extend(negative.map(|prompts| format!("away from {}", prompts.name)));
             condition.extend(self.negative.map(|class| format!("away from class {class}")));
         }
         condition.extend(self.classifier.as_ref().map(ByClassifier::to_string));

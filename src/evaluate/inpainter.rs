@@ -1,6 +1,7 @@
 //! The generator that fills what is missing of given images, by a model that was trained for it or not.
 
 use super::generator::{Generator, Recipe, rows_in_turn};
+use super::image_sampler::Prompts;
 use super::sampling::{Sampler, Sampling, SamplingError};
 use crate::forward::Variance;
 use crate::guide::{DenoiserExt, Snapshot};
@@ -141,7 +142,8 @@ impl Generator for Inpainter {
         let told = config.classes.and_then(|_| self.classes(first, n));
         let labels = told.map(|classes| ClassLabels::new(&classes));
         let image = (self.how == Inpainting::Trained).then(|| masked(&known, &mask));
-        let model = model.given(Conditions { labels, image }).clip(1.0);
+        let captions = config.text.is_some().then(|| Prompts::empty().rows(first, n));
+        let model = model.given(Conditions { labels, captions, image }).clip(1.0);
         match self.how {
             Inpainting::Trained => {
                 let model = model.with_callback(look);

@@ -11,7 +11,7 @@ mod score_table;
 mod sweep;
 
 pub use generator::{Generator, Recipe};
-pub use image_sampler::{Classes, ImageSampler, Shown, check_guidance};
+pub use image_sampler::{Classes, ImageSampler, Prompts, Shown, check_guidance};
 pub use inpainter::{Inpainter, Inpainting, Known};
 pub use quality::Quality;
 pub use sampling::{Sampler, Sampling, SamplingError};

@@ -134,11 +134,13 @@ pub enum SamplingError {
     #[error("this model is unconditional: there is no condition to be guided by")]
     Unguidable,
     #[error(
-        "this model was trained with every label (label_dropout is 0), so it does not know what to \
-         predict without one: train with \"label_dropout\": 0.1 in its config.json, or name a \
-         negative class"
+        "this model was never trained without its condition (condition_dropout is 0), so it does not \
+         know what to predict without one: train with \"condition_dropout\": 0.1 in its config.json, \
+         or name a negative class or prompt"
     )]
     NoNull,
+    #[error("this model reads no captions: it cannot draw a prompt")]
+    NoText,
     #[error("{0}")]
     Inpainting(String),
     #[error(transparent)]

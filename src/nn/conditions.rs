@@ -1,9 +1,11 @@
-//! What an image model is conditioned on: a class label, an image beside `x_t`, both, or nothing.
+//! What an image model is conditioned on: a class label, a caption, an image beside `x_t`, several of
+//! them, or nothing.
 
 use super::class_embedding::{ClassEmbedding, ClassLabels};
 use super::conditioned::Encode;
 use super::embedding::{Layout, TimeEmbedding};
 use super::layers::Start;
+use super::text_encoder::{Captions, TextEncoder};
 use crate::conditioning::{Condition, Conditioning};
 use tch::{Device, Tensor, nn};
 
@@ -93,35 +95,51 @@ impl Encode for ImageEncoder {
 pub struct Conditions {
     /// None if the model is unconditional.
     pub labels: Option<ClassLabels>,
+    /// None if the network reads no captions.
+    pub captions: Option<Captions>,
     /// None if the network sees nothing but `x_t`.
     pub image: Option<ConditioningImage>,
 }
 
 impl From<Option<ClassLabels>> for Conditions {
     fn from(labels: Option<ClassLabels>) -> Self {
-        Self { labels, image: None }
+        Self { labels, ..Self::default() }
     }
 }
 
 impl From<ConditioningImage> for Conditions {
     fn from(image: ConditioningImage) -> Self {
-        Self { labels: None, image: Some(image) }
+        Self { image: Some(image), ..Self::default() }
     }
 }
 
 impl From<(Option<ClassLabels>, ConditioningImage)> for Conditions {
     fn from((labels, image): (Option<ClassLabels>, ConditioningImage)) -> Self {
-        Self { labels, image: Some(image) }
+        Self { labels, image: Some(image), ..Self::default() }
+    }
+}
+
+impl From<Captions> for Conditions {
+    fn from(captions: Captions) -> Self {
+        Self { captions: Some(captions), ..Self::default() }
     }
 }
 
 impl Condition for Conditions {
     fn null_where(&self, mask: &Tensor) -> Self {
-        Self { labels: self.labels.null_where(mask), image: self.image.null_where(mask) }
+        Self {
+            labels: self.labels.null_where(mask),
+            captions: self.captions.null_where(mask),
+            image: self.image.null_where(mask),
+        }
     }
 
     fn cat(&self, other: &Self) -> Self {
-        Self { labels: self.labels.cat(&other.labels), image: self.image.cat(&other.image) }
+        Self {
+            labels: self.labels.cat(&other.labels),
+            captions: self.captions.cat(&other.captions),
+            image: self.image.cat(&other.image),
+        }
     }
 }
 
@@ -129,6 +147,7 @@ impl Condition for Conditions {
 #[derive(Debug)]
 pub struct ConditionsEncoder {
     pub labels: Option<ClassEmbedding>,
+    pub text: Option<TextEncoder>,
     pub image: Option<ImageEncoder>,
 }
 
@@ -141,6 +160,7 @@ impl Encode for ConditionsEncoder {
         let (taken, given) = (self.image.is_some(), cond.image.is_some());
         assert!(given || !taken, "this network sees an image beside x_t, and none was given");
         assert!(taken || !given, "this network sees nothing but x_t: it takes no image");
-        self.labels.encode(&cond.labels, train).and(self.image.encode(&cond.image, train))
+        let text = self.text.encode(&cond.captions, train);
+        self.labels.encode(&cond.labels, train).and(text).and(self.image.encode(&cond.image, train))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`mlp`] is for points in the plane, [`unet`] for images. Both implement
 //! [`Network`](crate::network::Network) and can say what they cost before they are built; a
-//! [`conditioned`] network has an encoder before it, such as [`class_embedding`]; [`conditions`] holds
+//! [`conditioned`] network has an encoder before it, such as [`class_embedding`] or [`text_encoder`]; [`conditions`] holds
 //! all that an image model can be told.
 
 pub mod attention;
@@ -18,6 +18,7 @@ pub mod lenet;
 pub mod mlp;
 pub mod resample;
 pub mod resblock;
+pub mod text_encoder;
 pub mod transformer;
 pub mod unet;
 
@@ -26,4 +27,5 @@ pub use conditioned::{Conditioned, Encode};
 pub use conditions::{ConditioningImage, Conditions, ConditionsEncoder, ImageEncoder};
 pub use inception::Inception;
 pub use mlp::{Mlp, MlpConfig, Time};
+pub use text_encoder::{Captions, TextConfig, TextEncoder, TextTransformer};
 pub use unet::{Unet, UnetClassifier, UnetConfig};

@@ -16,8 +16,8 @@ use crate::data::{Format, Source};
 use crate::denoiser::{Head, Model, Parameterization, Target, TimeInput};
 use crate::loss::{Objective, ScheduleSampler, Weighting};
 use crate::nn::{
-    ClassEmbedding, ClassLabels, Conditioned, ConditioningImage, Conditions, ConditionsEncoder,
-    ImageEncoder, Unet, UnetConfig,
+    Captions, ClassEmbedding, ClassLabels, Conditioned, ConditioningImage, Conditions,
+    ConditionsEncoder, ImageEncoder, TextConfig, TextEncoder, Unet, UnetConfig,
 };
 use crate::noise::{Noise, mix};
 use crate::schedule::{Schedule, ScheduleConfig};
@@ -48,10 +48,14 @@ pub struct ImageConfig {
     /// How many classes the network is conditioned on; none if it is unconditional.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<i64>,
-    /// Probability with which a label is replaced by the null label in training, so that one
-    /// network learns both (Ho & Salimans 2021, Algorithm 1).
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub label_dropout: f64,
+    /// The transformer that reads captions, which the network attends to (`network.tokens`); none if
+    /// it reads none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextConfig>,
+    /// Probability with which a label or a caption is replaced by the null label or the empty
+    /// caption in training, so that one network learns both (Ho & Salimans 2021, Algorithm 1).
+    #[serde(default, alias = "label_dropout", skip_serializing_if = "is_default")]
+    pub condition_dropout: f64,
     /// The share of the training images whose label is known, chosen by their place in the data.
     /// The others are trained on with the null label.
     #[serde(default = "all", skip_serializing_if = "is_all")]
@@ -95,7 +99,8 @@ impl ImageConfig {
             network: UnetConfig::mnist(),
             parameterization: Parameterization { target: Target::V, ..Default::default() },
             classes: None,
-            label_dropout: 0.0,
+            text: None,
+            condition_dropout: 0.0,
             labelled: 1.0,
             image_condition: None,
             objective: Objective::Simple,
@@ -112,8 +117,10 @@ impl ImageConfig {
         let width = self.network.emb_dim();
         let labels = |classes| ClassEmbedding::new(&(vs / "class_embedding"), classes, width);
         let image = |seen: ImageCondition| ImageEncoder::new(vs, width, seen.tells_level());
+        let text = |text| TextEncoder::new(&(vs / "text_encoder"), text, width);
         let encoder = ConditionsEncoder {
             labels: self.classes.map(labels),
+            text: self.text.as_ref().map(text),
             image: self.image_condition.map(image),
         };
         let net = Conditioned { encoder, net };
@@ -121,25 +128,40 @@ impl ImageConfig {
     }
 
     // ANCHOR: dropped
-    /// The conditions of samples `x0` in training, by their places in the data and their labels
-    /// (`[B]`, i64). It draws from libtorch's generator.
+    /// The conditions of samples `x0` in training, by their places in the data, their labels (`[B]`,
+    /// i64) and their captions (`[B, L]`, i64), if they have some. It draws from libtorch's
+    /// generator.
+    ///
+    /// # Panics
+    /// When the network reads captions, and there are none.
     pub fn draw_conditions(
         &self,
         schedule: &Schedule,
         x0: &Tensor,
         places: &Tensor,
         labels: &Tensor,
+        captions: Option<&Tensor>,
     ) -> Conditions {
         let image = self.image_condition.map(|seen| seen.draw(schedule, x0));
-        Conditions { labels: self.draw_labels(places, labels), image }
+        let captions = self.text.is_some().then(|| {
+            let captions =
+                captions.expect("a network that reads captions needs data with captions");
+            Captions::new(captions).null_where(&self.draw_dropped(captions.size()[0]))
+        });
+        Conditions { labels: self.draw_labels(places, labels), captions, image }
+    }
+
+    /// Which of `n` conditions are dropped: `[n]`, bool.
+    fn draw_dropped(&self, n: i64) -> Tensor {
+        Tensor::rand([n], (Kind::Float, Device::Cpu)).lt(self.condition_dropout)
     }
 
     /// Labels of which some are dropped and some were never known, or `None` if the network is told
     /// none.
     fn draw_labels(&self, places: &Tensor, labels: &Tensor) -> Option<ClassLabels> {
         self.classes?;
-        let dropped = Tensor::rand(labels.size(), (Kind::Float, labels.device()));
-        let null = dropped.lt(self.label_dropout).logical_or(&self.unlabelled(places));
+        let dropped = self.draw_dropped(labels.size()[0]);
+        let null = dropped.logical_or(&self.unlabelled(places));
         Some(ClassLabels::new(labels).null_where(&null))
     }
     // ANCHOR_END: dropped
@@ -175,6 +197,7 @@ impl ImageConfig {
         self.check_shape()?;
         self.check_objective()?;
         self.check_image_condition()?;
+        self.check_text()?;
         if !(1..=MOST).contains(&self.batch) {
             return Err(format!("batch is {}: it is 1 to {MOST}", self.batch));
         }
@@ -194,10 +217,10 @@ impl ImageConfig {
                 "{parameterization:?}: sigma_data is positive and a factor finite"
             ));
         }
-        let dropout = self.label_dropout;
-        if !(0.0..=1.0).contains(&dropout) || (dropout > 0.0 && self.classes.is_none()) {
-            let must = "it is a probability, and 0 for a network without classes";
-            return Err(format!("label_dropout is {dropout}: {must}"));
+        let dropout = self.condition_dropout;
+        if !(0.0..=1.0).contains(&dropout) || (dropout > 0.0 && !self.is_conditional()) {
+            let must = "it is a probability, and 0 for a network without classes or captions";
+            return Err(format!("condition_dropout is {dropout}: {must}"));
         }
         let labelled = self.labelled;
         if !(0.0..=1.0).contains(&labelled) || (labelled < 1.0 && self.classes.is_none()) {
@@ -257,6 +280,41 @@ impl ImageConfig {
             ))),
             false => Ok(()),
         }
+    }
+
+    /// Whether the network attends to what reads the captions.
+    fn check_text(&self) -> Result<(), String> {
+        let wrong = |why: String| Err(format!("text: {why}"));
+        match (&self.text, self.network.tokens) {
+            (None, None) => Ok(()),
+            (None, Some(_)) => wrong(
+                "network.tokens attends to captions, and nothing reads them: describe it".into(),
+            ),
+            (Some(_), None) => {
+                wrong("the network attends to no tokens: write network.tokens".into())
+            }
+            (Some(text), Some(tokens)) => match text.check() {
+                Err(why) => wrong(why),
+                Ok(()) if text.width != tokens.dim => wrong(format!(
+                    "its width is {}, but network.tokens.dim is {}",
+                    text.width, tokens.dim
+                )),
+                Ok(()) if !self.network.time.takes_embedding() => wrong(format!(
+                    "a network with time {:?} has no place for a caption's embedding: take add or \
+                     scale-shift",
+                    self.network.time
+                )),
+                Ok(()) if self.flip => {
+                    wrong("flip exchanges left and right, which captions name: write false".into())
+                }
+                Ok(()) => Ok(()),
+            },
+        }
+    }
+
+    /// Whether the network is told a class or a caption, which can be dropped.
+    pub fn is_conditional(&self) -> bool {
+        self.classes.is_some() || self.text.is_some()
     }
 
     /// Whether the network takes and gives images of the format.
@@ -413,8 +471,8 @@ mod tests {
         let plain = ImageConfig::mnist();
         let places = Tensor::arange(4000, (Kind::Int64, Device::Cpu));
         assert!(plain.draw_labels(&places, &labels).is_none());
-        let wrong = ImageConfig { label_dropout: 0.1, ..plain.clone() };
-        assert!(wrong.check().unwrap_err().contains("label_dropout"));
+        let wrong = ImageConfig { condition_dropout: 0.1, ..plain.clone() };
+        assert!(wrong.check().unwrap_err().contains("condition_dropout"));
         let null_rows = |config: &ImageConfig| {
             config.check().unwrap();
             let cond = config.draw_labels(&places, &labels).unwrap();
@@ -426,7 +484,8 @@ mod tests {
         };
         let share_of = |rows: &Tensor| rows.to_kind(Kind::Float).mean(None).double_value(&[]);
         for share in [0.0, 0.1, 1.0] {
-            let config = ImageConfig { classes: Some(10), label_dropout: share, ..plain.clone() };
+            let config =
+                ImageConfig { classes: Some(10), condition_dropout: share, ..plain.clone() };
             let dropped = share_of(&null_rows(&config));
             assert!((dropped - share).abs() < 0.02, "{dropped} of {share}");
         }

@@ -27,7 +27,7 @@ fn upsampler(low_res: LowRes, classes: Option<i64>) -> ImageConfig {
         network: UnetConfig { in_channels: 2, ..UnetConfig::tiny() },
         image_condition: Some(ImageCondition::LowRes(low_res)),
         classes,
-        label_dropout: if classes.is_some() { 0.1 } else { 0.0 },
+        condition_dropout: if classes.is_some() { 0.1 } else { 0.0 },
         ..ImageConfig::mnist()
     }
 }
@@ -155,7 +155,7 @@ fn g14_training_draws_levels_uniformly_up_to_the_greatest() {
     let schedule = config.schedule.build();
     let x0 = few(250).repeat([8, 1, 1, 1]);
     let places = Tensor::arange(2000, (Kind::Int64, Device::Cpu));
-    let conditions = config.draw_conditions(&schedule, &x0, &places, &places.remainder(10));
+    let conditions = config.draw_conditions(&schedule, &x0, &places, &places.remainder(10), None);
     let levels = conditions.image.unwrap().noise_level.unwrap();
     assert_eq!((levels.min().double_value(&[]), levels.max().double_value(&[])), (0.0, 400.0));
     close(levels.mean(None).double_value(&[]), 200.0, 4.0 * 400.0 / 12f64.sqrt() / 2000f64.sqrt());

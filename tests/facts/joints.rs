@@ -104,9 +104,9 @@ fn f12_guided_images_say_what_they_are_and_what_they_cost() {
     };
     let said = |found: Result<ImageSampler, SamplingError>| found.unwrap_err().to_string();
     let three = Guidance::scale(3.0);
-    assert!(said(images(&trained, three, None)).contains("label_dropout"));
+    assert!(said(images(&trained, three, None)).contains("condition_dropout"));
     assert!(said(images(&trained, three, Some(3))).contains("no class 3"));
-    trained.config.label_dropout = 0.1;
+    trained.config.condition_dropout = 0.1;
     let plain = ImageSampler::new(&trained, SAMPLING).unwrap();
     let none = images(&trained, Guidance::NONE, None).unwrap();
     assert_eq!(none.recipe(), plain.recipe());

@@ -19,3 +19,4 @@ mod scores;
 mod solvers;
 mod support;
 mod tables;
+mod text;

@@ -41,7 +41,8 @@ pub fn untrained(config: ImageConfig) -> Pretrained {
     let model = config.build(&vs.root());
     let weights: BTreeMap<_, _> = vs.variables().into_iter().collect();
     for (seed, (name, mut weight)) in weights.into_iter().enumerate() {
-        let std = if name.contains("class_embedding") { 3.0 } else { 0.1 };
+        let is_condition = name.contains("class_embedding") || name.contains("text_encoder");
+        let std = if is_condition { 3.0 } else { 0.1 };
         let noise = std * normal(&weight.size(), seed as u64);
         tch::no_grad(|| weight.copy_(&noise));
     }

@@ -14,6 +14,7 @@ mod runs;
 mod schedules;
 mod similarity;
 mod steps;
+mod text;
 
 use from_noise::denoiser::Denoiser;
 use from_noise::forward::Variance;

@@ -71,7 +71,7 @@ impl TableArgs {
             sampling.check(&schedule, config.parameterization)?;
         }
         for guidance in guidances {
-            check_guidance(&config, *guidance, None)?;
+            check_guidance(&config, *guidance, false)?;
         }
         let level = schedule.level(schedule.steps());
         let evaluations: usize = guidances.iter().map(|guidance| guidance.evaluations(level)).sum();
