@@ -32,7 +32,6 @@ pub fn learn(
         (source, _) => args.table.pictures.load(source, Split::Train, config.format)?,
     };
     let data = data.to_device(device);
-    let schedule = config.schedule.build();
     let mut trainer = Trainer::new(device, config.train.clone(), |vs| config.build(vs));
     let dir = chapter.results.dir().join(name);
     let resume = args.table.resume && dir.exists(); // the first may have been interrupted
@@ -46,7 +45,7 @@ pub fn learn(
         let loss = trainer.step(|classifier, batch| {
             let chosen = batch_indices(config.train.seed, batch, config.batch, data.len());
             let (x0, labels) = data.batch(&chosen, device);
-            let levels = config.draw_levels(&schedule);
+            let levels = classifier.draw_levels(config.batch);
             let x_t = q_sample(&x0, &x0.randn_like(), Level::of_batch(&levels, &x0));
             classifier.logits(&x_t, &levels, true).cross_entropy_for_logits(&labels)
         })?;

@@ -8,7 +8,9 @@ use crate::denoiser::{Denoised, Denoiser};
 use crate::guide::{ClassifierFree, DenoiserExt, Guidance, OnePass, Snapshot};
 use crate::nn::{Captions, ClassLabels, ConditioningImage, Conditions};
 use crate::noise::{Seeded, mix};
-use crate::pretrained::{ImageCondition, ImageConfig, Pretrained, PretrainedClassifier, masked};
+use crate::pretrained::{
+    ImageCondition, ImageConfig, Pretrained, PretrainedClassifier, PretrainedClip, masked,
+};
 use crate::sample::{GradientAt, MeanShift, ddpm_guided};
 use crate::schedule::Level;
 use std::cell::RefCell;
@@ -136,6 +138,7 @@ pub struct ImageSampler {
     negative_prompts: Option<Prompts>,
     /// What guides besides.
     classifier: Option<ByClassifier>,
+    clip_model: Option<ByClip>,
     clip: bool,
     start: Option<Tensor>,
     image: Option<ImageSource>,
@@ -165,6 +168,21 @@ impl fmt::Display for ByClassifier {
             Some(GradientAt::Sample) => ("mean shift", ", gradient at x_t"),
         };
         write!(f, "{way} {scale} by {}{place}", classifier.hash)
+    }
+}
+
+/// A CLIP that guides to captions, and how much.
+#[derive(Debug)]
+struct ByClip {
+    clip: PretrainedClip,
+    scale: f64,
+    prompts: Prompts,
+}
+
+impl fmt::Display for ByClip {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Self { clip, scale, prompts } = self;
+        write!(f, "CLIP guidance {scale} by {} to {}", clip.hash, prompts.name)
     }
 }
 
@@ -237,6 +255,7 @@ impl ImageSampler {
             prompts: Prompts::empty(),
             negative_prompts: None,
             classifier: None,
+            clip_model: None,
             clip: true,
             start: None,
             image,
@@ -352,6 +371,32 @@ impl ImageSampler {
         Err(SamplingError::Guidance(wrong))
     }
 
+    /// Guides to captions by a CLIP (GLIDE, section 2.4), besides any other guidance. A model that
+    /// reads captions itself is not told these: see [`prompted`](Self::prompted). The guided
+    /// prediction is clipped.
+    ///
+    /// # Errors
+    /// A CLIP of other images; a scale that is no number.
+    pub fn guided_by_clip(
+        self,
+        clip: &PretrainedClip,
+        scale: f64,
+        prompts: Prompts,
+    ) -> Result<Self, SamplingError> {
+        let (drawn, read) = (self.trained.config.format.shape(), clip.config.format.shape());
+        let wrong = match drawn == read {
+            _ if !scale.is_finite() => {
+                format!("the scale of guidance is {scale}: no finite number")
+            }
+            false => format!("the model draws images of {drawn:?}, the CLIP reads {read:?}"),
+            true => {
+                let clip_model = Some(ByClip { clip: clip.clone(), scale, prompts });
+                return Ok(Self { clip_model, ..self });
+            }
+        };
+        Err(SamplingError::Guidance(wrong))
+    }
+
     /// How many classes can be asked for.
     fn known_classes(&self) -> Option<i64> {
         let classifier = self.classifier.as_ref().map(|guide| guide.classifier.classes());
@@ -424,7 +469,11 @@ impl ImageSampler {
 
     /// The model with its condition, its score guided.
     fn model(&self, first: u64, n: u64, image: Option<ConditioningImage>) -> Box<dyn Denoiser> {
-        let (model, labels) = (self.without_classifier(first, n, image), self.labels(first, n));
+        let (mut model, labels) = (self.without_classifier(first, n, image), self.labels(first, n));
+        if let Some(ByClip { clip, scale, prompts }) = &self.clip_model {
+            let logit = clip.clip.logit(&prompts.rows(first, n));
+            model = Box::new(model.classifier_guided(logit, *scale));
+        }
         match self.classifier.as_ref().zip(labels) {
             Some((guide, labels)) if guide.mean_shift.is_none() => {
                 Box::new(model.classifier_guided(guide.log_prob(&labels), guide.scale))
@@ -579,6 +628,7 @@ impl Generator for ImageSampler {
             condition.extend(self.negative.map(|class| format!("away from class {class}")));
         }
         condition.extend(self.classifier.as_ref().map(ByClassifier::to_string));
+        condition.extend(self.clip_model.as_ref().map(ByClip::to_string));
         condition.extend((!self.clip).then(|| "not clipped".to_owned()));
         condition.extend(self.start.as_ref().map(|_| "from given noise".to_owned()));
         condition.extend(self.image.as_ref().map(ImageSource::name));

@@ -8,6 +8,7 @@
 pub mod attention;
 pub mod attention_pool;
 pub mod class_embedding;
+pub mod clip;
 pub mod conditioned;
 pub mod conditions;
 pub mod cost;
@@ -23,6 +24,7 @@ pub mod transformer;
 pub mod unet;
 
 pub use class_embedding::{ClassEmbedding, ClassLabels};
+pub use clip::ClipModel;
 pub use conditioned::{Conditioned, Encode};
 pub use conditions::{ConditioningImage, Conditions, ConditionsEncoder, ImageEncoder};
 pub use inception::Inception;

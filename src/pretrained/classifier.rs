@@ -1,10 +1,10 @@
 //! A classifier of noised images as it lies on disk: what it reads, how it was taught, its weights.
 
+use super::noised::Reading;
 use crate::checkpoint::{CheckpointError, fingerprint, load_weights, read_config};
 use crate::data::{Format, Source};
-use crate::denoiser::TimeInput;
 use crate::nn::{UnetClassifier, UnetConfig};
-use crate::schedule::{Level, Schedule, ScheduleConfig};
+use crate::schedule::{Level, ScheduleConfig};
 use crate::train::TrainConfig;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -67,19 +67,9 @@ impl NoisedClassifierConfig {
 
     /// A new classifier in `vs`.
     pub fn build(&self, vs: &nn::Path) -> NoisedClassifier {
-        let net = Rc::new(UnetClassifier::new(vs, &self.network));
-        NoisedClassifier { net, schedule: self.schedule.build(), noised: self.noised }
+        let reading = Reading { schedule: self.schedule.build(), noised: self.noised };
+        NoisedClassifier { net: Rc::new(UnetClassifier::new(vs, &self.network)), reading }
     }
-
-    // ANCHOR: draw_levels
-    /// The levels at which a batch is taught: uniform over the schedule, or all of them clean.
-    pub fn draw_levels(&self, schedule: &Schedule) -> Vec<Level> {
-        match self.noised {
-            true => schedule.levels(&schedule.draw_t(self.batch as i64)),
-            false => vec![Level::CLEAN; self.batch],
-        }
-    }
-    // ANCHOR_END: draw_levels
 }
 
 /// `p(y | x_t, t)`: a network that classifies noised images, and the schedule whose `t` it is told.
@@ -87,23 +77,22 @@ impl NoisedClassifierConfig {
 #[derive(Debug, Clone)]
 pub struct NoisedClassifier {
     net: Rc<UnetClassifier>,
-    schedule: Schedule,
-    noised: bool,
+    reading: Reading,
 }
 
 impl NoisedClassifier {
+    /// The levels at which a batch is taught: uniform over the schedule, or all of them clean.
+    pub fn draw_levels(&self, batch: usize) -> Vec<Level> {
+        self.reading.draw(batch)
+    }
+
     /// Logits of `x_t`, one level for the batch or one per sample. A classifier that was taught by
     /// clean images is told of every image that it is clean: it knows no other `t`.
     ///
     /// # Shapes
     /// `x_t: [B, C, H, W]` -> `[B, classes]`.
     pub fn logits(&self, x_t: &Tensor, levels: &[Level], train: bool) -> Tensor {
-        let t = |at: &Level| match self.noised {
-            true => TimeInput::OneBased.value(*at, Some(&self.schedule)) as f32,
-            false => 0.0,
-        };
-        let t: Vec<f32> = levels.iter().map(t).collect();
-        let t = Tensor::from_slice(&t).to_device(x_t.device()); // [1] or [B]
+        let t = self.reading.t(levels, x_t.device()); // [1] or [B]
         self.net.forward(&x_t.to_kind(self.net.kind()), &t, train)
     }
 

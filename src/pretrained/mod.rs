@@ -1,11 +1,14 @@
 //! An image model as it lies on disk: what it was trained on, what its numbers mean, its weights.
 
 mod classifier;
+mod clip;
 mod diffusers;
 mod image_condition;
+mod noised;
 mod openai;
 
 pub use classifier::{NoisedClassifier, NoisedClassifierConfig, PretrainedClassifier};
+pub use clip::{Clip, ClipConfig, PretrainedClip};
 pub use diffusers::{Diffusers, export_diffusers};
 pub use image_condition::{ImageCondition, LowRes, masked};
 pub use openai::load_openai;

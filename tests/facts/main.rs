@@ -4,6 +4,7 @@
 
 mod cascade;
 mod classifier_guidance;
+mod clip;
 mod conditions;
 mod guidance;
 mod inpainting;

@@ -1,0 +1,138 @@
+//! A CLIP of clean or noised images as it lies on disk: what it reads, how it was taught, its weights.
+
+use super::MOST;
+use super::noised::Reading;
+use crate::checkpoint::{CheckpointError, fingerprint, load_weights, read_config};
+use crate::data::{Format, Source};
+use crate::nn::clip::{ClipModel, contrastive_loss};
+use crate::nn::{Captions, TextConfig, UnetClassifier, UnetConfig};
+use crate::schedule::{Level, ScheduleConfig};
+use crate::train::TrainConfig;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::rc::Rc;
+use tch::{Device, Kind, Tensor, nn};
+
+/// All that fixes a CLIP; `config.json` of its run directory.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClipConfig {
+    pub data: Source,
+    pub format: Format,
+    pub schedule: ScheduleConfig,
+    /// As a U-Net whose `out_channels` are the width of the space in which both towers meet; the
+    /// image tower is its way down.
+    pub image: UnetConfig,
+    pub text: TextConfig,
+    /// Whether it is taught at all levels alike; else by clean images alone.
+    pub noised: bool,
+    pub batch: usize,
+    pub train: TrainConfig,
+}
+
+impl ClipConfig {
+    /// Refuses what describes no CLIP, or no training of one, in one sentence.
+    pub fn check(&self) -> Result<(), String> {
+        self.schedule.check()?;
+        UnetClassifier::check(&self.image).map_err(|error| error.to_string())?;
+        self.text.check().map_err(|why| format!("text: {why}"))?;
+        self.train.check().map_err(|error| error.to_string())?;
+        let UnetConfig { in_channels, image_size, .. } = self.image;
+        let (asked, taken) = (self.format.shape(), [in_channels, image_size, image_size]);
+        if asked != taken {
+            return Err(format!(
+                "format asks for images of {asked:?} (channels, height, width), but the image tower \
+                 takes {taken:?}"
+            ));
+        }
+        match (2..=MOST).contains(&self.batch) {
+            true => Ok(()),
+            false => Err(format!(
+                "batch is {}: it is 2 to {MOST}, for others to differ from",
+                self.batch
+            )),
+        }
+    }
+
+    /// New towers in `vs`.
+    pub fn build(&self, vs: &nn::Path) -> Clip {
+        let reading = Reading { schedule: self.schedule.build(), noised: self.noised };
+        Clip { net: Rc::new(ClipModel::new(vs, &self.image, &self.text)), reading }
+    }
+}
+
+/// Two towers, and the schedule whose `t` the image tower is told. Cloning shares the network.
+#[derive(Debug, Clone)]
+pub struct Clip {
+    net: Rc<ClipModel>,
+    reading: Reading,
+}
+
+impl Clip {
+    /// The levels at which a batch is taught: uniform over the schedule, or all of them clean.
+    pub fn draw_levels(&self, batch: usize) -> Vec<Level> {
+        self.reading.draw(batch)
+    }
+
+    /// Unit vectors of images, `f(x_t)`, one level for the batch or one per sample.
+    ///
+    /// # Shapes
+    /// `x_t: [B, C, H, W]` -> `[B, D]`.
+    pub fn image_embeddings(&self, x_t: &Tensor, levels: &[Level], train: bool) -> Tensor {
+        let t = self.reading.t(levels, x_t.device());
+        self.net.image_embeddings(&x_t.to_kind(self.net.kind()), &t, train)
+    }
+
+    /// Unit vectors of captions, `g(c)`: `[B, L]` -> `[B, D]`.
+    pub fn text_embeddings(&self, captions: &Captions) -> Tensor {
+        self.net.text_embeddings(captions)
+    }
+
+    /// The contrastive loss of noised images with their captions: `[]`.
+    pub fn loss(&self, x_t: &Tensor, levels: &[Level], captions: &Captions) -> Tensor {
+        let images = self.image_embeddings(x_t, levels, true);
+        contrastive_loss(&images, &self.text_embeddings(captions), &self.net.scale())
+    }
+
+    // ANCHOR: logit
+    /// What CLIP says of each image with its caption, `e^tau f(x_t) . g(c)`, as guidance wants it: a
+    /// function of `x_t` and its level that gives `[B]` (GLIDE, section 2.4; the learned scale `e^tau`
+    /// stands in its code).
+    pub fn logit(&self, captions: &Captions) -> impl Fn(&Tensor, Level) -> Tensor + use<> {
+        let (clip, text) = (self.clone(), self.text_embeddings(captions) * self.net.scale());
+        let text = text.detach();
+        move |x_t, at| {
+            let images = clip.image_embeddings(x_t, &[at], false);
+            (images * &text).sum_dim_intlist(1, false, None::<Kind>)
+        }
+    }
+    // ANCHOR_END: logit
+}
+
+/// A CLIP to guide by or to score with. Cloning shares the weights.
+#[derive(Debug, Clone)]
+pub struct PretrainedClip {
+    pub config: ClipConfig,
+    pub clip: Clip,
+    /// The first twelve hexadecimal digits of the weights' SHA-256.
+    pub hash: String,
+}
+
+impl PretrainedClip {
+    /// Reads `config.json` and the averaged weights, `ema.safetensors`, of the directory `dir`.
+    ///
+    /// # Errors
+    /// Files that are missing, damaged or do not fit each other.
+    pub fn load(dir: impl AsRef<Path>, device: Device) -> Result<Self, CheckpointError> {
+        let dir = dir.as_ref();
+        let config: ClipConfig = read_config(dir)?;
+        let path = || dir.join("config.json");
+        config.check().map_err(|why| CheckpointError::Config { path: path(), why })?;
+        let mut vs = nn::VarStore::new(device);
+        let clip = config.build(&vs.root());
+        let weights = dir.join("ema.safetensors");
+        load_weights(&vs, &weights)?;
+        vs.freeze(); // the gradient is that of the image alone
+        Ok(Self { config, clip, hash: fingerprint(&weights)? })
+    }
+}
