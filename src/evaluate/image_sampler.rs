@@ -2,18 +2,18 @@
 //! images.
 
 use super::generator::{Generator, Recipe, rows_in_turn};
+use super::guided::{evaluations, guided};
+use super::prompts::Prompts;
 use super::sampling::{Sampler, Sampling, SamplingError};
-use crate::conditioning::Condition;
-use crate::denoiser::{Denoised, Denoiser};
-use crate::guide::{ClassifierFree, DenoiserExt, Guidance, OnePass, Snapshot};
-use crate::nn::{Captions, ClassLabels, ConditioningImage, Conditions};
+use crate::denoiser::Denoiser;
+use crate::guide::{DenoiserExt, Guidance, Snapshot};
+use crate::nn::{ClassLabels, ConditioningImage, Conditions};
 use crate::noise::{Seeded, mix};
 use crate::pretrained::{
     ImageCondition, ImageConfig, Pretrained, PretrainedClassifier, PretrainedClip, masked,
 };
 use crate::sample::{GradientAt, MeanShift, ddpm_guided};
 use crate::schedule::Level;
-use std::cell::RefCell;
 use std::fmt;
 use tch::{Device, Kind, Tensor};
 
@@ -26,27 +26,6 @@ pub enum Classes {
     InTurn,
     /// All images are of one class.
     Only(i64),
-}
-
-/// Captions for a network that reads them.
-#[derive(Debug)]
-pub struct Prompts {
-    /// `[N, L]`, i64, as [`Captions`] hold them: image `i` is drawn to number `i` modulo their number.
-    pub tokens: Tensor,
-    /// What they are called in tables.
-    pub name: String,
-}
-
-impl Prompts {
-    /// The empty caption: "anything".
-    pub(super) fn empty() -> Self {
-        Self { tokens: Tensor::from_slice(&[Captions::END]).unsqueeze(0), name: "no prompt".into() }
-    }
-
-    /// The captions of the images `first..first + n`.
-    pub(super) fn rows(&self, first: u64, n: u64) -> Captions {
-        Captions::new(&self.tokens.index_select(0, &rows_in_turn(&self.tokens, first, n)))
-    }
 }
 
 /// Images for a network that sees one beside `x_t`.
@@ -493,30 +472,14 @@ impl ImageSampler {
         let reads = self.trained.config.text.is_some();
         let captions = reads.then(|| self.prompts.rows(first, n));
         let toward = Conditions { labels, captions, image };
-        if self.guidance.is_none() {
-            return Box::new(model.given(toward));
-        }
-        let everywhere = Tensor::ones([n as i64], (Kind::Bool, Device::Cpu));
-        let mut away = toward.null_where(&everywhere);
-        if let Some(class) = self.negative {
-            away.labels = Some(all_of(class, n));
-        }
-        if let Some(prompts) = &self.negative_prompts {
-            away.captions = Some(prompts.rows(first, n));
-        }
-        let pair = OnePass::new(model.given(toward), model.given(away));
-        Box::new(ClassifierFree::new(pair, self.guidance))
-    }
-
-    /// Evaluations of the network per image: one or two at each level that the sampler visits.
-    fn evaluations(&self) -> usize {
-        if self.guidance.is_none() {
-            return self.sampling.evaluations(&self.trained.schedule);
-        }
-        let visited = Visited::default();
-        let one = Tensor::zeros([1, 1], (Kind::Float, Device::Cpu));
-        let _ = self.sampling.run(&visited, &self.trained.schedule, one, &mut |x| x.zeros_like());
-        visited.0.take().into_iter().map(|at| self.guidance.evaluations(at)).sum()
+        guided(model, toward, self.guidance, n, |away| {
+            if let Some(class) = self.negative {
+                away.labels = Some(all_of(class, n));
+            }
+            if let Some(prompts) = &self.negative_prompts {
+                away.captions = Some(prompts.rows(first, n));
+            }
+        })
     }
 }
 
@@ -544,17 +507,6 @@ pub fn check_guidance(
 /// `n` labels of one class.
 fn all_of(class: i64, n: u64) -> ClassLabels {
     ClassLabels::new(&Tensor::from(class).expand([n as i64], true))
-}
-
-/// Remembers the levels at which a sampler evaluates.
-#[derive(Debug, Default)]
-struct Visited(RefCell<Vec<Level>>);
-
-impl Denoiser for Visited {
-    fn denoise(&self, x_t: &Tensor, at: Level) -> Denoised {
-        self.0.borrow_mut().push(at);
-        Denoised::from_x0(x_t, at, x_t.zeros_like()).with_nu(Some(x_t.zeros_like()))
-    }
 }
 
 impl Generator for ImageSampler {
@@ -636,7 +588,8 @@ impl Generator for ImageSampler {
             sampler: sampler.to_string(),
             path: path.to_string(),
             steps,
-            nfe: self.below().map_or(0, |by| by.recipe().nfe) + self.evaluations(),
+            nfe: self.below().map_or(0, |by| by.recipe().nfe)
+                + evaluations(self.sampling, self.guidance, &self.trained.schedule),
             seed,
             weights: self.trained.weights(),
             hash: self.trained.hash.clone(),

@@ -1,10 +1,12 @@
 //! The generator that fills what is missing of given images, by a model that was trained for it or not.
 
 use super::generator::{Generator, Recipe, rows_in_turn};
-use super::image_sampler::Prompts;
+use super::guided::{evaluations, guided};
+use super::image_sampler::check_guidance;
+use super::prompts::Prompts;
 use super::sampling::{Sampler, Sampling, SamplingError};
 use crate::forward::Variance;
-use crate::guide::{DenoiserExt, Snapshot};
+use crate::guide::{DenoiserExt, Guidance, Snapshot};
 use crate::nn::{ClassLabels, Conditions};
 use crate::noise::Seeded;
 use crate::pretrained::{ImageCondition, Pretrained, masked};
@@ -64,6 +66,8 @@ pub struct Inpainter {
     sampling: Sampling,
     how: Inpainting,
     known: Known,
+    prompts: Prompts,
+    guidance: Guidance,
 }
 
 impl Inpainter {
@@ -107,7 +111,33 @@ impl Inpainter {
             let why = "this model is class-conditional: name the class of the image (--class 7)";
             return Err(SamplingError::Inpainting(why.into()));
         }
-        Ok(Self { trained: trained.clone(), sampling, how, known })
+        let (trained, prompts) = (trained.clone(), Prompts::empty());
+        Ok(Self { trained, sampling, how, known, prompts, guidance: Guidance::NONE })
+    }
+
+    /// Completes the images by what captions say.
+    ///
+    /// # Errors
+    /// A model that reads none.
+    pub fn prompted(self, prompts: Prompts) -> Result<Self, SamplingError> {
+        match self.trained.config.text {
+            Some(_) => Ok(Self { prompts, ..self }),
+            None => Err(SamplingError::NoText),
+        }
+    }
+
+    /// Guides without a classifier, away from the null label and the empty caption.
+    ///
+    /// # Errors
+    /// An unconditional model; one that was never trained without its condition; an interval of levels
+    /// by RePaint, which visits each of them many times.
+    pub fn guided(self, guidance: Guidance) -> Result<Self, SamplingError> {
+        check_guidance(&self.trained.config, guidance, false)?;
+        if matches!(self.how, Inpainting::Repaint(_)) && guidance.interval.is_some() {
+            let why = "RePaint is guided at all levels alike: leave out the interval";
+            return Err(SamplingError::Guidance(why.into()));
+        }
+        Ok(Self { guidance, ..self })
     }
 
     /// Of the rows of the known images, those that are completed by `first..first + n`.
@@ -142,8 +172,9 @@ impl Generator for Inpainter {
         let told = config.classes.and_then(|_| self.classes(first, n));
         let labels = told.map(|classes| ClassLabels::new(&classes));
         let image = (self.how == Inpainting::Trained).then(|| masked(&known, &mask));
-        let captions = config.text.is_some().then(|| Prompts::empty().rows(first, n));
-        let model = model.given(Conditions { labels, captions, image }).clip(1.0);
+        let captions = config.text.is_some().then(|| self.prompts.rows(first, n));
+        let toward = Conditions { labels, captions, image };
+        let model = guided(model, toward, self.guidance, n, |_| {}).clip(1.0);
         match self.how {
             Inpainting::Trained => {
                 let model = model.with_callback(look);
@@ -167,13 +198,19 @@ impl Generator for Inpainter {
         let schedule = &self.trained.schedule;
         let (sampler, nfe) = match self.how {
             Inpainting::Project | Inpainting::Trained => {
-                (sampler, self.sampling.evaluations(schedule))
+                (sampler, evaluations(self.sampling, self.guidance, schedule))
             }
             Inpainting::Repaint(resampling) => {
                 let steps = self.sampling.levels(schedule).len() - 1;
-                (Sampler::Ddpm(self.variance()), resampling.evaluations(steps))
+                let a_level = if [0.0, 1.0].contains(&self.guidance.scale) { 1 } else { 2 };
+                (Sampler::Ddpm(self.variance()), a_level * resampling.evaluations(steps))
             }
         };
+        let mut condition = vec![self.how.to_string(), self.known.name.clone()];
+        if self.trained.config.text.is_some() {
+            condition.push(self.prompts.name.clone());
+        }
+        condition.extend((!self.guidance.is_none()).then(|| self.guidance.to_string()));
         Recipe {
             sampler: sampler.to_string(),
             path: path.to_string(),
@@ -182,7 +219,7 @@ impl Generator for Inpainter {
             seed,
             weights: self.trained.weights(),
             hash: self.trained.hash.clone(),
-            condition: format!("{}, {}", self.how, self.known.name),
+            condition: condition.join(", "),
         }
     }
 }

@@ -2,8 +2,10 @@
 //! with the number of samples.
 
 mod generator;
+mod guided;
 mod image_sampler;
 mod inpainter;
+mod prompts;
 mod quality;
 mod sampling;
 mod score;
@@ -11,8 +13,9 @@ mod score_table;
 mod sweep;
 
 pub use generator::{Generator, Recipe};
-pub use image_sampler::{Classes, ImageSampler, Prompts, Shown, check_guidance};
+pub use image_sampler::{Classes, ImageSampler, Shown, check_guidance};
 pub use inpainter::{Inpainter, Inpainting, Known};
+pub use prompts::Prompts;
 pub use quality::Quality;
 pub use sampling::{Sampler, Sampling, SamplingError};
 pub use score::{CHUNK, FeatureStats, Score, ShapeError, check_shape, in_short, score};

@@ -9,7 +9,7 @@ use from_noise::evaluate::{
     Generator, ImageSampler, Inpainter, Inpainting, Known, Sampler, Sampling,
 };
 use from_noise::forward::{Variance, q_sample};
-use from_noise::guide::DenoiserExt;
+use from_noise::guide::{DenoiserExt, Guidance};
 use from_noise::metrics::seam;
 use from_noise::noise::Seeded;
 use from_noise::pretrained::{Pretrained, masked};
@@ -265,4 +265,30 @@ fn h5_trained_for_it_a_network_fits_its_holes_better() {
     let ink = free.draw(0, 16, &mut |_| {}).gt(0.0).to_kind(Kind::Double);
     let ink = ink.mean_dim(&[1i64, 2, 3][..], false, Kind::Double);
     assert!(ink.min().double_value(&[]) > 0.02 && ink.max().double_value(&[]) < 0.4, "{ink}");
+}
+
+/// Guided by its class an inpainter keeps what is known, and draws the rest otherwise.
+#[test]
+fn h3_an_inpainter_is_guided_as_any_model() {
+    let trained = Pretrained::load("weights/mnist-unet-class", F64.1).unwrap();
+    let mask = Mask::Half;
+    let sampling =
+        Sampling { sampler: Sampler::Ddim(0.0), path: Path::Trailing, steps: 3, seed: 1 };
+    let new = |how| Inpainter::new(&trained, sampling, how, digits_behind(mask, 2)).unwrap();
+    let guided = |scale| new(Inpainting::Project).guided(Guidance::scale(scale)).unwrap();
+    let draw = |images: &Inpainter| images.draw(0, 2, &mut |_| {});
+    let (plain, twice) = (draw(&new(Inpainting::Project)), draw(&guided(2.0)));
+    assert_eq!(draw(&guided(1.0)), plain);
+    let known = mask.of(28);
+    let outside = |x: &Tensor| x.where_self(&known, &x.zeros_like());
+    assert_eq!(outside(&twice), outside(&plain));
+    assert!(max_diff(&twice, &plain) > 0.05);
+    assert_eq!((guided(1.0).recipe().nfe, guided(2.0).recipe().nfe), (3, 6));
+    assert!(guided(2.0).recipe().condition.contains("guidance 2"));
+    let back = Inpainting::Repaint(Resampling { jump: 1, times: 2 });
+    let repaint = |guidance| new(back).guided(guidance);
+    let once = repaint(Guidance::NONE).unwrap().recipe().nfe;
+    assert_eq!(repaint(Guidance::scale(2.0)).unwrap().recipe().nfe, 2 * once);
+    let few = Guidance { interval: Some([0.1, 2.0]), ..Guidance::scale(2.0) };
+    assert!(repaint(few).unwrap_err().to_string().contains("leave out the interval"));
 }
