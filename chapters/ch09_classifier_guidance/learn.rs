@@ -10,7 +10,6 @@ use from_noise::say;
 use from_noise::schedule::Level;
 use from_noise::train::Trainer;
 use from_noise::util::cli::{self, Chapter};
-use from_noise::util::progress::Progress;
 
 /// The two, by the folders that their runs lie in.
 pub fn both(config: &NoisedClassifierConfig) -> [(&'static str, NoisedClassifierConfig); 2] {
@@ -38,27 +37,15 @@ pub fn learn(
     // with more steps the learning rate falls later
     let may_change = ["train.cooldown"];
     let mut run = Run::create_or_resume_with(&dir, config, resume, &may_change, &mut trainer)?;
-    let _held = cli::hold_interrupts()?;
-    let mut progress = Progress::new(format!("training {name}"), steps).starting_at(trainer.step);
     // ANCHOR: train
-    while trainer.step < steps && !cli::interrupted() {
-        let loss = trainer.step(|classifier, batch| {
-            let chosen = batch_indices(config.train.seed, batch, config.batch, data.len());
-            let (x0, labels) = data.batch(&chosen, device);
-            let levels = classifier.draw_levels(config.batch);
-            let x_t = q_sample(&x0, &x0.randn_like(), Level::of_batch(&levels, &x0));
-            classifier.logits(&x_t, &levels, true).cross_entropy_for_logits(&labels)
-        })?;
-        // ANCHOR_END: train
-        if trainer.step.is_multiple_of(10) {
-            run.log(trainer.step, &[("loss", loss), ("grad_norm", trainer.grad_norm())])?;
-        }
-        run.save_if_due(&trainer)?;
-        progress.tick(format_args!("loss {loss:.4}"));
-    }
-    run.save(&trainer)?;
-    progress.finish("loss in log.csv");
-    cli::stop_if_interrupted();
+    cli::train(name, &mut trainer, &mut run, steps, |classifier, batch| {
+        let chosen = batch_indices(config.train.seed, batch, config.batch, data.len());
+        let (x0, labels) = data.batch(&chosen, device);
+        let levels = classifier.draw_levels(config.batch);
+        let x_t = q_sample(&x0, &x0.randn_like(), Level::of_batch(&levels, &x0));
+        classifier.logits(&x_t, &levels, true).cross_entropy_for_logits(&labels)
+    })?;
+    // ANCHOR_END: train
     say!("wrote the classifier {name} to {}", dir.display());
     Ok(())
 }
