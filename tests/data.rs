@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use from_noise::data::captions::{Part, Scene, Tokenizer};
 use from_noise::data::{
     Color, Dataset, Error, Format, Source, Split, data_dir, from_u8, mnist, sample,
 };
-use tch::{Device, Kind, Tensor};
+use from_noise::nn::text_encoder::{Captions, TextConfig, TextTransformer};
+use tch::{Device, Kind, Tensor, nn};
 
 const DIGITS: Format = Format { color: Color::Gray, size: 28 };
 const PHOTOS: Format = Format { color: Color::Rgb, size: 32 };
@@ -140,4 +142,29 @@ fn the_manifest_names_the_files_that_are_read() {
             }
         }
     }
+}
+
+/// The tokenizer pads and ends captions as the networks that read them expect.
+#[test]
+fn captions_are_tokens_that_a_text_encoder_reads() {
+    assert_eq!((Tokenizer::PAD, Tokenizer::END), (Captions::PAD, Captions::END));
+    let scenes = Source::Captions.load(Split::Test, PHOTOS).unwrap().first(100);
+    let tokens = scenes.captions.unwrap();
+    assert_eq!(tokens.size(), [100, Tokenizer::LENGTH]);
+    let vs = nn::VarStore::new(Device::Cpu);
+    let (vocabulary, length) = (Tokenizer::VOCABULARY, Tokenizer::LENGTH);
+    let config = TextConfig { vocabulary, length, width: 8, layers: 1, heads: 1 };
+    let encoded = TextTransformer::new(&vs.root(), &config).forward(&Captions::new(&tokens));
+    assert_eq!(encoded.pooled.size(), [100, 8]);
+}
+
+#[test]
+fn scenes_are_drawn_with_any_side_and_in_colour() {
+    let message = Source::Captions.load(Split::Test, DIGITS).unwrap_err().to_string();
+    assert!(message.contains("the images of captions are [3, 28, 28]"), "{message}");
+    let fine = Source::Captions.load(Split::Test, Format { size: 64, ..PHOTOS }).unwrap();
+    assert_eq!((fine.len(), fine.image_shape()), (10_000, [3, 64, 64]));
+    let first = Scene::draw(0, 0, Part::Test);
+    assert_eq!(fine.images.get(0), first.render(64));
+    assert!(fine.first(1).caption_batch(&Tensor::from_slice(&[0i64]), Device::Cpu).is_some());
 }

@@ -14,6 +14,9 @@ pub struct Dataset {
     /// `[N]`, i64: indices into `classes`.
     pub labels: Tensor,
     pub classes: Vec<String>,
+    /// `[N, L]`, i64: what each image shows, as the tokens of
+    /// [`Tokenizer`](super::captions::Tokenizer), where there are captions.
+    pub captions: Option<Tensor>,
 }
 
 impl Dataset {
@@ -33,7 +36,18 @@ impl Dataset {
             let known = low >= 0 && high < classes.len() as i64;
             assert!(known, "labels {low}..={high} for {} classes", classes.len());
         }
-        Self { name: name.into(), images, labels, classes }
+        Self { name: name.into(), images, labels, classes, captions: None }
+    }
+
+    /// The same images with these captions, `[N, L]`, i64.
+    ///
+    /// # Panics
+    /// On another shape or kind.
+    pub fn with_captions(self, captions: Tensor) -> Self {
+        let (shape, kind, n) = (captions.size(), captions.kind(), self.len() as i64);
+        let fits = shape.len() == 2 && shape[0] == n && kind == Kind::Int64;
+        assert!(fits, "captions of {n} images are [{n}, L] in Int64, not {shape:?} in {kind:?}");
+        Self { captions: Some(captions), ..self }
     }
 
     pub fn len(&self) -> usize {
@@ -53,8 +67,17 @@ impl Dataset {
     /// The first `n` images (all, if there are fewer), sharing memory with these.
     pub fn first(&self, n: usize) -> Self {
         let n = n.min(self.len()) as i64;
-        let (images, labels) = (self.images.narrow(0, 0, n), self.labels.narrow(0, 0, n));
-        Self { name: self.name.clone(), images, labels, classes: self.classes.clone() }
+        self.each(|rows| rows.narrow(0, 0, n))
+    }
+
+    fn each(&self, change: impl Fn(&Tensor) -> Tensor) -> Self {
+        Self {
+            name: self.name.clone(),
+            images: change(&self.images),
+            labels: change(&self.labels),
+            classes: self.classes.clone(),
+            captions: self.captions.as_ref().map(&change),
+        }
     }
 
     /// The images in `format`: as they are, or [`reduce`]d and rounded to pixels where its side
@@ -78,8 +101,7 @@ impl Dataset {
 
     /// The same images held on `device`, so that batches need no copying to it.
     pub fn to_device(&self, device: Device) -> Self {
-        let (images, labels) = (self.images.to_device(device), self.labels.to_device(device));
-        Self { name: self.name.clone(), images, labels, classes: self.classes.clone() }
+        self.each(|rows| rows.to_device(device))
     }
 
     /// The images with these numbers as clean samples `x0` (`[B, C, H, W]`, f32 in `[-1, 1]`), and
@@ -93,6 +115,13 @@ impl Dataset {
         let indices = indices.to_device(self.images.device());
         let pixels = self.images.index_select(0, &indices).to_device(device);
         (from_u8(&pixels), self.labels.index_select(0, &indices).to_device(device))
+    }
+
+    /// The captions of the images with these numbers, `[B, L]` (i64), if there are any.
+    pub fn caption_batch(&self, indices: &Tensor, device: Device) -> Option<Tensor> {
+        let rows =
+            |captions: &Tensor| captions.index_select(0, &indices.to_device(captions.device()));
+        self.captions.as_ref().map(|captions| rows(captions).to_device(device))
     }
 }
 
@@ -151,6 +180,26 @@ mod tests {
         assert_eq!((two.len(), two.image_shape()), (2, [1, 2, 2]));
         assert_eq!(two.labels, Tensor::from_slice(&[0i64, 1]));
         assert_eq!(tiny().first(9).len(), 3);
+    }
+
+    #[test]
+    fn captions_stay_with_their_images() {
+        let tokens = Tensor::arange(6, (Kind::Int64, Device::Cpu)).view([3, 2]);
+        let data = || tiny().with_captions(tokens.shallow_clone());
+        let chosen = Tensor::from_slice(&[2i64, 0]);
+        let rows = Tensor::from_slice(&[4i64, 5, 0, 1]).view([2, 2]);
+        assert_eq!(data().caption_batch(&chosen, Device::Cpu), Some(rows));
+        assert_eq!(tiny().caption_batch(&chosen, Device::Cpu), None);
+        assert_eq!(data().first(2).captions, Some(tokens.narrow(0, 0, 2)));
+        assert_eq!(data().to_device(Device::Cpu).captions.as_ref(), Some(&tokens));
+        let half = data().brought_to(Format { color: Color::Gray, size: 1 }).unwrap();
+        assert_eq!(half.captions, Some(tokens));
+    }
+
+    #[test]
+    #[should_panic(expected = "captions of 3 images are [3, L] in Int64, not [2, 4]")]
+    fn captions_of_other_images_are_a_bug() {
+        tiny().with_captions(Tensor::zeros([2, 4], (Kind::Int64, Device::Cpu)));
     }
 
     #[test]

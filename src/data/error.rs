@@ -39,6 +39,10 @@ pub enum Error {
     )]
     Shape { name: String, wanted: [i64; 3], found: [i64; 3] },
 
+    /// A caption that says what captions cannot say.
+    #[error("cannot read the caption {caption:?}: {why}")]
+    Caption { caption: String, why: String },
+
     /// A file or folder that cannot be read.
     #[error("cannot read {}: {source}; check the path and its permissions", path.display())]
     Io { path: PathBuf, source: std::io::Error },

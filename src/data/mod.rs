@@ -4,6 +4,7 @@
 //! point `i` of a toy distribution and the batch of step `k` are the same in a resumed run, in
 //! larger batches and on every platform.
 
+pub mod captions;
 pub mod cifar10;
 pub mod dataset;
 pub mod error;

@@ -8,15 +8,18 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Result};
 use super::image_folder::{self, BadPictures, PassedOver};
-use super::{Color, Dataset, Format, Split, cifar10, mnist};
+use super::{Color, Dataset, Format, Split, captions, cifar10, mnist};
 
-/// What a run is trained on; written and read as `mnist`, `fashion`, `cifar10` or a path.
+/// What a run is trained on; written and read as `mnist`, `fashion`, `cifar10`, `captions` or a
+/// path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum Source {
     Mnist,
     Fashion,
     Cifar10,
+    /// Drawn scenes with captions, of any side; see [`captions`].
+    Captions,
     /// Pictures, maybe in one subfolder per class; with `train/` and `test/` above, if it is split.
     Folder(PathBuf),
 }
@@ -30,11 +33,12 @@ pub fn data_dir() -> PathBuf {
 }
 
 impl Source {
-    /// The format of a data set's images; none for a folder, whose pictures are brought to any.
+    /// The format of a data set's images, of scenes the usual one; none for a folder, whose pictures
+    /// are brought to any.
     pub fn format(&self) -> Option<Format> {
         match self {
             Source::Mnist | Source::Fashion => Some(Format::MNIST),
-            Source::Cifar10 => Some(Format { color: Color::Rgb, size: 32 }),
+            Source::Cifar10 | Source::Captions => Some(Format { color: Color::Rgb, size: 32 }),
             Source::Folder(_) => None,
         }
     }
@@ -43,12 +47,13 @@ impl Source {
     pub fn caption(&self) -> String {
         match self {
             Source::Mnist => "digits".into(),
+            Source::Captions => "scenes".into(),
             other => other.to_string(),
         }
     }
 
-    /// Reads one part of the data. A folder's pictures are brought to `format`; a named data set
-    /// must have it already, but for a side that divides its own: then each square of pixels becomes
+    /// Reads one part of the data. A folder's pictures are brought to `format`, and scenes are drawn
+    /// with its side; another data set must have it already, but for a side that divides its own: then each square of pixels becomes
     /// their mean.
     ///
     /// # Errors
@@ -76,6 +81,7 @@ impl Source {
                 alone(first(&dir, &FASHION, |place| mnist::load_fashion(place, split)))
             }
             Source::Cifar10 => alone(first(&dir, &CIFAR10, |place| cifar10::load(place, split))),
+            Source::Captions => alone(Ok(captions::load(split, format.size.into()))),
             Source::Folder(folder) => image_folder::load(&part(folder, split)?, format, bad),
         }?;
         Ok((data.brought_to(format)?, passed_over))
@@ -147,6 +153,7 @@ impl fmt::Display for Source {
             Source::Mnist => f.pad("mnist"),
             Source::Fashion => f.pad("fashion"),
             Source::Cifar10 => f.pad("cifar10"),
+            Source::Captions => f.pad("captions"),
             Source::Folder(path) if is_path(&path.to_string_lossy()) => path.display().fmt(f),
             Source::Folder(path) => write!(f, "./{}", path.display()),
         }
@@ -156,7 +163,7 @@ impl fmt::Display for Source {
 /// A word that is neither a data set nor a path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "there is no data called {name:?}; choose mnist, fashion or cifar10, or write a folder of pictures as a path (./{name})"
+    "there is no data called {name:?}; choose mnist, fashion, cifar10 or captions, or write a folder of pictures as a path (./{name})"
 )]
 pub struct UnknownSource {
     pub name: String,
@@ -175,6 +182,7 @@ impl FromStr for Source {
             "mnist" => Ok(Source::Mnist),
             "fashion" => Ok(Source::Fashion),
             "cifar10" => Ok(Source::Cifar10),
+            "captions" => Ok(Source::Captions),
             path if is_path(path) => Ok(Source::Folder(path.into())),
             _ => Err(UnknownSource { name: text.into() }),
         }
@@ -201,7 +209,8 @@ mod tests {
 
     #[test]
     fn names_and_paths_survive_the_round_trip() {
-        for text in ["mnist", "fashion", "cifar10", "./pets", "/data/pets", "../pets/"] {
+        for text in ["mnist", "fashion", "cifar10", "captions", "./pets", "/data/pets", "../pets/"]
+        {
             let source: Source = text.parse().unwrap();
             assert_eq!(source.to_string(), text);
             let json = serde_json::to_string(&source).unwrap();
@@ -214,7 +223,10 @@ mod tests {
     #[test]
     fn a_misspelt_name_is_not_a_folder() {
         let message = "mnsit".parse::<Source>().unwrap_err().to_string();
-        assert!(message.contains("\"mnsit\"") && message.contains("mnist, fashion or cifar10"));
+        assert!(
+            message.contains("\"mnsit\"")
+                && message.contains("mnist, fashion, cifar10 or captions")
+        );
     }
 
     #[test]

@@ -89,7 +89,7 @@ fn moments_of_the_reference_are_found_again_and_those_of_other_images_are_not() 
     let data = |first| {
         let images = pixels().narrow(0, first, 3);
         let labels = Tensor::zeros([3], tch::kind::INT64_CPU);
-        Dataset { name: "squares".into(), images, labels, classes: vec!["any".into()] }
+        Dataset::new("squares", images, labels, vec!["any".into()])
     };
     let mean = |first| {
         let net = InceptionNet::load(file(), [3, 32, 32], Device::Cpu).unwrap();

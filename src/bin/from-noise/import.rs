@@ -27,8 +27,8 @@ pub struct Args {
     #[arg(value_name = "MODEL")]
     model: PathBuf,
 
-    /// Of a folder of diffusers: what it was trained on, mnist, fashion, cifar10 or a folder of
-    /// pictures [default: cifar10]
+    /// Of a folder of diffusers: what it was trained on, mnist, fashion, cifar10, captions or a
+    /// folder of pictures [default: cifar10]
     #[arg(long, value_name = "DATA", conflicts_with = "config")]
     data: Option<Source>,
 

@@ -13,11 +13,11 @@ use tch::Tensor;
 /// The flags that name the pictures to learn.
 #[derive(Debug, Clone, clap::Args)]
 pub struct DataArgs {
-    /// What to learn: mnist, fashion, cifar10 or a folder of pictures [default: mnist]
+    /// What to learn: mnist, fashion, cifar10, captions or a folder of pictures [default: mnist]
     #[arg(long, value_name = "DATA")]
     pub data: Option<Source>,
 
-    /// Side of a folder's pictures [default: 32]
+    /// Side of a folder's pictures, or of the scenes of captions [default: 32]
     #[arg(long, value_parser = count::<u32>())]
     pub size: Option<u32>,
 
@@ -45,7 +45,9 @@ impl DataArgs {
             let color = if self.rgb { Color::Rgb } else { Color::Gray };
             return Ok(Format { color, size: self.size.unwrap_or(32) });
         };
-        for (flag, given) in [("--size", self.size.is_some()), ("--rgb", self.rgb)] {
+        let drawn = source == Source::Captions;
+        let format = Format { size: self.size.filter(|_| drawn).unwrap_or(format.size), ..format };
+        for (flag, given) in [("--size", self.size.is_some() && !drawn), ("--rgb", self.rgb)] {
             let shape = format.shape();
             ensure!(
                 !given,
