@@ -407,6 +407,39 @@ const widgets = {
         return [picture, words, make("div", { className: "controls" }, moment.box)];
     },
 
+    // A caption put together from a few choices, and what was drawn from it beforehand: a sheet of
+    // tiles for each scale, a colour and a shape per row, a relation per column.
+    captions(data) {
+        const { colors, shapes, relations, scales, side } = data;
+        const sheets = data.sheets.map((sheet) => {
+            const image = make("img", { src: `data:image/png;base64,${sheet}` });
+            image.addEventListener("load", () => draw());
+            return image;
+        });
+        const canvas = make("canvas", { width: side, height: side, className: "tile" });
+        canvas.setAttribute("role", "img");
+        const words = make("p", { className: "reading" });
+        words.setAttribute("aria-live", "polite");
+        const draw = () => {
+            const row = colors.indexOf(color.value) * shapes.length + shapes.indexOf(shape.value);
+            const column = relations.indexOf(relation.value), sheet = sheets[scale.value];
+            canvas.getContext("2d").drawImage(sheet, -column * side, -row * side);
+            const caption = data.captions[row * relations.length + column];
+            words.textContent = scales[scale.value] === 0
+                ? `no caption is heard at scale 0 (asked for: ${caption})`
+                : `${caption}, at scale ${scales[scale.value]}`;
+            canvas.setAttribute("aria-label", `A picture: ${words.textContent}`);
+        };
+        const color = choice("colour", colors, draw);
+        const shape = choice("shape", shapes, draw);
+        const relation = choice("where", relations, draw);
+        const scale = slider("scale γ", 0, scales.length - 1, 1, scales.length - 1, draw,
+            (i) => scales[i]);
+        draw();
+        return [canvas, words, make("div", { className: "controls" },
+            color.box, shape.box, relation.box, scale.box)];
+    },
+
     // One schedule of one's own among the others. Betas are shown as those of 1000 steps.
     schedules() {
         const [width, height] = [600, 280], [left, bottom] = [44, 28];

@@ -1,7 +1,11 @@
 //! Captions to draw by.
 
 use super::generator::rows_in_turn;
+use crate::checkpoint::first_digits;
+use crate::data;
+use crate::data::captions::Tokenizer;
 use crate::nn::Captions;
+use sha2::{Digest, Sha256};
 use tch::Tensor;
 
 /// Captions for a network that reads them.
@@ -14,6 +18,26 @@ pub struct Prompts {
 }
 
 impl Prompts {
+    /// These captions, one after the other.
+    ///
+    /// # Errors
+    /// A word that no caption has; a caption that is too long.
+    pub fn new(captions: &[impl AsRef<str>]) -> data::Result<Self> {
+        let tokens = Tokenizer::new().encode(captions)?;
+        let name = match captions {
+            [one] => format!("{:?}", one.as_ref()),
+            several => {
+                let lines: Vec<&str> = several.iter().map(AsRef::as_ref).collect();
+                format!(
+                    "{} captions ({})",
+                    lines.len(),
+                    first_digits(&Sha256::digest(lines.join("\n")), 12)
+                )
+            }
+        };
+        Ok(Self { tokens, name })
+    }
+
     /// The empty caption: "anything".
     pub(super) fn empty() -> Self {
         Self { tokens: Tensor::from_slice(&[Captions::END]).unsqueeze(0), name: "no prompt".into() }

@@ -3,8 +3,10 @@
 use super::MOST;
 use super::noised::Reading;
 use crate::checkpoint::{CheckpointError, fingerprint, load_weights, read_config};
-use crate::data::{Format, Source};
+use crate::data::captions::Tokenizer;
+use crate::data::{Color, Format, Source};
 use crate::nn::clip::{ClipModel, contrastive_loss};
+use crate::nn::unet::TimeConditioning;
 use crate::nn::{Captions, TextConfig, UnetClassifier, UnetConfig};
 use crate::schedule::{Level, ScheduleConfig};
 use crate::train::TrainConfig;
@@ -31,6 +33,36 @@ pub struct ClipConfig {
 }
 
 impl ClipConfig {
+    /// Scenes and their captions, on the cosine schedule, by towers that cost a small share of the
+    /// network that they guide.
+    pub fn captions() -> Self {
+        let text = TextConfig {
+            vocabulary: Tokenizer::VOCABULARY,
+            length: Tokenizer::LENGTH,
+            width: 64,
+            layers: 2,
+            heads: 4,
+        };
+        Self {
+            data: Source::Captions,
+            format: Format { color: Color::Rgb, size: 32 },
+            schedule: ScheduleConfig::Cosine { steps: 1000, s: 0.008 },
+            image: UnetConfig {
+                in_channels: 3,
+                out_channels: 64,
+                image_size: 32,
+                channels: vec![24, 48],
+                attention: vec![],
+                time: TimeConditioning::ScaleShift,
+                ..UnetConfig::mnist()
+            },
+            text,
+            noised: true,
+            batch: 128,
+            train: TrainConfig { lr: 1e-3, warmup: 100, ema_decay: 0.99, ..Default::default() },
+        }
+    }
+
     /// Refuses what describes no CLIP, or no training of one, in one sentence.
     pub fn check(&self) -> Result<(), String> {
         self.schedule.check()?;
@@ -92,6 +124,12 @@ impl Clip {
     pub fn loss(&self, x_t: &Tensor, levels: &[Level], captions: &Captions) -> Tensor {
         let images = self.image_embeddings(x_t, levels, true);
         contrastive_loss(&images, &self.text_embeddings(captions), &self.net.scale())
+    }
+
+    /// The inner product `f(x_t) . g(c)` of each image with its caption, -1 to 1: `[B]`.
+    pub fn similarity(&self, x_t: &Tensor, levels: &[Level], captions: &Captions) -> Tensor {
+        let images = self.image_embeddings(x_t, levels, false);
+        (images * self.text_embeddings(captions)).sum_dim_intlist(1, false, None::<Kind>)
     }
 
     // ANCHOR: logit

@@ -15,6 +15,7 @@ pub use openai::load_openai;
 
 use crate::checkpoint::{CheckpointError, fingerprint, load_weights, read_config};
 use crate::conditioning::Condition;
+use crate::data::captions::Tokenizer;
 use crate::data::{Format, Source};
 use crate::denoiser::{Head, Model, Parameterization, Target, TimeInput};
 use crate::loss::{Objective, ScheduleSampler, Weighting};
@@ -307,6 +308,17 @@ impl ImageConfig {
                      scale-shift",
                     self.network.time
                 )),
+                Ok(())
+                    if self.data == Source::Captions
+                        && [text.vocabulary, text.length]
+                            != [Tokenizer::VOCABULARY, Tokenizer::LENGTH] =>
+                {
+                    wrong(format!(
+                        "the captions of scenes have {} words and {} tokens at most: write these",
+                        Tokenizer::VOCABULARY,
+                        Tokenizer::LENGTH
+                    ))
+                }
                 Ok(()) if self.flip => {
                     wrong("flip exchanges left and right, which captions name: write false".into())
                 }

@@ -2,7 +2,8 @@
 
 use crate::support::{self, max_diff};
 use from_noise::conditioning::{Condition, Conditioning};
-use from_noise::data::{Color, Format};
+use from_noise::data::captions::Tokenizer;
+use from_noise::data::{Color, Format, Source};
 use from_noise::evaluate::{Generator, ImageSampler, Prompts, Sampler, Sampling, SamplingError};
 use from_noise::guide::{Guidance, Snapshot};
 use from_noise::nn::text_encoder::EncodedText;
@@ -55,6 +56,17 @@ fn refused<R>(f: impl FnOnce() -> R) -> String {
     let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).err().unwrap();
     let said = panic.downcast_ref::<&str>().map(|said| said.to_string());
     said.unwrap_or_else(|| panic.downcast_ref::<String>().unwrap().clone())
+}
+
+#[test]
+fn g1_the_tokenizer_and_the_transformer_agree_on_padding_and_the_end() {
+    assert_eq!((Tokenizer::PAD, Tokenizer::END), (Captions::PAD, Captions::END));
+    let text =
+        TextConfig { vocabulary: Tokenizer::VOCABULARY, length: Tokenizer::LENGTH, ..config() };
+    let vs = nn::VarStore::new(Device::Cpu);
+    let transformer = TextTransformer::new(&vs.root(), &text);
+    let tokens = Tokenizer::new().encode(&["a red square above a blue circle", ""]).unwrap();
+    assert_eq!(transformer.forward(&Captions::new(&tokens)).pooled.size(), [2, 12]);
 }
 
 #[test]
@@ -191,6 +203,8 @@ fn a_config_says_what_reads_its_captions() {
     let network = UnetConfig { tokens: None, ..good.network.clone() };
     assert!(said(ImageConfig { network, ..good.clone() }).contains("attends to no tokens"));
     assert!(said(ImageConfig { flip: true, ..good.clone() }).contains("left and right"));
+    let data = Source::Captions;
+    assert!(said(ImageConfig { data, ..good.clone() }).contains("43 words and 24 tokens"));
     let text = Some(TextConfig { heads: 5, ..config() });
     assert!(said(ImageConfig { text, ..good }).contains("12 does not split into 5 heads"));
 }

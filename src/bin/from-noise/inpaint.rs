@@ -14,7 +14,7 @@ pub struct InpaintArgs {
     /// Complete this picture, a png or jpeg of the model's size, where --mask is white: by
     /// projection, by --resample, or as the network was trained to
     #[arg(long, value_name = "PICTURE", requires = "mask", conflicts_with_all =
-        ["guidance", "negative_class", "guided_by", "noise", "no_clip"])]
+        ["negative_class", "negative_prompt", "guided_by", "clip", "noise", "no_clip"])]
     inpaint: Option<PathBuf>,
 
     /// What of --inpaint is missing: white to be drawn, black to be kept

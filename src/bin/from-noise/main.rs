@@ -6,6 +6,7 @@ mod import;
 mod info;
 mod inpaint;
 mod model;
+mod prompt;
 mod sample;
 mod score;
 mod score_input;

@@ -4,7 +4,8 @@ use anyhow::{Result, bail, ensure};
 use from_noise::checkpoint::read_config;
 use from_noise::metrics::{FeatureExtractor, FeatureNet, InceptionNet};
 use from_noise::pretrained::{
-    ImageConfig, NoisedClassifierConfig, Pretrained, PretrainedClassifier,
+    ClipConfig, ImageConfig, NoisedClassifierConfig, Pretrained, PretrainedClassifier,
+    PretrainedClip,
 };
 use from_noise::util::{cli, print};
 use std::path::{Path, PathBuf};
@@ -33,6 +34,9 @@ pub fn open(typed: &Path) -> Result<(PathBuf, ImageConfig)> {
             "{shown} holds a classifier of noised images, which draws nothing by itself: give it \
              as --guided-by, or in a table as guided_by"
         ),
+        Err(_) if read_config::<ClipConfig>(&dir).is_ok() => {
+            bail!("{shown} holds a CLIP, which draws nothing by itself: give it as --clip")
+        }
         Err(why) => bail!("{shown} holds no image model that can be drawn from: {why}"),
     }
 }
@@ -82,6 +86,23 @@ pub fn classifier(typed: &Path, device: Device) -> Result<FeatureNet> {
         typed.display()
     );
     Ok(FeatureNet::load(dir, device)?)
+}
+
+/// The CLIP that guides. One that has never seen noise is warned of.
+pub fn clip(typed: &Path, device: Device) -> Result<PretrainedClip> {
+    let (dir, shown) = (run_dir(typed)?, typed.display());
+    ensure!(
+        read_config::<ClipConfig>(&dir).is_ok(),
+        "{shown} holds no CLIP: give one that `cargo chapter 15 --train` wrote, such as \
+         weights/clip/noised"
+    );
+    let found = PretrainedClip::load(&dir, device)?;
+    if !found.config.noised {
+        print::err(format_args!(
+            "warning: {shown} was taught by clean images alone: its gradients are wrong in noise"
+        ));
+    }
+    Ok(found)
 }
 
 /// The classifier that guides. One that has never seen noise is warned of.

@@ -1,6 +1,7 @@
 //! `from-noise sample`: images from a run directory, as pictures, a movie or an array.
 
 use super::inpaint::InpaintArgs;
+use super::prompt::PromptArgs;
 use super::upsample::UpsampleArgs;
 use super::{arrays, command_line, model};
 use anyhow::{Result, bail, ensure};
@@ -55,6 +56,7 @@ const PATHS: [(Path, &str); 6] = [
 ///   cargo from-noise sample weights/cascade/base --upsample weights/cascade/upsampler --samples 16 --steps 20
 ///   cargo from-noise sample weights/mnist-unet-v --inpaint digit.png --mask mask.png --sampler ddpm --resample 5
 ///   cargo from-noise sample weights/mnist-inpainting --inpaint digit.png --mask mask.png
+///   cargo from-noise sample weights/glide/base --prompt "a red square above a blue circle" --guidance 3
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
@@ -142,6 +144,9 @@ pub struct Args {
     noise: Option<PathBuf>,
 
     #[command(flatten)]
+    prompt: PromptArgs,
+
+    #[command(flatten)]
     inpaint: InpaintArgs,
 
     #[command(flatten)]
@@ -220,7 +225,7 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let classes = args.class.map_or(Classes::InTurn, Classes::Only);
     ensure!(
-        args.guidance.is_none() || trained.config.classes.is_some(),
+        args.guidance.is_none() || trained.config.is_conditional(),
         "--guidance means nothing to {}, an unconditional model: leave it out",
         args.weights.display()
     );
@@ -229,6 +234,7 @@ pub fn run(args: &Args) -> Result<()> {
         let scale = args.classifier_scale.unwrap_or(1.0);
         images = images.guided_by(&model::guide(guide, device)?, scale)?;
     }
+    images = args.prompt.tell(images, &trained, device)?;
     images = images.of(classes)?.guided(guidance, args.negative_class)?;
     let mut n = args.samples.unwrap_or(64);
     if let Some(path) = &args.noise {
@@ -244,10 +250,12 @@ pub fn run(args: &Args) -> Result<()> {
         images = images.unclipped();
     }
     if let Some(upper) = &upper {
-        images = args.upsample.enlarged(images, upper, sampling, guidance)?;
+        images = args.upsample.enlarged(images, upper, sampling, guidance, args.prompt.read()?)?;
         images = if args.no_clip { images.unclipped() } else { images };
     }
     let inpainter = args.inpaint.inpainter(&trained, sampling, args.class)?;
+    let inpainter =
+        inpainter.map(|inpainter| args.prompt.complete(inpainter, guidance)).transpose()?;
     if let Some(warning) = sampling.warning(&trained.schedule) {
         print::err(format_args!("warning: {warning}"));
     }

@@ -2,7 +2,7 @@
 
 use super::model;
 use anyhow::Result;
-use from_noise::evaluate::{ImageSampler, Sampling};
+use from_noise::evaluate::{ImageSampler, Prompts, Sampling};
 use from_noise::guide::Guidance;
 use from_noise::pretrained::Pretrained;
 use std::path::PathBuf;
@@ -27,17 +27,22 @@ impl UpsampleArgs {
         self.upsample.as_ref().map(|run| model::load(run, device)).transpose()
     }
 
-    /// What `upper` makes of what `images` draw.
+    /// What `upper` makes of what `images` draw, told the same captions if it reads any.
     pub fn enlarged(
         &self,
         images: ImageSampler,
         upper: &Pretrained,
         sampling: Sampling,
         guidance: Guidance,
+        prompts: Option<Prompts>,
     ) -> Result<ImageSampler> {
         let level = self.noise_level.unwrap_or(0);
         let images = ImageSampler::upsampling(upper, sampling, images, level)?;
-        let guided = upper.config.classes.is_some();
+        let images = match prompts {
+            Some(prompts) if upper.config.text.is_some() => images.prompted(prompts)?,
+            _ => images,
+        };
+        let guided = upper.config.is_conditional();
         Ok(if guided { images.guided(guidance, None)? } else { images })
     }
 }

@@ -1,0 +1,77 @@
+//! What is asked for: captions of scenes that training has not seen.
+
+use anyhow::Result;
+use from_noise::data::captions::{Facts, Part, Scene};
+use from_noise::evaluate::Prompts;
+use serde::Serialize;
+
+/// Seed of the scenes and their captions.
+const SEED: u64 = 0;
+
+/// Captions, and what they state.
+pub struct Asked {
+    pub facts: Vec<Facts>,
+    captions: Vec<String>,
+    name: String,
+}
+
+/// Which captions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Which {
+    /// Other scenes of compositions that training has seen.
+    Seen,
+    /// Compositions that training has never seen.
+    HeldOut,
+    /// Two objects, seen, of which the caption says where one is from the other; the relation can
+    /// be turned around.
+    Relations,
+}
+
+impl Which {
+    pub fn name(self) -> &'static str {
+        match self {
+            Which::Seen => "seen",
+            Which::HeldOut => "held out",
+            Which::Relations => "relations",
+        }
+    }
+}
+
+impl Asked {
+    /// The first `n` captions of a kind.
+    pub fn new(which: Which, n: u64) -> Self {
+        let part = match which {
+            Which::Seen | Which::Relations => Part::Test,
+            Which::HeldOut => Part::HeldOut,
+        };
+        let stated = |index| (Scene::draw(SEED, index, part).facts(SEED, index), index);
+        let fits =
+            |(facts, _): &(Facts, u64)| which != Which::Relations || facts.exchanged().is_some();
+        let found = (0..).map(stated).filter(fits).take(n as usize);
+        let (mut all, mut captions) = (Vec::new(), Vec::new());
+        for (facts, index) in found {
+            captions.push(facts.caption(SEED, index));
+            all.push(facts);
+        }
+        Self { facts: all, captions, name: format!("{n} captions, {}", which.name()) }
+    }
+
+    /// The first of them.
+    pub fn first(mut self, n: usize) -> Self {
+        self.facts.truncate(n);
+        self.captions.truncate(n);
+        Self { name: format!("the first {n} of {}", self.name), ..self }
+    }
+
+    pub fn prompts(&self) -> Result<Prompts> {
+        Ok(Prompts { name: self.name.clone(), ..Prompts::new(&self.captions)? })
+    }
+
+    /// The same words of the objects exchanged: hard negatives.
+    pub fn exchanged(&self) -> Result<Prompts> {
+        let turned = |facts: &Facts| facts.exchanged().unwrap_or_else(|| facts.clone()).to_string();
+        let captions: Vec<String> = self.facts.iter().map(turned).collect();
+        Ok(Prompts { name: "the objects exchanged".into(), ..Prompts::new(&captions)? })
+    }
+}

@@ -1,0 +1,91 @@
+//! What of `from-noise sample` draws by captions.
+
+use super::model;
+use anyhow::{Result, ensure};
+use from_noise::evaluate::{ImageSampler, Inpainter, Prompts};
+use from_noise::guide::Guidance;
+use from_noise::pretrained::Pretrained;
+use std::path::PathBuf;
+use tch::Device;
+
+#[derive(Debug, clap::Args)]
+pub struct PromptArgs {
+    /// What to draw, such as "a red square above a blue circle", by a network that reads captions or
+    /// with --clip; may be given several times, and is then drawn in turn [default: anything]
+    #[arg(long, value_name = "CAPTION", conflicts_with = "class")]
+    pub prompt: Vec<String>,
+
+    /// The same from a file, a caption a line
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["prompt", "class"])]
+    pub prompts: Option<PathBuf>,
+
+    /// Guide away from this caption, instead of away from the empty one
+    #[arg(long, value_name = "CAPTION", requires = "guidance", conflicts_with = "negative_class")]
+    negative_prompt: Option<String>,
+
+    /// Run directory of a CLIP that leads to the prompts; the network itself is then told none
+    #[arg(long, value_name = "RUN")]
+    clip: Option<PathBuf>,
+
+    /// How much --clip guides [default: 1]
+    #[arg(long, value_name = "SCALE", requires = "clip", allow_negative_numbers = true)]
+    clip_scale: Option<f64>,
+}
+
+impl PromptArgs {
+    /// The captions that were asked for, if there are some.
+    pub fn read(&self) -> Result<Option<Prompts>> {
+        let captions = match &self.prompts {
+            None => self.prompt.clone(),
+            Some(file) => {
+                let shown = file.display();
+                let text = std::fs::read_to_string(file)
+                    .map_err(|why| anyhow::anyhow!("cannot read --prompts {shown}: {why}"))?;
+                let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+                let captions: Vec<String> = lines.map(String::from).collect();
+                ensure!(!captions.is_empty(), "--prompts {shown} is empty: write a caption a line");
+                captions
+            }
+        };
+        Ok((!captions.is_empty()).then(|| Prompts::new(&captions)).transpose()?)
+    }
+
+    /// An inpainter, told what was asked for, and guided.
+    pub fn complete(&self, inpainter: Inpainter, guidance: Guidance) -> Result<Inpainter> {
+        let told = match self.read()? {
+            Some(prompts) => inpainter.prompted(prompts)?,
+            None => inpainter,
+        };
+        Ok(told.guided(guidance)?)
+    }
+
+    /// The sampler, told what was asked for.
+    pub fn tell(
+        &self,
+        images: ImageSampler,
+        trained: &Pretrained,
+        device: Device,
+    ) -> Result<ImageSampler> {
+        let prompts = self.read()?;
+        let reads = trained.config.text.is_some();
+        let images = match (&self.clip, prompts) {
+            (Some(run), Some(prompts)) => {
+                let clip = model::clip(run, device)?;
+                images.guided_by_clip(&clip, self.clip_scale.unwrap_or(1.0), prompts)?
+            }
+            (Some(_), None) => anyhow::bail!("--clip leads to a caption: add --prompt"),
+            (None, Some(prompts)) => {
+                ensure!(
+                    reads,
+                    "this network reads no captions: leave out --prompt, or lead it by --clip"
+                );
+                images.prompted(prompts)?
+            }
+            (None, None) => images,
+        };
+        Ok(match &self.negative_prompt {
+            Some(caption) => images.away_from(Prompts::new(std::slice::from_ref(caption))?)?,
+            None => images,
+        })
+    }
+}
