@@ -1,5 +1,6 @@
 //! Measures of what was sampled.
 
+mod alignment;
 mod classes;
 mod energy;
 mod feature_net;
@@ -16,6 +17,7 @@ mod seam;
 mod similarity;
 mod spectrum;
 
+pub use alignment::{Alignment, Share, Shown, alignment};
 pub use classes::{
     ClassHistogram, ClassifierConfig, accuracy, class_histogram, classification_accuracy_score,
     classifier_step,

@@ -211,7 +211,7 @@ impl Facts {
     /// A caption that says something else, with what was expected where.
     pub fn parse(caption: &str) -> Result<Self, Error> {
         let unread = |why| Error::Caption { caption: caption.into(), why };
-        Reader::new(caption).facts().map_err(unread)
+        Words::new(caption).facts().map_err(unread)
     }
 }
 
@@ -223,12 +223,12 @@ impl fmt::Display for Facts {
 }
 
 /// A caption that is read from left to right.
-struct Reader {
+struct Words {
     words: Vec<String>,
     at: usize,
 }
 
-impl Reader {
+impl Words {
     fn new(caption: &str) -> Self {
         Self { words: words(caption), at: 0 }
     }

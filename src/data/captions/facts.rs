@@ -26,23 +26,32 @@ impl Scene {
     /// the relation are left out at times.
     pub fn facts(&self, seed: u64, index: u64) -> Facts {
         let mut rng = stream(seed, b"facts\0\0\0", index);
-        let mut named = |often: f64| rng.random_bool(often);
-        let mut object = |Object { shape, color, size, .. }: Object| ObjectFacts {
-            shape,
-            color,
-            size: named(0.5).then_some(size),
-        };
-        let first = object(self.first);
-        let second = self.second.map(|(relation, second)| (relation, object(second)));
-        Facts {
-            first,
-            second: second.map(|(relation, second)| (named(0.9).then_some(relation), second)),
-            background: named(0.5).then_some(self.background),
+        let mut facts = Facts::of(self);
+        facts.first.size = facts.first.size.filter(|_| rng.random_bool(0.5));
+        if let Some((relation, second)) = &mut facts.second {
+            second.size = second.size.filter(|_| rng.random_bool(0.5));
+            *relation = relation.filter(|_| rng.random_bool(0.9));
         }
+        facts.background = facts.background.filter(|_| rng.random_bool(0.5));
+        facts
     }
 }
 
 impl Facts {
+    /// All that can be stated of a scene.
+    pub fn of(scene: &Scene) -> Self {
+        let of = |Object { shape, color, size, .. }: Object| ObjectFacts {
+            shape,
+            color,
+            size: Some(size),
+        };
+        Self {
+            first: of(scene.first),
+            second: scene.second.map(|(relation, second)| (Some(relation), of(second))),
+            background: Some(scene.background),
+        }
+    }
+
     /// The objects that are named, the first one first.
     pub fn objects(&self) -> Vec<ObjectFacts> {
         let second = self.second.map(|(_, object)| object);

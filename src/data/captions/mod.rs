@@ -3,11 +3,13 @@
 
 pub mod caption;
 pub mod facts;
+pub mod reader;
 pub mod render;
 pub mod scene;
 pub mod tokenizer;
 
 pub use facts::{Facts, ObjectFacts};
+pub use reader::{Reader, Reading, Unreadable};
 pub use scene::{Background, Color, Composition, Object, Part, Relation, Scene, Shape, Size};
 pub use tokenizer::Tokenizer;
 

@@ -8,6 +8,7 @@ use super::super::stream;
 use rand::Rng;
 use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
+use std::fmt;
 
 /// Between objects that do not touch, at least.
 const GAP: f64 = 0.08;
@@ -121,6 +122,20 @@ impl Relation {
     pub const ALL: [Self; 5] =
         [Self::LeftOf, Self::RightOf, Self::Above, Self::Below, Self::OnTopOf];
 
+    /// Where `first` is, seen from `second`: along the axis on which their boxes are farther apart.
+    /// `None` where their boxes overlap.
+    pub fn between(first: &Object, second: &Object) -> Option<Self> {
+        let reach = first.size.half() + second.size.half();
+        let [right, down] = [0, 1].map(|axis| first.center[axis] - second.center[axis]);
+        let gap = right.abs().max(down.abs()) - reach;
+        match (right.abs() > down.abs(), gap > GAP / 2.0) {
+            _ if gap < -GAP / 2.0 => None,
+            (true, _) => Some(if right < 0.0 { Relation::LeftOf } else { Relation::RightOf }),
+            (false, true) => Some(if down < 0.0 { Relation::Above } else { Relation::Below }),
+            (false, false) => (down < 0.0).then_some(Relation::OnTopOf),
+        }
+    }
+
     /// The relation of the second object to the first, where there is a word for it.
     pub fn inverse(self) -> Option<Self> {
         match self {
@@ -189,6 +204,16 @@ const HELD_OUT_RELATIONS: [(Shape, Relation, Shape); 5] = [
     (Shape::Cross, Relation::Above, Shape::Triangle),
     (Shape::Square, Relation::OnTopOf, Shape::Cross),
 ];
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.pad(match self {
+            Part::Train => "train",
+            Part::Test => "test",
+            Part::HeldOut => "held-out",
+        })
+    }
+}
 
 impl Scene {
     /// Scene number `index` of an endless supply; it depends on the arguments alone.

@@ -24,6 +24,16 @@ fn a_scene_depends_on_seed_index_and_part_alone() {
     assert_ne!(Scene::draw(1, 7, Part::Train), Scene::draw(1, 7, Part::Test));
 }
 
+/// Networks were trained on these scenes: a change here must be deliberate.
+#[test]
+fn the_first_scenes_are_pinned() {
+    let said = |index| Scene::draw(0, index, Part::Train).caption(0, index);
+    assert_eq!(said(0), "a big yellow triangle against a beige background");
+    assert_eq!(said(1), "a picture of a little green star resting on a yellow cross on beige");
+    assert_eq!(said(14), "green triangle with blue triangle below it");
+    assert_eq!(said(63), "a big red square below a little blue circle");
+}
+
 #[test]
 fn scenes_are_what_their_words_say() {
     for (index, scene) in PARTS.into_iter().flat_map(|part| many(part, 3000)) {
@@ -296,4 +306,90 @@ fn the_data_set_holds_pictures_with_their_captions() {
         let class = &data.classes[data.labels.int64_value(&[row as i64]) as usize];
         assert_eq!(*class, [scene.first.color.name(), scene.first.shape.name()].join(" "));
     }
+}
+
+/// Read from pictures of every part: nothing but the place is off, and that by less than a pixel.
+#[test]
+fn pictures_are_read_as_the_scenes_they_show() {
+    for (side, n) in [(32, 1000), (64, 50)] {
+        let reader = Reader::new(side);
+        for part in PARTS {
+            let wrong: Vec<u64> = many(part, n)
+                .filter(|(_, scene)| {
+                    let read = reader.read(&scene.render(side));
+                    !read.is_ok_and(|reading| agrees(&reading, scene, 1.0 / side as f64))
+                })
+                .map(|(index, _)| index)
+                .collect();
+            assert!(wrong.len() as f64 <= 0.001 * n as f64, "{part:?} at {side}: {wrong:?}");
+        }
+    }
+}
+
+fn agrees(reading: &Reading, scene: &Scene, near: f64) -> bool {
+    let objects = scene.objects();
+    let alike = |a: &Object, b: &Object| {
+        let away = (a.center[0] - b.center[0]).hypot(a.center[1] - b.center[1]);
+        (a.shape, a.color, a.size) == (b.shape, b.color, b.size) && away < near
+    };
+    let found = |object: &Object| reading.objects.iter().any(|it| alike(it, object));
+    reading.background == scene.background
+        && reading.objects.len() == objects.len()
+        && objects.iter().all(found)
+}
+
+#[test]
+fn a_relation_is_read_off_the_boxes() {
+    for (index, scene) in PARTS.into_iter().flat_map(|part| many(part, 2000)) {
+        let Some((relation, second)) = scene.second else { continue };
+        let found = Relation::between(&scene.first, &second);
+        assert_eq!(found, Some(relation), "{index}: {scene:?}");
+        assert_eq!(Relation::between(&second, &scene.first), relation.inverse(), "{index}");
+    }
+    let (_, scene) = many(Part::Train, 1).next().unwrap();
+    assert_eq!(Relation::between(&scene.first, &scene.first), None, "in the same place");
+}
+
+#[test]
+fn what_shows_no_scene_is_unreadable() {
+    let reader = Reader::new(32);
+    let filled = |rgb: [u8; 3]| {
+        let rgb = Tensor::from_slice(&rgb).view([3, 1, 1]);
+        rgb.expand([3, 32, 32], false).contiguous()
+    };
+    let gray = Background::Gray.rgb();
+    assert_eq!(reader.read(&filled(gray)), Err(Unreadable::Empty));
+    assert_eq!(reader.read(&filled([0, 255, 255])), Err(Unreadable::Background));
+    // A red bar across the picture is neither shape nor size.
+    let bar = filled(gray);
+    let red = Tensor::from_slice(&Color::Red.rgb()).view([3, 1, 1]);
+    bar.narrow(1, 12, 6).narrow(2, 2, 28).copy_(&red.expand([3, 6, 28], false));
+    assert_eq!(reader.read(&bar), Err(Unreadable::Shapeless(Color::Red)));
+    tch::manual_seed(0);
+    let noise = Tensor::randn([3, 32, 32], tch::kind::FLOAT_CPU);
+    assert!(reader.read(&noise).is_err(), "noise has no objects");
+}
+
+#[test]
+fn three_objects_are_three() {
+    let object =
+        |color, x| Object { shape: Shape::Circle, color, size: Size::Small, center: [x, 0.5] };
+    let scene = Scene {
+        background: Background::White,
+        first: object(Color::Red, 0.2),
+        second: Some((Relation::LeftOf, object(Color::Red, 0.8))),
+    };
+    let picture = scene.render(32);
+    object(Color::Green, 0.5).cover(32, |at, share| {
+        let (row, column) = (at as i64 / 32, at as i64 % 32);
+        for (channel, value) in Color::Green.rgb().into_iter().enumerate() {
+            let pixel = picture.get(channel as i64).get(row).get(column);
+            let mixed = share * f64::from(value) + (1.0 - share) * pixel.double_value(&[]);
+            let _ = pixel.shallow_clone().fill_(mixed.round());
+        }
+    });
+    let reading = Reader::new(32).read(&picture).unwrap();
+    assert_eq!(reading.objects.len(), 3, "two of one colour are two");
+    // As f32 in [-1, 1], it shows the same.
+    assert_eq!(Reader::new(32).read(&super::super::from_u8(&picture)).unwrap(), reading);
 }
