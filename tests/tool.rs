@@ -5,6 +5,7 @@ mod desk;
 
 use desk::{Desk, save_pictures, text};
 use from_noise::checkpoint::{load_tensors, read_config, save_weights};
+use from_noise::data::captions::Tokenizer;
 use from_noise::data::{Color, Format, Interpolation, Source, sample, to_u8};
 use from_noise::denoiser::{Head, Parameterization};
 use from_noise::evaluate::{
@@ -14,10 +15,11 @@ use from_noise::metrics::{
     ClassifierConfig, FeatureExtractor, FeatureNet, KidConfig, Moments, frechet_distance, kid,
     precision_recall,
 };
-use from_noise::nn::UnetConfig;
+use from_noise::nn::unet::{TokenAttention, TokenForm};
+use from_noise::nn::{TextConfig, UnetConfig};
 use from_noise::noise::Seeded;
 use from_noise::pretrained::{
-    ImageCondition, ImageConfig, LowRes, NoisedClassifierConfig, Pretrained,
+    ClipConfig, ImageCondition, ImageConfig, LowRes, NoisedClassifierConfig, Pretrained,
 };
 use from_noise::schedule::Path as Levels;
 use serde_json::{Value, json};
@@ -973,6 +975,104 @@ fn a_classifier_guides_what_is_drawn_and_tables() {
     assert!(second.contains("class 2, classifier guidance 3 by "), "{second}");
     fs::write(desk.path("sweep.toml"), table("classifier_scale = [2.0]")).unwrap();
     desk.refuses("table sweep.toml --out t2", &["add guided_by, or leave it out"]);
+}
+
+/// An untrained network that reads captions, and an untrained CLIP.
+fn captioned_runs(desk: &Desk) {
+    let format = Format { color: Color::Rgb, size: 32 };
+    let text = TextConfig {
+        vocabulary: Tokenizer::VOCABULARY,
+        length: Tokenizer::LENGTH,
+        width: 8,
+        layers: 1,
+        heads: 2,
+    };
+    let seen = |out_channels| UnetConfig {
+        in_channels: 3,
+        out_channels,
+        image_size: 32,
+        space_to_depth: 4,
+        ..UnetConfig::tiny()
+    };
+    let tokens = Some(TokenAttention { form: TokenForm::Concatenated, dim: 8 });
+    let config = ImageConfig {
+        data: Source::Captions,
+        format,
+        network: UnetConfig { tokens, ..seen(3) },
+        text: Some(text.clone()),
+        condition_dropout: 0.2,
+        ..ImageConfig::mnist()
+    };
+    let clip = ClipConfig { image: seen(8), text, ..ClipConfig::captions() };
+    let save = |name: &str, config: Value, vs: &nn::VarStore| {
+        let saved = json!({"format": 1, "from_noise": "0.1.0", "config": config});
+        fs::create_dir_all(desk.path(name)).unwrap();
+        fs::write(desk.path(name).join("config.json"), saved.to_string()).unwrap();
+        // away from the zeros that parts start at
+        for mut x in vs.trainable_variables() {
+            let _ = tch::no_grad(|| x.g_add_(&(0.2 * x.randn_like())));
+        }
+        save_weights(vs, desk.path(name).join("ema.safetensors"), 0).unwrap();
+    };
+    let vs = nn::VarStore::new(Device::Cpu);
+    let _model = config.build(&vs.root());
+    save("reads", json!(config), &vs);
+    let vs = nn::VarStore::new(Device::Cpu);
+    let _clip = clip.build(&vs.root());
+    save("clip", json!(clip), &vs);
+    save("clean", json!(ClipConfig { noised: false, ..clip }), &vs);
+}
+
+#[test]
+fn captions_are_drawn_and_led_to() {
+    let desk = Desk::new();
+    captioned_runs(&desk);
+    let draw = |flags: &str| {
+        desk.succeeds(&format!("sample reads --steps 2 --n 3 {flags} --out drawn.npz"));
+        array(&desk.path("drawn.npz"), "arr_0")
+    };
+    let plain = draw("");
+    let [red, blue] = ["a red square above a blue circle", "a blue star"]
+        .map(|caption| format!("--prompt {caption:?}"));
+    let both = draw(&format!("{red} {blue}"));
+    assert_ne!(both, plain, "the caption is not heard");
+    assert_eq!(both.get(1), draw(&blue).get(1), "image 1 is of the second caption");
+    fs::write(desk.path("two.txt"), "a red square above a blue circle\n\n A blue star.\n").unwrap();
+    assert_eq!(draw("--prompts two.txt"), both, "one a line, in any case");
+    let guided = draw(&format!("{red} --guidance 3"));
+    let away =
+        draw(&format!("{red} --guidance 3 --negative-prompt 'a blue circle above a red square'"));
+    assert_ne!(guided, away);
+    let sidecar: Value = serde_json::from_str(&desk.read("drawn.npz.json")).unwrap();
+    let condition = sidecar["config"]["condition"].as_str().unwrap();
+    for words in ["a red square above", "guidance 3", "away from \"a blue circle above"] {
+        assert!(condition.contains(words), "{words:?} is not in {condition}");
+    }
+    assert_eq!(draw(&format!("{red} --clip clip --clip-scale 0")), plain, "the CLIP alone is told");
+    assert_ne!(draw(&format!("{red} --clip clip --clip-scale 30")), plain);
+    let said = desk.run(&format!("sample reads --steps 2 --n 1 {red} --clip clean --out c.png"));
+    assert!(text(&said.stderr).contains("clean was taught by clean images alone"));
+
+    for (line, words) in [
+        ("sample reads --prompt 'a red squaer'", &["\"squaer\"", "circle, square"][..]),
+        ("sample reads --prompt 'a red square' --class 1", &["--class"]),
+        ("sample reads --prompts nowhere.txt", &["cannot read --prompts nowhere.txt"]),
+        ("sample reads --negative-prompt 'a red square'", &["--guidance"]),
+        ("sample reads --clip clip", &["add --prompt"]),
+        ("sample reads --prompt 'a red square' --clip reads", &["holds no CLIP", "chapter 15"]),
+        ("sample clip", &["draws nothing by itself", "--clip"]),
+    ] {
+        desk.refuses(line, words);
+    }
+    desk.refuses(
+        &format!("sample {RUN} --prompt 'a red square'"),
+        &["reads no captions", "--clip"],
+    );
+    let other = format!("sample {RUN} --prompt 'a red square' --clip clip");
+    desk.refuses(&other, &["draws images of [1, 28, 28]", "reads [3, 32, 32]"]);
+    assert!(desk.succeeds("info reads").contains("a caption of 43 words"));
+    let said = desk.succeeds("info clip");
+    assert!(said.contains("image and a caption fit") && said.contains("at all levels"), "{said}");
 }
 
 /// A base of 14 x 14 and an upsampler to 28 x 28, both untrained.

@@ -57,13 +57,6 @@ impl Asked {
         Self { facts: all, captions, name: format!("{n} captions, {}", which.name()) }
     }
 
-    /// The first of them.
-    pub fn first(mut self, n: usize) -> Self {
-        self.facts.truncate(n);
-        self.captions.truncate(n);
-        Self { name: format!("the first {n} of {}", self.name), ..self }
-    }
-
     pub fn prompts(&self) -> Result<Prompts> {
         Ok(Prompts { name: self.name.clone(), ..Prompts::new(&self.captions)? })
     }

@@ -2,11 +2,11 @@
 
 mod asked;
 mod edit;
-mod enlarge;
 mod figures;
 mod lines;
 mod page;
 mod pictures;
+mod reader;
 mod scores;
 
 use anyhow::Result;
@@ -46,10 +46,6 @@ struct Args {
     /// Run directory of the network that was trained to complete pictures by captions
     #[arg(long, value_name = "DIR", default_value = "weights/glide/inpainting")]
     inpainting: PathBuf,
-
-    /// Run directory of the network that enlarges what the first one draws
-    #[arg(long, value_name = "DIR", default_value = "weights/glide/upsampler")]
-    upsampler: PathBuf,
 
     /// Run directory of the classifier whose features are compared
     #[arg(long, value_name = "DIR", default_value = "weights/captions-classifier")]
@@ -121,15 +117,16 @@ fn run() -> Result<()> {
     let net = FeatureNet::load(cli::find(&args.classifier), chapter.device)?;
     let test = network.data.load(Split::Test, network.format)?;
     let test = test.first(if args.common.smoke { 40 } else { 5000 });
+    if args.shards.shard.is_none() {
+        reader::show(args.common.smoke, &mut chapter)?;
+    }
     let rows = scores::fill(&config, &base, (&net, &test), &args.shards, &mut chapter)?;
     if !rows.is_empty() {
         figures::scales(&rows, &mut chapter)?;
         figures::relations(&rows, &mut chapter)?;
         pictures::prompts(&config, &base, &mut chapter)?;
-        let load = |dir| Pretrained::load(cli::find(dir), chapter.device);
-        let (inpainting, upsampler) = (load(&args.inpainting)?, load(&args.upsampler)?);
+        let inpainting = Pretrained::load(cli::find(&args.inpainting), chapter.device)?;
         edit::show(&config, &base, &inpainting, &mut chapter)?;
-        enlarge::show(&config, &base, &upsampler, &mut chapter)?;
         page::for_the_page(&config, &base, args.common.smoke, &mut chapter)?;
     }
     chapter.results.finish();

@@ -35,8 +35,10 @@ pub fn samples(nets: &Nets, sampling: Sampling, chapter: &mut Chapter) -> Result
     }
     let images = Tensor::stack(&columns, 1).flatten(0, 1); // [rows x columns, C, H, W]
     let names = WAYS.map(|guide| match guide {
-        Guide::Nothing => guide.name().to_owned(),
-        _ => format!("{} {}", guide.name(), guide.scale()),
+        Guide::Nothing => "nothing".to_owned(),
+        Guide::Free(scale) => format!("γ = {scale}"),
+        Guide::Noised(scale) => format!("noised {scale}"),
+        Guide::Clean(scale) => format!("clean {scale}"),
     });
     let grid = Grid::new(&images, WAYS.len()).scale(3).row_labels(&captions).column_labels(&names);
     chapter.results.samples((captions.len() * WAYS.len()) as u64);

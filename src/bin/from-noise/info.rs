@@ -9,7 +9,8 @@ use from_noise::evaluate::Score;
 use from_noise::metrics::{FeatureExtractor, FeatureNet};
 use from_noise::nn::{UnetClassifier, UnetConfig};
 use from_noise::pretrained::{
-    ImageConfig, NoisedClassifierConfig, Pretrained, PretrainedClassifier,
+    ClipConfig, ImageConfig, NoisedClassifierConfig, Pretrained, PretrainedClassifier,
+    PretrainedClip,
 };
 use from_noise::say;
 use from_noise::util::results::read_table;
@@ -40,6 +41,9 @@ pub fn run(args: &Args) -> Result<()> {
     let (found, scores) = match read_config::<NoisedClassifierConfig>(&dir) {
         Ok(config) => (noised_classifier(&dir, &config)?, Vec::new()),
         Err(_) if dir.join(model::MOMENTS).is_file() => (feature_net(&dir)?, Vec::new()),
+        Err(_) if let Ok(config) = read_config::<ClipConfig>(&dir) => {
+            (clip(&dir, &config)?, Vec::new())
+        }
         Err(_) => (image_model(&dir, &model::open(&args.run)?.1)?, scores(&dir)),
     };
     lines.extend(found);
@@ -82,6 +86,24 @@ fn noised_classifier(dir: &Path, config: &NoisedClassifierConfig) -> Result<Line
         ("network", network("the way down of a U-Net", &config.network, cost.params, cost.flops)),
         ("schedule", format!("{:?}", config.schedule)),
         ("predicts", format!("which of {classes} classes a noised image is of; it can guide")),
+        ("taught", taught.into()),
+        ("weights", weights),
+    ])
+}
+
+/// Of a run that leads others to captions (--clip) and draws nothing by itself.
+fn clip(dir: &Path, config: &ClipConfig) -> Result<Lines> {
+    let taught = if config.noised { "at all levels of noise" } else { "by clean images alone" };
+    let cost = UnetClassifier::cost(&config.image)?;
+    let weights = match dir.join("ema.safetensors").is_file() {
+        true => format!("averaged; SHA-256 {}...", PretrainedClip::load(dir, Device::Cpu)?.hash),
+        false => "none yet (no ema.safetensors): nothing can be guided".into(),
+    };
+    Ok(vec![
+        ("data", data(&config.data, config.format)),
+        ("network", network("an image tower", &config.image, cost.params, cost.flops)),
+        ("schedule", format!("{:?}", config.schedule)),
+        ("predicts", "how well a noised image and a caption fit; it can guide (--clip)".into()),
         ("taught", taught.into()),
         ("weights", weights),
     ])
@@ -131,7 +153,8 @@ fn predicts(parameterization: Parameterization) -> String {
 fn condition(config: &ImageConfig) -> String {
     let label = config.classes.map(|classes| format!("a label of {classes} classes"));
     let image = config.image_condition.map(|image| image.describe(config.format));
-    let all: Vec<String> = label.into_iter().chain(image).collect();
+    let text = config.text.as_ref().map(|text| format!("a caption of {} words", text.vocabulary));
+    let all: Vec<String> = label.into_iter().chain(text).chain(image).collect();
     if all.is_empty() { "none".into() } else { all.join("; ") }
 }
 
