@@ -1,5 +1,5 @@
-//! How far to trust the rule that reads pictures of the captioned world: right on how many true
-//! pictures, and on how many that are noised or blurred?
+//! The captioned world, a sheet of it, and how far to trust the rule that reads its pictures: right
+//! on how many true ones, and on how many that are noised or blurred?
 //!
 //! ```text
 //! cargo run --example caption-scorer
@@ -9,7 +9,7 @@ use clap::Parser;
 use from_noise::data::captions::{Facts, Part, Reader, Scene};
 use from_noise::data::{from_u8, to_u8};
 use from_noise::metrics::Alignment;
-use from_noise::plot::{Curves, Figure};
+use from_noise::plot::{Curves, Figure, Grid};
 use from_noise::util::cli;
 use from_noise::util::progress::Progress;
 use from_noise::util::results::Results;
@@ -19,11 +19,11 @@ use tch::{Device, Kind, Tensor};
 
 #[derive(Debug, Parser, Serialize)]
 struct Args {
-    /// Scenes a line
-    #[arg(long, default_value_t = 5000, value_parser = cli::count::<u64>())]
+    /// True pictures of each kind; a fifth of them is damaged
+    #[arg(long, default_value_t = 5000, value_parser = cli::count::<u64>().range(5..))]
     samples: u64,
-    /// Where scorer.csv and scorer.png go
-    #[arg(long, default_value = "results/captions")]
+    /// Where scenes.png, reader.csv and reader.png go
+    #[arg(long, default_value = "results/ch14-scenes")]
     out: PathBuf,
 }
 
@@ -63,19 +63,19 @@ fn main() -> anyhow::Result<()> {
     let command = cli::command_line("caption-scorer");
     let mut results = Results::create(&args.out, command, &args, SEED, Device::Cpu)?;
     tch::manual_seed(SEED as i64);
-    let clean = [Part::Train, Part::Test, Part::HeldOut];
-    let clean = [32, 64].into_iter().flat_map(|side| clean.map(|part| (part, side)));
+    let clean = [(Part::Train, 32), (Part::Test, 32), (Part::HeldOut, 32), (Part::Test, 64)];
     let damages = NOISE.map(Damage::Noise).into_iter().chain(BLUR.map(Damage::Blur));
-    let lines: Vec<(Part, i64, Damage)> = clean
-        .map(|(part, side)| (part, side, Damage::Noise(0.0)))
-        .chain(damages.map(|damage| (Part::Test, 32, damage)))
+    let lines: Vec<(Part, i64, Damage, u64)> = clean
+        .into_iter()
+        .map(|(part, side)| (part, side, Damage::Noise(0.0), args.samples))
+        .chain(damages.map(|damage| (Part::Test, 32, damage, args.samples / 5)))
         .collect();
-    let mut progress = Progress::new("reading", lines.len() as u64 * args.samples);
+    let mut progress = Progress::new("reading", lines.iter().map(|(.., n)| n).sum());
     let mut rows = Vec::new();
-    for (part, side, damage) in lines {
+    for (part, side, damage, n) in lines {
         let reader = Reader::new(side);
         let mut read = Alignment::default();
-        for index in 0..args.samples {
+        for index in 0..n {
             let scene = Scene::draw(SEED, index, part);
             let picture = damage.done_to(&scene.render(side));
             read.count(&reader.read(&picture), &Facts::of(&scene));
@@ -85,8 +85,9 @@ fn main() -> anyhow::Result<()> {
     }
     progress.finish("");
     results.samples(args.samples);
-    results.table("scorer.csv", &rows)?;
-    results.figure("scorer.png", &figure(&rows))?;
+    results.table("reader.csv", &rows)?;
+    results.figure("reader.png", &curves(&rows))?;
+    results.figure("scenes.png", &scenes())?;
     results.finish();
     Ok(())
 }
@@ -140,7 +141,7 @@ impl Row {
 }
 
 /// What is read right, against the noise and against the blur.
-fn figure(rows: &[Row]) -> Figure {
+fn curves(rows: &[Row]) -> Figure {
     let test = |row: &&Row| row.part == Part::Test.to_string() && row.side == 32;
     let panel = |title: &str, label: &str, level: fn(&Row) -> f64, none: fn(&Row) -> f64| {
         let curve = |value: fn(&Row) -> f64| -> Vec<(f64, f64)> {
@@ -148,8 +149,9 @@ fn figure(rows: &[Row]) -> Figure {
             rows.map(|row| (level(row), value(row))).collect()
         };
         Curves::new(title, label, "share of pictures")
-            .line("all attributes right", &curve(|row| row.all))
-            .line("colors", &curve(|row| row.color))
+            .line("everything right", &curve(|row| row.all))
+            .line("number", &curve(|row| row.number))
+            .line("colours", &curve(|row| row.color))
             .line("shapes", &curve(|row| row.shape))
             .line("sizes", &curve(|row| row.size))
             .line("relation", &curve(|row| row.relation))
@@ -161,4 +163,19 @@ fn figure(rows: &[Row]) -> Figure {
     let noise = panel("Noised", "standard deviation of the noise", |row| row.noise, |row| row.blur);
     let blur = panel("Blurred", "standard deviation in pixels", |row| row.blur, |row| row.noise);
     Figure::row(&[noise, blur])
+}
+
+/// Rows of the sheet.
+const SHOWN: u64 = 8;
+
+/// The first scenes that are trained on, and the first that are held out, each beside its caption.
+fn scenes() -> Figure {
+    let parts = [(Part::Train, "Trained on"), (Part::HeldOut, "Held out")];
+    Figure::row(&parts.map(|(part, title)| {
+        let scenes = (0..SHOWN).map(|index| (index, Scene::draw(SEED, index, part)));
+        let (captions, pictures): (Vec<String>, Vec<Tensor>) =
+            scenes.map(|(i, scene)| (scene.caption(SEED, i), scene.render(32))).unzip();
+        let pictures = from_u8(&Tensor::stack(&pictures, 0));
+        Grid::new(&pictures, 1).scale(2).title(title).row_labels(&captions).draw()
+    }))
 }

@@ -5,6 +5,7 @@ mod desk;
 
 use desk::{Desk, save_pictures, text};
 use from_noise::checkpoint::{load_tensors, read_config, save_weights};
+use from_noise::data::captions::{Facts, Part, Scene};
 use from_noise::data::captions::Tokenizer;
 use from_noise::data::{Color, Format, Interpolation, Source, sample, to_u8};
 use from_noise::denoiser::{Head, Parameterization};
@@ -601,6 +602,57 @@ fn what_was_learned_by_heart_is_found() {
         ("score copies.npz mnist:some", &["there is no mnist:some", "mnist:test or the like"]),
     ] {
         desk.refuses(line, words);
+    }
+}
+
+#[test]
+fn pictures_are_compared_with_their_captions_by_rule() {
+    let desk = Desk::new();
+    let scenes: Vec<Scene> = (0..6).map(|index| Scene::draw(0, index, Part::Test)).collect();
+    let images: Vec<Tensor> = scenes.iter().map(|scene| scene.render(32)).collect();
+    save_npz(&desk.path("scenes.npz"), &[("arr_0", Tensor::stack(&images, 0))]);
+    fs::create_dir(desk.path("pictures")).unwrap();
+    for (i, scene) in scenes.iter().enumerate() {
+        let pixels: Vec<u8> =
+            Vec::try_from(scene.render(64).permute([1, 2, 0]).flatten(0, -1)).unwrap();
+        let picture = image::RgbImage::from_raw(64, 64, pixels).unwrap();
+        picture.save(desk.path(&format!("pictures/{i}.png"))).unwrap();
+    }
+    let captions: Vec<String> = scenes.iter().map(|it| Facts::of(it).to_string()).collect();
+    fs::write(desk.path("captions.txt"), captions.join("\n")).unwrap();
+    for a in ["scenes.npz", "pictures", "pictures --size 64"] {
+        let (typed, size) = a.split_once(' ').unwrap_or((a, ""));
+        for b in ["captions.txt", "captions:test"] {
+            let said = desk.succeeds(&format!("score {typed} {b} --metrics alignment {size}"));
+            assert_eq!(after(&said, "alignment"), 1.0, "{said}");
+            assert!(said.contains("unreadable 0.000000 (n = 6, of "), "{said}");
+        }
+    }
+    // Each picture has the next one's caption: all is wrong but what both happen to have.
+    let wrong = [&captions[1..], &captions[..1]].concat();
+    fs::write(desk.path("wrong.txt"), wrong.join("\n")).unwrap();
+    let said = desk.succeeds("score scenes.npz wrong.txt --metrics alignment");
+    assert_eq!(after(&said, "alignment"), 0.0, "{said}");
+    // One caption for all, by the words of another sampler.
+    fs::write(desk.path("one.txt"), format!("{}\n\n", captions[0])).unwrap();
+    let said = desk.succeeds("score scenes.npz one.txt --metrics alignment");
+    close(after(&said, "alignment"), 1.0 / 6.0, 1e-6);
+    assert!(said.contains("n = 6, of 1 captions"), "{said}");
+
+    fs::write(desk.path("cat.txt"), "a red cat").unwrap();
+    fs::write(desk.path("empty.txt"), "\n").unwrap();
+    save_npz(&desk.path("digits.npz"), &[("arr_0", digits().narrow(0, 0, 3))]);
+    for (line, words) in [
+        ("score scenes.npz cat.txt", &["a red cat", "one of the shapes"][..]),
+        ("score scenes.npz empty.txt", &["empty.txt is empty", "a caption a line"]),
+        ("score scenes.npz none.txt", &["none.txt", "captions:held-out"]),
+        ("score scenes.npz scenes.npz", &["scenes.npz", "a text file"]),
+        ("score digits.npz captions.txt", &["digits.npz", "colour"]),
+        ("score scenes.npz captions.txt --size 64", &["--size", "leave it out"]),
+        ("score scenes.npz captions.txt --device cpu", &["--device", "no network"]),
+        ("score scenes.npz captions.txt --metrics fid", &["by itself"]),
+    ] {
+        desk.refuses(&format!("{line} --metrics alignment"), words);
     }
 }
 

@@ -6,7 +6,6 @@ mod figures;
 mod lines;
 mod page;
 mod pictures;
-mod reader;
 mod scores;
 
 use anyhow::Result;
@@ -117,9 +116,6 @@ fn run() -> Result<()> {
     let net = FeatureNet::load(cli::find(&args.classifier), chapter.device)?;
     let test = network.data.load(Split::Test, network.format)?;
     let test = test.first(if args.common.smoke { 40 } else { 5000 });
-    if args.shards.shard.is_none() {
-        reader::show(args.common.smoke, &mut chapter)?;
-    }
     let rows = scores::fill(&config, &base, (&net, &test), &args.shards, &mut chapter)?;
     if !rows.is_empty() {
         figures::scales(&rows, &mut chapter)?;

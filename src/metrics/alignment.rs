@@ -1,6 +1,7 @@
 //! Do pictures show what their captions state?
 
 use crate::data::captions::{Facts, Object, ObjectFacts, Reader, Reading, Relation, Unreadable};
+use std::fmt;
 use tch::Tensor;
 
 /// Which facts of a caption a picture shows; `None` where the caption states none of a kind.
@@ -138,6 +139,21 @@ impl Alignment {
             ("background", self.background),
             ("unreadable", self.unreadable),
         ]
+    }
+}
+
+/// Every share with the number of pictures behind it, where that is not all of them.
+impl fmt::Display for Alignment {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "alignment {:.6}", self.all.rate())?;
+        for (name, share) in &self.shares()[1..] {
+            match share.of {
+                0 => continue,
+                of if of == self.all.of => write!(f, ", {name} {:.6}", share.rate())?,
+                of => write!(f, ", {name} {:.6} of {of}", share.rate())?,
+            }
+        }
+        Ok(())
     }
 }
 

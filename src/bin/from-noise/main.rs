@@ -1,6 +1,7 @@
 //! `from-noise`: draw, measure, tabulate and inspect, with weights and pictures of one's own.
 
 mod arrays;
+mod captions;
 mod export;
 mod import;
 mod info;

@@ -1,6 +1,6 @@
 //! What of `from-noise sample` draws by captions.
 
-use super::model;
+use super::{captions, model};
 use anyhow::{Result, ensure};
 use from_noise::evaluate::{ImageSampler, Inpainter, Prompts};
 use from_noise::guide::Guidance;
@@ -15,7 +15,8 @@ pub struct PromptArgs {
     #[arg(long, value_name = "CAPTION", conflicts_with = "class")]
     pub prompt: Vec<String>,
 
-    /// The same from a file, a caption a line
+    /// The same from a file, a caption a line; or captions:test or captions:held-out, those of
+    /// scenes that no training has seen
     #[arg(long, value_name = "FILE", conflicts_with_all = ["prompt", "class"])]
     pub prompts: Option<PathBuf>,
 
@@ -37,15 +38,7 @@ impl PromptArgs {
     pub fn read(&self) -> Result<Option<Prompts>> {
         let captions = match &self.prompts {
             None => self.prompt.clone(),
-            Some(file) => {
-                let shown = file.display();
-                let text = std::fs::read_to_string(file)
-                    .map_err(|why| anyhow::anyhow!("cannot read --prompts {shown}: {why}"))?;
-                let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-                let captions: Vec<String> = lines.map(String::from).collect();
-                ensure!(!captions.is_empty(), "--prompts {shown} is empty: write a caption a line");
-                captions
-            }
+            Some(typed) => captions::read(typed)?,
         };
         Ok((!captions.is_empty()).then(|| Prompts::new(&captions)).transpose()?)
     }

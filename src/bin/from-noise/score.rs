@@ -1,12 +1,13 @@
 //! `from-noise score`: metrics of two sets of images, of their features, or of their statistics.
 
 use super::score_input::{Measured, ScoreInput, format_of};
-use super::{arrays, command_line, model};
+use super::{arrays, captions, command_line, model};
 use anyhow::{Context, Result, anyhow, ensure};
-use from_noise::data::{batch_indices, from_u8};
+use from_noise::data::captions::{Facts, Reader};
+use from_noise::data::{Color, Format, batch_indices, from_u8};
 use from_noise::metrics::{
-    FeatureExtractor, KidConfig, Memorization, frechet_of_gaussians, inception_score, kid,
-    memorization, precision_recall,
+    FeatureExtractor, KidConfig, Memorization, alignment, frechet_of_gaussians, inception_score,
+    kid, memorization, precision_recall,
 };
 use from_noise::plot::{Figure, Grid};
 use from_noise::say;
@@ -29,7 +30,8 @@ use tch::{Device, Kind, Tensor};
 /// network they are from is yours to know. Every metric but fid looks at single images or their
 /// features; is needs the images. With --inception images of any size go through the network behind
 /// FID itself (`cargo xtask weights fid-inception`), as pytorch-fid does it. For memorization B holds
-/// the training images of the model that drew A.
+/// the training images of the model that drew A. For alignment it holds the captions that A was drawn
+/// by, in turn: a text file, a caption a line, or captions:test or captions:held-out.
 ///
 /// Examples:
 ///   cargo from-noise score digits.npz weights/mnist-classifier/train-moments.safetensors
@@ -38,6 +40,7 @@ use tch::{Device, Kind, Tensor};
 ///   cargo from-noise score pictures digits.npz --save pictures-stats.npz
 ///   cargo from-noise score digits.npz pictures --metrics fid,kid,is,pr
 ///   cargo from-noise score few.npz pictures --metrics memorization --held-out digits.npz --nearest nearest.png
+///   cargo from-noise score drawn.npz captions:test --metrics alignment
 ///   cargo from-noise score ours.npz theirs.npz
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -73,8 +76,9 @@ pub struct Args {
     #[arg(long, value_name = "FILE.pth", conflicts_with = "classifier")]
     inception: Option<PathBuf>,
 
-    /// With --inception, where neither side is an array or a data set: the side of the pictures
-    #[arg(long, value_name = "PIXELS", requires = "inception", value_parser = cli::count::<u32>())]
+    /// With --inception, where neither side is an array or a data set: the side of the pictures; for
+    /// alignment, that of a folder's [default there: 32]
+    #[arg(long, value_name = "PIXELS", value_parser = cli::count::<u32>())]
     size: Option<u32>,
 
     /// Measure fid although there are fewer images than twice the number of features
@@ -95,6 +99,8 @@ pub struct Args {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Metric {
+    /// Does A show what the captions B state? Colours, shapes, sizes and relations, read by rule
+    Alignment,
     /// Frechet distance
     Fid,
     /// Kernel Inception Distance, which few images do not bias
@@ -117,6 +123,11 @@ pub fn run(args: &Args) -> Result<()> {
         ensure!(npz, "--save {} does not end in .npz: add it", path.display());
     }
     let wants = |metric| args.metrics.contains(&metric);
+    let aligned = wants(Metric::Alignment);
+    ensure!(
+        aligned || args.size.is_none() || args.inception.is_some(),
+        "--size means nothing without --inception or the metric alignment: leave it out"
+    );
     ensure!(
         wants(Metric::Pr) || args.neighbors.is_none(),
         "--neighbors means nothing without the metric pr: leave it out, or add pr to --metrics"
@@ -138,6 +149,9 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(path) = &args.nearest {
         let png = path.extension().is_some_and(|ending| ending == "png");
         ensure!(png, "--nearest {} does not end in .png: add it", path.display());
+    }
+    if aligned {
+        return align(args);
     }
     let read = |typed: &Path| ScoreInput::read(typed, &args.pictures);
     let (mut a, mut b) = (read(&args.a)?, read(&args.b)?);
@@ -209,6 +223,7 @@ pub fn run(args: &Args) -> Result<()> {
             Metric::Kid => lines.push(sides.kid()?),
             Metric::Pr => lines.push(sides.precision_recall()?),
             Metric::Memorization => lines.push(sides.memorization()?),
+            Metric::Alignment => unreachable!("it stands alone"),
             Metric::Is => {
                 ensure!(
                     a_images,
@@ -232,6 +247,46 @@ pub fn run(args: &Args) -> Result<()> {
         save(path, &arrays::npz(&arrays)?)?;
         say!("wrote {}", path.display());
     }
+    Ok(())
+}
+
+/// How well the images A agree with the captions B.
+fn align(args: &Args) -> Result<()> {
+    ensure!(
+        args.metrics == [Metric::Alignment],
+        "the metric alignment compares images with captions, and every other one with images: \
+         measure it by itself"
+    );
+    for (flag, given) in [
+        ("--classifier", args.classifier.is_some()),
+        ("--inception", args.inception.is_some()),
+        ("--device", args.device.is_some()),
+        ("--save", args.save.is_some()),
+    ] {
+        ensure!(
+            !given,
+            "{flag} means nothing for alignment, which no network measures: leave it out"
+        );
+    }
+    let captions = captions::read(&args.b)?;
+    let facts =
+        captions.iter().map(|caption| Facts::parse(caption)).collect::<Result<Vec<_>, _>>()?;
+    let a = ScoreInput::read(&args.a, &args.pictures)?;
+    ensure!(
+        args.size.is_none() || a.is_folder(),
+        "--size is for a folder of pictures: an array has its size, leave it out"
+    );
+    let format = Format { color: Color::Rgb, size: args.size.unwrap_or(32) };
+    let images = a.images(&args.a, a.shape().map_or(format, format_of))?;
+    let [n, channels, side] = [0, 1, 2].map(|dim| images.size()[dim]);
+    let (shown, least) = (args.a.display(), Reader::LEAST_SIDE);
+    ensure!(
+        channels == 3,
+        "{shown} holds grey images, and captions name colours: give them in colour"
+    );
+    ensure!(side >= least, "{shown}: expected {least} pixels a side or more, found {side}");
+    let in_turn: Vec<Facts> = facts.iter().cycle().take(n as usize).cloned().collect();
+    say!("{} (n = {n}, of {} captions, read by rule)", alignment(&images, &in_turn), facts.len());
     Ok(())
 }
 

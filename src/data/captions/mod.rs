@@ -32,6 +32,12 @@ pub fn load(split: Split, side: i64) -> Dataset {
     }
 }
 
+/// The captions of the first scenes that are tested with, or trained on, as many as [`load`] draws.
+pub fn of_part(part: Part) -> Vec<String> {
+    let n = if part == Part::Train { TRAIN } else { TEST };
+    (0..n).map(|index| Scene::draw(SEED, index, part).caption(SEED, index)).collect()
+}
+
 /// The scenes with these numbers, as [`load`] draws them.
 pub fn scenes(part: Part, seed: u64, indices: std::ops::Range<u64>, side: i64) -> Dataset {
     let n = (indices.end - indices.start) as i64;

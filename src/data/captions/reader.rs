@@ -71,12 +71,15 @@ struct Blob {
 }
 
 impl Reader {
+    /// In fewer pixels, small shapes are all alike.
+    pub const LEAST_SIDE: i64 = 16;
+
     /// For pictures of this side.
     ///
     /// # Panics
-    /// On a side below 16: small shapes are all alike then.
+    /// Below [`Reader::LEAST_SIDE`].
     pub fn new(side: i64) -> Self {
-        assert!(side >= 16, "{side} pixels a side: too few to tell shapes");
+        assert!(side >= Self::LEAST_SIDE, "{side} pixels a side: too few to tell shapes");
         let window = 2 * ((Size::Large.half() * side as f64).ceil() as i64 + 2);
         let kinds = Size::ALL.into_iter().flat_map(|size| Shape::ALL.map(|shape| (shape, size)));
         let templates = kinds.map(|(shape, size)| Template::new(shape, size, side, window));

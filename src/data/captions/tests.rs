@@ -310,7 +310,7 @@ fn the_data_set_holds_pictures_with_their_captions() {
 
 /// Read from pictures of every part: nothing but the place is off, and that by less than a pixel.
 #[test]
-fn pictures_are_read_as_the_scenes_they_show() {
+fn the_reader_is_right_about_true_renders() {
     for (side, n) in [(32, 1000), (64, 50)] {
         let reader = Reader::new(side);
         for part in PARTS {
