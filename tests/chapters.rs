@@ -166,6 +166,48 @@ fn classifiers_are_learned_resumed_and_guide() {
 }
 
 #[test]
+fn clips_are_learned_resumed_and_guide() {
+    let scratch = tempfile::tempdir().unwrap();
+    let out = |name: &str| scratch.path().join(name).to_str().unwrap().to_owned();
+    let run = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ch15-clip"));
+        command.args(["--smoke", "--device", "cpu"]).args(more).env_remove("RUST_BACKTRACE");
+        command.output().unwrap()
+    };
+    let well = |more: &[&str]| {
+        let out = run(more);
+        assert!(out.status.success(), "{more:?}: {}", text(&out.stderr));
+    };
+    let learned = out("learned");
+    well(&["--train", "--steps", "2", "--out", &learned]);
+    let again = run(&["--train", "--steps", "2", "--out", &learned]);
+    assert!(!again.status.success() && text(&again.stderr).contains("--resume"));
+    std::fs::remove_dir_all(Path::new(&learned).join("held-out")).unwrap(); // not begun yet
+    well(&["--train", "--steps", "4", "--out", &learned, "--resume"]);
+    let dirs = ["noised", "clean", "held-out"].map(|name| format!("{learned}/{name}"));
+    let config = |dir: &String| std::fs::read_to_string(format!("{dir}/config.json")).unwrap();
+    let [noised, clean, held_out] = [0, 1, 2].map(|i| config(&dirs[i]));
+    for (config, is_noised, seed) in [(noised, true, 0), (clean, false, 0), (held_out, false, 1)] {
+        assert!(config.contains(&format!("\"noised\": {is_noised}")), "{config}");
+        assert!(config.contains(&format!("\"seed\": {seed}")), "{config}");
+    }
+    let drawn = out("drawn");
+    let [noised, clean, held_out] = &dirs;
+    let nets = ["--noised", noised, "--clean", clean, "--held-out", held_out];
+    let draw = [&nets[..], &["--samples", "4", "--out", &drawn]].concat();
+    well(&draw);
+    let read = |name: &str| std::fs::read_to_string(Path::new(&drawn).join(name)).unwrap();
+    let table = read("guidance.csv");
+    assert!(table.starts_with("guide,scale,steps,nfe,seconds,n,all,color,"), "{table}");
+    assert_eq!(table.lines().count(), 5, "{table}");
+    for name in ["dream.csv", "retrieval.csv"] {
+        assert!(read(name).lines().count() > 1, "{name}");
+    }
+    let unfit = run(&["--noised", "weights/mnist-classifier", "--out", &drawn]);
+    assert!(!unfit.status.success() && text(&unfit.stderr).contains("config.json"));
+}
+
+#[test]
 fn scores_say_all_they_depend_on() {
     let scratch = tempfile::tempdir().unwrap();
     let out = scratch.path().to_str().unwrap();

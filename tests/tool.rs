@@ -5,8 +5,8 @@ mod desk;
 
 use desk::{Desk, save_pictures, text};
 use from_noise::checkpoint::{load_tensors, read_config, save_weights};
-use from_noise::data::captions::{Facts, Part, Scene};
 use from_noise::data::captions::Tokenizer;
+use from_noise::data::captions::{Facts, Part, Scene};
 use from_noise::data::{Color, Format, Interpolation, Source, sample, to_u8};
 use from_noise::denoiser::{Head, Parameterization};
 use from_noise::evaluate::{
@@ -1108,7 +1108,7 @@ fn captions_are_drawn_and_led_to() {
     for (line, words) in [
         ("sample reads --prompt 'a red squaer'", &["\"squaer\"", "circle, square"][..]),
         ("sample reads --prompt 'a red square' --class 1", &["--class"]),
-        ("sample reads --prompts nowhere.txt", &["cannot read --prompts nowhere.txt"]),
+        ("sample reads --prompts nowhere.txt", &["cannot read the captions nowhere.txt"]),
         ("sample reads --negative-prompt 'a red square'", &["--guidance"]),
         ("sample reads --clip clip", &["add --prompt"]),
         ("sample reads --prompt 'a red square' --clip reads", &["holds no CLIP", "chapter 15"]),

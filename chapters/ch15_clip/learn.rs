@@ -34,7 +34,8 @@ pub fn learn(
     chapter: &Chapter,
 ) -> Result<()> {
     let device = chapter.device;
-    let data = config.data.load(Split::Train, config.format)?.to_device(device);
+    let split = if args.common.smoke { Split::Test } else { Split::Train }; // fewer to draw
+    let data = config.data.load(split, config.format)?.to_device(device);
     let captions = data.captions.as_ref().with_context(|| {
         format!("{} has no captions: a CLIP learns from images and captions", config.data)
     })?;
