@@ -157,7 +157,6 @@ pub struct Object {
     pub center: [f64; 2],
 }
 
-// ANCHOR: scene
 /// One or two objects, of different colours, on a background.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scene {
@@ -166,7 +165,6 @@ pub struct Scene {
     /// The second object, and where the first one is, seen from it.
     pub second: Option<(Relation, Object)>,
 }
-// ANCHOR_END: scene
 
 /// Which scenes of the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
