@@ -5,8 +5,7 @@ mod desk;
 
 use desk::{Desk, save_pictures, text};
 use from_noise::checkpoint::{load_tensors, read_config, save_weights};
-use from_noise::data::captions::Tokenizer;
-use from_noise::data::captions::{Facts, Part, Scene};
+use from_noise::data::captions::{Facts, Part, Scene, Tokenizer};
 use from_noise::data::{Color, Format, Interpolation, Source, sample, to_u8};
 use from_noise::denoiser::{Head, Parameterization};
 use from_noise::evaluate::{
@@ -620,10 +619,9 @@ fn pictures_are_compared_with_their_captions_by_rule() {
     }
     let captions: Vec<String> = scenes.iter().map(|it| Facts::of(it).to_string()).collect();
     fs::write(desk.path("captions.txt"), captions.join("\n")).unwrap();
-    for a in ["scenes.npz", "pictures", "pictures --size 64"] {
-        let (typed, size) = a.split_once(' ').unwrap_or((a, ""));
+    for a in ["scenes.npz", "pictures"] {
         for b in ["captions.txt", "captions:test"] {
-            let said = desk.succeeds(&format!("score {typed} {b} --metrics alignment {size}"));
+            let said = desk.succeeds(&format!("score {a} {b} --metrics alignment"));
             assert_eq!(after(&said, "alignment"), 1.0, "{said}");
             assert!(said.contains("unreadable 0.000000 (n = 6, of "), "{said}");
         }
@@ -642,13 +640,15 @@ fn pictures_are_compared_with_their_captions_by_rule() {
     fs::write(desk.path("cat.txt"), "a red cat").unwrap();
     fs::write(desk.path("empty.txt"), "\n").unwrap();
     save_npz(&desk.path("digits.npz"), &[("arr_0", digits().narrow(0, 0, 3))]);
+    Tensor::zeros([2, 3], (Kind::Float, Device::Cpu)).write_npy(desk.path("features.npy")).unwrap();
     for (line, words) in [
         ("score scenes.npz cat.txt", &["a red cat", "one of the shapes"][..]),
         ("score scenes.npz empty.txt", &["empty.txt is empty", "a caption a line"]),
         ("score scenes.npz none.txt", &["none.txt", "captions:held-out"]),
         ("score scenes.npz scenes.npz", &["scenes.npz", "a text file"]),
         ("score digits.npz captions.txt", &["digits.npz", "colour"]),
-        ("score scenes.npz captions.txt --size 64", &["--size", "leave it out"]),
+        ("score features.npy captions.txt", &["features.npy holds no images"]),
+        ("score pictures captions.txt --skip-bad", &["--skip-bad", "repair"]),
         ("score scenes.npz captions.txt --device cpu", &["--device", "no network"]),
         ("score scenes.npz captions.txt --metrics fid", &["by itself"]),
     ] {

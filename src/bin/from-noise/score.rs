@@ -4,7 +4,7 @@ use super::score_input::{Measured, ScoreInput, format_of};
 use super::{arrays, captions, command_line, model};
 use anyhow::{Context, Result, anyhow, ensure};
 use from_noise::data::captions::{Facts, Reader};
-use from_noise::data::{Color, Format, batch_indices, from_u8};
+use from_noise::data::{batch_indices, from_u8};
 use from_noise::metrics::{
     FeatureExtractor, KidConfig, Memorization, alignment, frechet_of_gaussians, inception_score,
     kid, memorization, precision_recall,
@@ -76,9 +76,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE.pth", conflicts_with = "classifier")]
     inception: Option<PathBuf>,
 
-    /// With --inception, where neither side is an array or a data set: the side of the pictures; for
-    /// alignment, that of a folder's [default there: 32]
-    #[arg(long, value_name = "PIXELS", value_parser = cli::count::<u32>())]
+    /// With --inception, where neither side is an array or a data set: the side of the pictures
+    #[arg(long, value_name = "PIXELS", requires = "inception", value_parser = cli::count::<u32>())]
     size: Option<u32>,
 
     /// Measure fid although there are fewer images than twice the number of features
@@ -123,11 +122,6 @@ pub fn run(args: &Args) -> Result<()> {
         ensure!(npz, "--save {} does not end in .npz: add it", path.display());
     }
     let wants = |metric| args.metrics.contains(&metric);
-    let aligned = wants(Metric::Alignment);
-    ensure!(
-        aligned || args.size.is_none() || args.inception.is_some(),
-        "--size means nothing without --inception or the metric alignment: leave it out"
-    );
     ensure!(
         wants(Metric::Pr) || args.neighbors.is_none(),
         "--neighbors means nothing without the metric pr: leave it out, or add pr to --metrics"
@@ -150,7 +144,7 @@ pub fn run(args: &Args) -> Result<()> {
         let png = path.extension().is_some_and(|ending| ending == "png");
         ensure!(png, "--nearest {} does not end in .png: add it", path.display());
     }
-    if aligned {
+    if wants(Metric::Alignment) {
         return align(args);
     }
     let read = |typed: &Path| ScoreInput::read(typed, &args.pictures);
@@ -273,11 +267,12 @@ fn align(args: &Args) -> Result<()> {
         captions.iter().map(|caption| Facts::parse(caption)).collect::<Result<Vec<_>, _>>()?;
     let a = ScoreInput::read(&args.a, &args.pictures)?;
     ensure!(
-        args.size.is_none() || a.is_folder(),
-        "--size is for a folder of pictures: an array has its size, leave it out"
+        !args.pictures.skip_bad,
+        "--skip-bad would leave captions without their pictures: repair the pictures instead"
     );
-    let format = Format { color: Color::Rgb, size: args.size.unwrap_or(32) };
-    let images = a.images(&args.a, a.shape().map_or(format, format_of))?;
+    let shape = a.shape().or_else(|| a.side().map(|side| [3, side, side]));
+    let shape = shape.with_context(|| format!("{} holds no images", args.a.display()))?;
+    let images = a.images(&args.a, format_of(shape))?;
     let [n, channels, side] = [0, 1, 2].map(|dim| images.size()[dim]);
     let (shown, least) = (args.a.display(), Reader::LEAST_SIDE);
     ensure!(

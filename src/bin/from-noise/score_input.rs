@@ -74,6 +74,17 @@ impl ScoreInput {
         }
     }
 
+    /// The side of a folder's pictures, as the first one by name has it.
+    pub fn side(&self) -> Option<i64> {
+        let ScoreInput::Folder(folder, _) = self else { return None };
+        let entries = folder.read_dir().ok()?;
+        let mut paths: Vec<PathBuf> =
+            entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        paths.sort();
+        let (wide, _) = paths.iter().find_map(|path| image::image_dimensions(path).ok())?;
+        Some(wide.into())
+    }
+
     pub fn is_folder(&self) -> bool {
         matches!(self, ScoreInput::Folder(..))
     }

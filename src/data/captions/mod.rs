@@ -7,6 +7,7 @@ pub mod reader;
 pub mod render;
 pub mod scene;
 pub mod tokenizer;
+mod words;
 
 pub use facts::{Facts, ObjectFacts};
 pub use reader::{Reader, Reading, Unreadable};
@@ -14,8 +15,8 @@ pub use scene::{Background, Color, Composition, Object, Part, Relation, Scene, S
 pub use tokenizer::Tokenizer;
 
 use super::{Dataset, Split};
-use caption::{Named, joined};
 use tch::Tensor;
+use words::{Named, joined};
 
 /// How many scenes the data set `captions` trains on, and tests with.
 const TRAIN: u64 = 50_000;

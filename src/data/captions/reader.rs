@@ -5,8 +5,8 @@
 //! of a pixel), it has those whose rendering is nearest.
 
 use super::super::to_u8;
-use super::caption::Named;
 use super::scene::{Background, Color, Object, Scene, Shape, Size};
+use super::words::Named;
 use std::fmt;
 use tch::{Kind, Tensor};
 

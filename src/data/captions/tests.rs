@@ -1,4 +1,4 @@
-use super::caption::Named;
+use super::words::Named;
 use super::*;
 use std::collections::{HashMap, HashSet};
 use tch::Kind;

@@ -1,8 +1,9 @@
 //! Captions as numbers.
 
 use super::super::error::{Error, Result};
-use super::caption::{FUNCTION_WORDS, Named, listed};
+
 use super::scene::{Background, Color, Relation, Shape, Size};
+use super::words::{FUNCTION_WORDS, Named, listed};
 use tch::{Kind, Tensor};
 use tokenizers::models::wordlevel::WordLevel;
 use tokenizers::normalizers::utils::Lowercase;
