@@ -142,8 +142,8 @@ impl Reader {
         };
         let mut seen = vec![false; pixels.len()];
         let mut blobs = Vec::new();
-        for start in 0..pixels.len() {
-            let Some(color) = colors[start] else { continue };
+        for (start, color) in colors.iter().enumerate() {
+            let Some(color) = *color else { continue };
             let mut found = Vec::new();
             let mut next = vec![[start as i64 % self.side, start as i64 / self.side]];
             while let Some([column, row]) = next.pop() {
