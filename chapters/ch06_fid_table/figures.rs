@@ -1,7 +1,7 @@
 //! The pictures of chapter 6.
 
-use super::{CIFAR10, SAMPLERS};
 use anyhow::Result;
+use from_noise::evaluate::table1::{CIFAR10, SAMPLERS};
 use from_noise::evaluate::{Sampling, Score};
 use from_noise::plot::{Curves, Figure};
 use from_noise::pretrained::Pretrained;

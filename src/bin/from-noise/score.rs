@@ -303,7 +303,7 @@ fn network(args: &Args, sides: &[Option<&ScoreInput>]) -> Result<Box<dyn Feature
         "--inception reads pictures of any size: say of which these are (--size 32), they are \
          brought to it",
     )?;
-    Ok(Box::new(model::inception(weights, shape, device)?))
+    Ok(Box::new(cli::inception(weights, shape, device)?))
 }
 
 /// Both, measured by one network.
