@@ -226,7 +226,7 @@ fn scores_say_all_they_depend_on() {
         assert!(said.contains(word), "{word:?} is not in: {said}");
     }
     let table = std::fs::read_to_string(scratch.path().join("score.csv")).unwrap();
-    let head = "sampler,path,steps,nfe,n,fid_lenet,error,fid_real,feature_net,seed,weights,\
+    let head = "sampler,path,steps,nfe,n,metric,distance,error,fid_real,feature_net,seed,weights,\
                 class_entropy,class_accuracy,condition";
     assert_eq!(table.lines().next(), Some(head));
     let row = table.lines().nth(1).unwrap();

@@ -329,7 +329,7 @@ impl Sides<'_> {
         );
         let distance = distance.max(0.0); // rounding may leave -1e-12
         let name = match &self.net {
-            Some(net) => format!("FID{}", net.suffix()),
+            Some(net) => net.metric(),
             None => "Frechet distance".into(),
         };
         let [a, b] = [a.n, b.n].map(|n| n.map_or("unknown".into(), |n| n.to_string()));

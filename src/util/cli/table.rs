@@ -183,6 +183,7 @@ pub fn fill_table(
         }
         rows.sort_by_key(|(row, _)| place(row).unwrap_or(usize::MAX));
         for (row, seconds) in &mut rows {
+            row.metric = row.metric().to_owned(); // an older table's row has none
             let Some(place) = place(row) else { continue };
             row.fid_real = table.fid_real(row.n); // of every row by the same real images
             if seconds.is_none() {
@@ -207,7 +208,11 @@ fn known(results: &Results) -> Result<Vec<(Score, Option<f64>)>, ReadError> {
 }
 
 /// The Inception network of FID, for images of `shape`.
-pub fn inception(typed: &Path, shape: [i64; 3], device: tch::Device) -> anyhow::Result<InceptionNet> {
+pub fn inception(
+    typed: &Path,
+    shape: [i64; 3],
+    device: tch::Device,
+) -> anyhow::Result<InceptionNet> {
     let (path, shown) = (find(typed), typed.display());
     anyhow::ensure!(
         path.is_file(),
