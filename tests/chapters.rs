@@ -165,6 +165,89 @@ fn classifiers_are_learned_resumed_and_guide() {
     assert!(!unfit.status.success() && text(&unfit.stderr).contains("config.json"));
 }
 
+/// Chapter 13 learns from a folder, goes on, and fills the paper's table with what it learned.
+#[test]
+fn a_colour_network_is_learned_and_fills_the_paper_s_table() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("pets");
+    for part in ["train", "test"] {
+        pictures(&folder.join(part));
+    }
+    let folder = folder.to_str().unwrap();
+    let out = |name: &str| scratch.path().join(name).to_str().unwrap().to_owned();
+    let run = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ch13-cifar"));
+        command.args(["--device", "cpu"]).args(more).env_remove("RUST_BACKTRACE");
+        let out = command.output().unwrap();
+        (out.status.success(), text(&out.stdout), text(&out.stderr))
+    };
+    let well = |more: &[&str]| {
+        let (success, said, error) = run(more);
+        assert!(success, "{more:?}: {error}");
+        said
+    };
+    let learned = out("learned");
+    let train = ["--train", "--smoke", "--data", folder, "--out", &learned];
+    let said = well(&train);
+    assert!(said.contains(&format!("cargo chapter 13 --run {learned}")), "{said}");
+    assert!(run(&train).2.contains("--resume"));
+    well(&[&train[..], &["--resume", "--until", "6"]].concat());
+    let config = Pretrained::config(&learned).unwrap();
+    assert_eq!((config.batch, config.flip, config.shape(1)), (4, true, [1, 3, 32, 32]));
+    assert_eq!(Pretrained::load(&learned, tch::Device::Cpu).unwrap().step, 6);
+
+    let drawn = out("drawn");
+    let said = well(&["--smoke", "--run", &learned, "--data", folder, "--out", &drawn]);
+    assert!(said.contains("hours of one NVIDIA H100") && said.contains("(an estimate)"), "{said}");
+    assert!(said.contains("FID-LeNet") && !said.contains("FID "), "{said}");
+    let read = |name: &str| std::fs::read_to_string(Path::new(&drawn).join(name)).unwrap();
+    let fid = read("fid.csv");
+    let rows: Vec<&str> = fid.lines().skip(1).collect();
+    assert!(rows[0].starts_with(&format!("\"{folder}, FID-LeNet\",2,quadratic,40,")), "{fid}");
+    assert_eq!(rows.len(), 2 + 5 + 5, "{fid}");
+    let papers = ["CIFAR-10, the paper's FID", "CelebA, the paper's FID"]
+        .map(|half| rows.iter().filter(|row| row.starts_with(&format!("\"{half}\","))).count());
+    assert_eq!(papers, [5, 5], "the paper's numbers are called the paper's: {fid}");
+    // of the paper's code: eta is not clipped, sigma-hat is
+    let table = read("table.csv");
+    for row in table.lines().skip(1) {
+        assert_eq!(row.contains("not clipped"), row.starts_with("DDIM"), "{row}");
+    }
+    let times = read("times.csv");
+    assert!(times.starts_with("work,petaflop,tflop_per_second,hours_estimated,gpu"), "{times}");
+
+    // Without images it draws, and says what is left out; with a network of digits it says why not.
+    let few = ["--samples", "4", "--steps", "2", "--out"];
+    let said = well(&[&few[..], &[&out("alone")]].concat());
+    let missing = !Path::new("datasets/cifar10-jpeg").exists();
+    assert!(
+        said.contains("no table of scores") == missing && said.contains("samples.png"),
+        "{said}"
+    );
+    let (success, _, error) = run(&["--smoke", "--run", "weights/mnist-ddpm", "--out", &drawn]);
+    assert!(!success && error.contains("[3, 32, 32]"), "{error}");
+    let no_file = ["--smoke", "--inception", "no.pth", "--out", &drawn];
+    assert!(run(&no_file).2.contains("cargo xtask weights fid-inception"));
+}
+
+/// Ho et al. 2020, appendix B.
+#[test]
+fn the_paper_s_recipe_for_cifar10_is_that_of_the_paper() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ch13-cifar"));
+    command.args(["--train", "--preset", "paper", "--dry-run", "--device", "cpu"]);
+    let said = text(&command.output().unwrap().stdout);
+    assert!(said.contains("parameters: 35746307\n"), "{said}");
+    let (_, plan) = said.split_once("config: ").unwrap();
+    let (plan, _) = plan.split_once("parameters: ").unwrap();
+    let plan: serde_json::Value = serde_json::from_str(plan).unwrap();
+    assert_eq!(plan["train"]["until"], 800_000);
+    let image: ImageConfig = serde_json::from_value(plan["train"]["image"].clone()).unwrap();
+    let train = &image.train;
+    assert_eq!((image.batch, image.flip, image.network.dropout), (128, true, 0.1));
+    assert_eq!((train.lr, train.warmup, train.ema_decay), (2e-4, 5000, 0.9999));
+    assert_eq!((train.cooldown, train.clip), (None, Some(1.0)));
+}
+
 #[test]
 fn clips_are_learned_resumed_and_guide() {
     let scratch = tempfile::tempdir().unwrap();
@@ -226,7 +309,7 @@ fn scores_say_all_they_depend_on() {
         assert!(said.contains(word), "{word:?} is not in: {said}");
     }
     let table = std::fs::read_to_string(scratch.path().join("score.csv")).unwrap();
-    let head = "sampler,path,steps,nfe,n,fid_lenet,error,fid_real,feature_net,seed,weights,\
+    let head = "sampler,path,steps,nfe,n,metric,distance,error,fid_real,feature_net,seed,weights,\
                 class_entropy,class_accuracy,condition";
     assert_eq!(table.lines().next(), Some(head));
     let row = table.lines().nth(1).unwrap();

@@ -1187,6 +1187,12 @@ fn a_table_that_cannot_be_read_is_never_written_over() {
     let said = desk.succeeds("table sweep.toml --out t");
     assert!(said.contains("drawing 0/0"), "read, not drawn again: {said}");
     assert_eq!(desk.read("t/table.csv"), whole);
+    // and one of the time when every distance was FID-LeNet
+    let older = whole.replacen("metric,distance", "fid_lenet", 1).replace(",FID-LeNet,", ",");
+    fs::write(&path, older).unwrap();
+    let said = desk.succeeds("table sweep.toml --out t");
+    assert!(said.contains("drawing 0/0"), "read, not drawn again: {said}");
+    assert_eq!(desk.read("t/table.csv"), whole);
     // a damaged line, a cut line, a column that only a newer version knows
     let third = lines[3].replacen("trailing", "trailing,trailing", 1);
     let short: String = lines[3].chars().take(20).collect();

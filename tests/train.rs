@@ -1,5 +1,6 @@
 //! Adam against torch's, the EMA's recursion, accumulation, clipping, and refusals.
 
+use from_noise::checkpoint::Run;
 use from_noise::train::{Adam, Ema, Flat, TrainConfig, TrainError, Trainer};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tch::nn::{self, Module, VarStore};
@@ -481,4 +482,69 @@ fn a_trainer_whose_parameters_were_moved_says_so() {
     let mut t = trainer(TrainConfig::default());
     t.vs.half();
     let _ = t.step(|net, _| net.ws.sum(Kind::Float));
+}
+
+/// A step of regression whose loss is `factor` times as large.
+fn step_by(trainer: &mut Trainer<nn::Linear>, factor: f64) -> Result<f64, TrainError> {
+    trainer.step(|net, _| regression(net, &Tensor::randn([8, 2], (Kind::Float, CPU))) * factor)
+}
+
+#[test]
+fn a_loss_that_is_read_now_and_then_trains_the_same() {
+    let _turn = turn();
+    let config = TrainConfig { lr: 0.01, clip: Some(0.5), ..TrainConfig::default() };
+    let (mut each, mut third) = (trainer(config.clone()), trainer(config));
+    third.read_every = 3;
+    let mut told = Vec::new();
+    for step in 1..=7 {
+        let factor = if step < 4 { 1.0 } else { 0.01 }; // clipped, and not
+        let (a, b) = (step_by(&mut each, factor).unwrap(), step_by(&mut third, factor).unwrap());
+        told.push((a, b, each.grad_norm(), third.grad_norm()));
+    }
+    for ((_, a), (_, b)) in weights(&each).iter().zip(weights(&third)) {
+        assert!(max_diff(a, &b) < 1e-6);
+    }
+    let at = |step: usize| told[step - 1];
+    for step in [3, 6] {
+        let (a, b, norm_a, norm_b) = at(step);
+        assert!((a - b).abs() < 1e-6 && (norm_a - norm_b).abs() < 1e-6, "step {step}");
+    }
+    assert!(at(1).1.is_nan(), "nothing is read yet");
+    assert_eq!((at(4).1, at(5).1, at(7).1), (at(3).1, at(3).1, at(6).1));
+}
+
+#[test]
+fn a_bad_loss_that_is_read_late_is_named_and_has_changed_nothing() {
+    let _turn = turn();
+    for (bad, loss) in [(f64::NAN, true), (f64::INFINITY, true), (1e30, false)] {
+        let mut trainer = trainer(TrainConfig { lr: 0.01, ..TrainConfig::default() });
+        trainer.read_every = 5;
+        for _ in 0..6 {
+            step_by(&mut trainer, 1.0).unwrap();
+        }
+        let before = weights(&trainer);
+        step_by(&mut trainer, bad).unwrap(); // step 7, not read
+        step_by(&mut trainer, 1.0).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let mut run =
+            Run::create_or_resume(dir.path(), &"config".to_owned(), false, &mut trainer).unwrap();
+        let error = run.save(&trainer).unwrap_err().to_string();
+        assert!(error.starts_with("step 7: ") && error.contains("those of step 6"), "{error}");
+        step_by(&mut trainer, 1.0).unwrap();
+        let error = step_by(&mut trainer, 1.0).unwrap_err(); // step 10
+        match error {
+            TrainError::Loss { step: 7, .. } => assert!(loss),
+            TrainError::Gradients { step: 7, every: 5, .. } => assert!(!loss),
+            other => panic!("{other}"),
+        }
+        assert_eq!(trainer.step, 6);
+        assert!(same(&trainer, &before));
+        drop(run);
+        let mut saved = Trainer::new(CPU, TrainConfig::default(), linear);
+        Run::create_or_resume(dir.path(), &"config".to_owned(), true, &mut saved).unwrap();
+        assert_eq!(saved.step, 6);
+        assert!(same(&saved, &before), "what was saved is of step 6");
+        step_by(&mut trainer, 1.0).unwrap(); // and it goes on
+        assert!(!same(&trainer, &before));
+    }
 }

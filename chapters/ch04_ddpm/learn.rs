@@ -11,7 +11,7 @@ use from_noise::train::Trainer;
 use from_noise::util::cli::{self, Chapter};
 use from_noise::util::progress::Progress;
 use std::path::Path;
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind};
 
 /// Algorithm 1, resumable, with a grid of samples from fixed noise at every save.
 ///
@@ -58,7 +58,7 @@ pub fn learn(config: &ImageConfig, steps: u64, args: &Args, chapter: &Chapter) -
         let loss = trainer.step(|model, batch| {
             let chosen = batch_indices(config.train.seed, batch, config.batch, data.len());
             let (x0, _) = data.batch(&chosen, chapter.device);
-            let x0 = if config.flip { mirror_half(&x0) } else { x0 };
+            let x0 = config.mirrored(x0);
             let t = times.draw(config.batch as i64);
             let eps = x0.randn_like();
             let labels = labels.index_select(0, &chosen);
@@ -107,10 +107,4 @@ fn open(
     let moved = folder(&config.data) && saved.is_some_and(|saved| folder(&saved.data));
     let may_change = if moved { &["train.cooldown", "data"][..] } else { &["train.cooldown"] };
     Ok(Run::create_or_resume_with(dir, config, resume, may_change, trainer)?)
-}
-
-/// Left and right exchanged in about every second image.
-fn mirror_half(x0: &Tensor) -> Tensor {
-    let chosen = Tensor::rand([x0.size()[0], 1, 1, 1], (x0.kind(), x0.device())).lt(0.5);
-    x0.flip([3]).where_self(&chosen, x0)
 }

@@ -42,7 +42,7 @@ pub fn fid(
 ) -> Result<[f64; 2]> {
     let images = images(config, &trainer.ema.model, trainer.step, data, 20, chapter)?;
     let score = score(&images, net, n, f64::NAN, |_, _| {}, |_| {});
-    Ok([score.fid_lenet, score.error.unwrap_or(f64::NAN)])
+    Ok([score.distance, score.error.unwrap_or(f64::NAN)])
 }
 
 /// What a model in training draws by DDIM, in so many steps if its schedule has them. A network that

@@ -1,7 +1,7 @@
 //! The pictures of chapter 6.
 
-use super::{CIFAR10, SAMPLERS};
 use anyhow::Result;
+use from_noise::evaluate::table1::{CIFAR10, SAMPLERS};
 use from_noise::evaluate::{Sampling, Score};
 use from_noise::plot::{Curves, Figure};
 use from_noise::pretrained::Pretrained;
@@ -24,11 +24,11 @@ pub fn curves(scores: &[Score], trained: &Pretrained, chapter: &mut Chapter) -> 
         let name = sampler.to_string();
         let mut mine: Vec<&&Score> = ours.iter().filter(|score| score.sampler == name).collect();
         mine.sort_by_key(|score| score.steps);
-        let point = |score: &&&Score| (score.steps as f64, score.fid_lenet);
+        let point = |score: &&&Score| (score.steps as f64, score.distance);
         let line: Vec<(f64, f64)> = mine.iter().map(point).collect();
         let spread = |score: &&&Score| {
             let two = 2.0 * score.error.unwrap_or(0.0);
-            (score.steps as f64, score.fid_lenet - two, score.fid_lenet + two)
+            (score.steps as f64, score.distance - two, score.distance + two)
         };
         let band: Vec<(f64, f64, f64)> = mine.iter().map(spread).collect();
         left = left.band(&name, &band).line(&name, &line).points(&name, &line);

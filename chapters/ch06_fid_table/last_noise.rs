@@ -1,7 +1,7 @@
 //! Why sigma-hat fails on one path and not on the other.
 
-use super::SAMPLERS;
 use anyhow::Result;
+use from_noise::evaluate::table1::SAMPLERS;
 use from_noise::evaluate::{Generator, ImageSampler, Sampling};
 use from_noise::forward::posterior;
 use from_noise::pretrained::Pretrained;

@@ -3,12 +3,11 @@
 mod figures;
 mod last_noise;
 mod model_error;
-mod printed;
 
 use anyhow::Result;
 use clap::Parser;
-use from_noise::evaluate::{Sampler, Sweep, SweepGrid};
-use from_noise::forward::Variance;
+use from_noise::evaluate::table1::{self, SAMPLERS};
+use from_noise::evaluate::{Sweep, SweepGrid};
 use from_noise::guide::Guidance;
 use from_noise::schedule::Path;
 use from_noise::util::cli::{self, Common, TableArgs, count};
@@ -39,39 +38,8 @@ struct Args {
     steps: Vec<usize>,
 }
 
-/// The five rows of the paper's table.
-const SAMPLERS: [Sampler; 5] = [
-    Sampler::Ddim(0.0),
-    Sampler::Ddim(0.2),
-    Sampler::Ddim(0.5),
-    Sampler::Ddim(1.0),
-    Sampler::Ddpm(Variance::Large),
-];
-
 /// The paths of our table, in its order.
 const PATHS: [Path; 3] = [Path::Uniform, Path::Quadratic, Path::Trailing];
-
-/// Song et al. 2020 (DDIM), Table 1, CIFAR-10, n = 50,000, on the quadratic path (section D.2): what
-/// the paper found, in the order of `SAMPLERS`.
-const CIFAR10: Printed = [
-    (10, [13.36, 14.04, 16.66, 41.07, 367.43]),
-    (20, [6.84, 7.11, 8.35, 18.36, 133.37]),
-    (50, [4.67, 4.77, 5.25, 8.01, 32.72]),
-    (100, [4.16, 4.25, 4.46, 5.78, 9.99]),
-    (1000, [4.04, 4.09, 4.29, 4.73, 3.17]),
-];
-
-/// The other half of the same table, CelebA 64 x 64, on the uniform path.
-const CELEBA: Printed = [
-    (10, [17.33, 17.66, 19.86, 33.12, 299.71]),
-    (20, [13.73, 14.11, 16.06, 26.03, 183.83]),
-    (50, [9.17, 9.51, 11.01, 18.48, 71.71]),
-    (100, [6.53, 6.79, 8.09, 13.93, 45.20]),
-    (1000, [3.51, 3.64, 4.28, 5.98, 3.26]),
-];
-
-/// Steps, and the distances of the five samplers.
-type Printed = [(usize, [f64; 5]); 5];
 
 /// Which lines the table has.
 fn sweep(args: &Args) -> Sweep {
@@ -121,7 +89,9 @@ fn run() -> Result<()> {
         let (few, many) = if args.common.smoke { (2, 3) } else { (10, 100) };
         let most = trained.schedule.steps();
         let (few, many) = (few.min(most), many.min(most));
-        printed::tables(&rows, &mut chapter)?;
+        chapter.results.table("fid.csv", &table1::rows("MNIST", &PATHS, &rows))?;
+        chapter.results.samples(table1::IMAGES);
+        chapter.results.table("paper.csv", &table1::papers("CIFAR-10", "CelebA"))?;
         figures::curves(&rows, &trained, &mut chapter)?;
         last_noise::table(&trained, few, &mut chapter)?;
         figures::same_latents(&trained, (few, many), &mut chapter)?;

@@ -20,14 +20,14 @@ pub fn curves(scores: &[Score], trained: &Pretrained, chapter: &mut Chapter) -> 
     for (sampler, path) in SOLVERS {
         let mine = scores.iter().filter(|score| score.is_by(sampler, path));
         let mut points: Vec<(f64, f64)> =
-            mine.map(|score| (score.nfe as f64, score.fid_lenet)).collect();
+            mine.map(|score| (score.nfe as f64, score.distance)).collect();
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
         let add = |curves: Curves| {
             curves.line(sampler.to_string(), &points).points(sampler.to_string(), &points)
         };
         (all, near) = (add(all), add(near));
     }
-    let best = scores.iter().map(|score| score.fid_lenet).fold(f64::INFINITY, f64::min);
+    let best = scores.iter().map(|score| score.distance).fold(f64::INFINITY, f64::min);
     let panels = [
         all.hline(scores[0].fid_real, "test images").without_legend().size(340.0, 330.0),
         near.y_range(0.9 * best, 3.0 * best).size(460.0, 330.0),

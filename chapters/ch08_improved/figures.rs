@@ -33,7 +33,7 @@ pub fn fid(scores: &[(String, Score)], chapter: &mut Chapter) -> Result<()> {
             sampler: &score.sampler,
             steps: score.steps,
             n: score.n,
-            fid_lenet: score.fid_lenet,
+            fid_lenet: score.distance,
             error: score.error,
             fid_real: score.fid_real,
         })

@@ -87,7 +87,7 @@ pub fn fill(
             gamma: line.gamma(),
             nfe: score.nfe,
             n,
-            fid_lenet: score.fid_lenet,
+            fid_lenet: score.distance,
             error: score.error,
             inception_score,
             precision,

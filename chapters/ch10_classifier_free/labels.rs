@@ -57,7 +57,7 @@ pub fn show(
                 labelled: trained.config.labelled,
                 scale: guidance.scale,
                 n: score.n,
-                fid_lenet: score.fid_lenet,
+                fid_lenet: score.distance,
                 error: score.error,
                 accuracy: score.class_accuracy,
                 fid_real: score.fid_real,

@@ -43,7 +43,7 @@ pub fn show(
             scale: guidance.scale,
             nfe: score.nfe,
             n: score.n,
-            fid_lenet: score.fid_lenet,
+            fid_lenet: score.distance,
             error: score.error,
             accuracy: score.class_accuracy,
             entropy: score.class_entropy,

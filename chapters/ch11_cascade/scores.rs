@@ -91,7 +91,7 @@ pub fn fill(
             scale: line.scale,
             nfe: score.nfe,
             n: score.n,
-            fid_lenet: score.fid_lenet,
+            fid_lenet: score.distance,
             error: score.error,
             right: score.class_accuracy,
             fid_real: score.fid_real,

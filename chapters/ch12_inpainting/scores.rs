@@ -73,7 +73,7 @@ pub fn fill(
             nfe: score.nfe,
             seconds: seconds[i % seconds.len()],
             n: score.n,
-            fid_lenet: score.fid_lenet,
+            fid_lenet: score.distance,
             error: score.error,
             same_digit: score.class_accuracy,
             seam: found.as_ref().map(rms),

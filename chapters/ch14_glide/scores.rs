@@ -79,7 +79,7 @@ pub fn fill(
             relation: found.relation.rate(),
             background: found.background.rate(),
             unreadable: found.unreadable.rate(),
-            fid_lenet: score.fid_lenet,
+            fid_lenet: score.distance,
             error: score.error,
             precision: quality.precision,
             recall: quality.recall,

@@ -83,7 +83,7 @@ pub fn fill(
             unreadable: found.unreadable.rate(),
             guiding_clip: says(guide, &x0, &prompts),
             held_out_clip: says(&nets.held_out, &x0, &prompts),
-            fid_lenet: score.fid_lenet,
+            fid_lenet: score.distance,
             error: score.error,
             precision: quality.precision,
             recall: quality.recall,

@@ -48,6 +48,7 @@ pub use weights::{
     save_weights,
 };
 
+use crate::train::TrainError;
 use crate::util::files::write_atomically;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -87,6 +88,9 @@ pub enum CheckpointError {
     LogColumns { path: PathBuf, found: String, asked: String },
     #[error("{}: step {step} logged after step {last}: log each step once, in order", path.display())]
     LogOrder { path: PathBuf, step: u64, last: u64 },
+    /// A step that had not been read; what was sound before it is saved.
+    #[error(transparent)]
+    Train(#[from] TrainError),
 }
 
 /// Writes a run directory that holds a model to draw from and nothing of its training: `config`,

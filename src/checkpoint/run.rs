@@ -111,10 +111,11 @@ impl Run {
     /// all from the save before.
     pub fn save<M>(&mut self, trainer: &Trainer<M>) -> Result<(), CheckpointError> {
         let started = Instant::now();
+        let (step, failed) = trainer.sound_step();
         publish(&self.dir)?;
         self.log.sync()?;
         self.scores.sync()?;
-        if let Some((config, _)) = self.unsaved.take_if(|(_, step)| trainer.step > *step) {
+        if let Some((config, _)) = self.unsaved.take_if(|(_, since)| step > *since) {
             super::write(&self.dir.join("config.json"), config.as_bytes())?;
         }
         let partial = self.dir.join("next.partial");
@@ -125,7 +126,7 @@ impl Run {
         fs::create_dir(&partial).map_err(CheckpointError::io(&partial, "create the folder"))?;
         for (name, tensors) in files(trainer) {
             let path = partial.join(name);
-            write_through(&path, &weights::to_bytes(&tensors, trainer.step, &path)?)
+            write_through(&path, &weights::to_bytes(&tensors, step, &path)?)
                 .map_err(CheckpointError::io(&path, "write the file"))?;
         }
         sync_dir(&partial);
@@ -135,11 +136,10 @@ impl Run {
         let seconds = self.since.elapsed().as_secs_f64();
         self.since = Instant::now();
         self.took = started.elapsed();
-        if trainer.step > self.timing.last() {
-            self.timing.row(trainer.step, &[("seconds", seconds)])
-        } else {
-            Ok(())
+        if step > self.timing.last() {
+            self.timing.row(step, &[("seconds", seconds)])?;
         }
+        failed.map_or(Ok(()), |error| Err(error.into()))
     }
 
     fn create(dir: &Path, config: &impl Serialize) -> Result<Option<File>, CheckpointError> {

@@ -11,6 +11,7 @@ mod sampling;
 mod score;
 mod score_table;
 mod sweep;
+pub mod table1;
 
 pub use generator::{Generator, Recipe};
 pub use image_sampler::{Classes, ImageSampler, Shown, check_guidance};

@@ -24,7 +24,13 @@ pub struct Score {
     /// Evaluations of the network per image.
     pub nfe: usize,
     pub n: u64,
-    pub fid_lenet: f64,
+    /// What the distance is called: see [`metric`](Self::metric). Empty in tables that were written
+    /// before there was more than one.
+    #[serde(default)]
+    pub metric: String,
+    /// From the training images.
+    #[serde(alias = "fid_lenet")]
+    pub distance: f64,
     /// The jackknife's standard error of the distance; none for fewer than 40 images.
     pub error: Option<f64>,
     /// The distance of as many real test images from the training images.
@@ -53,9 +59,19 @@ impl Score {
         self.sampler == sampler.to_string() && self.path == path.to_string()
     }
 
+    /// What the distance is called: `FID` by the published weights of Inception alone, `FID-LeNet` by a
+    /// classifier of the crate's kind; see [`FeatureExtractor::metric`].
+    pub fn metric(&self) -> &str {
+        match self.metric.as_str() {
+            "" if self.feature_net == InceptionNet::PUBLISHED => "FID",
+            "" => "FID-LeNet",
+            known => known,
+        }
+    }
+
     /// The distance and its error, to a digit behind the point, for a table's cell.
     pub fn in_short(&self) -> String {
-        in_short(self.fid_lenet, self.error)
+        in_short(self.distance, self.error)
     }
 }
 
@@ -73,13 +89,12 @@ impl fmt::Display for Score {
             "" => String::new(),
             condition => format!("{condition}, "),
         };
-        let by_inception = self.feature_net == InceptionNet::PUBLISHED;
-        let name = if by_inception { "FID" } else { "FID-LeNet" };
         write!(
             f,
-            "{name} {:.2}{error} (n = {}, {}, path {}, {} evaluations, {condition}seed {}, {}, \
+            "{} {:.2}{error} (n = {}, {}, path {}, {} evaluations, {condition}seed {}, {}, \
              feature net {}; real images {:.2})",
-            self.fid_lenet,
+            self.metric(),
+            self.distance,
             self.n,
             self.sampler,
             self.path,
@@ -147,7 +162,7 @@ impl FeatureStats {
         net: &dyn FeatureExtractor,
         fid_real: f64,
     ) -> Score {
-        let (fid_lenet, error) = self.distance(net);
+        let (distance, error) = self.distance(net);
         let found = (!self.labels.is_empty()).then(|| Tensor::cat(&self.labels, 0)); // [n]
         let asked = generator.classes(0, self.n);
         let right = |(found, asked): (&Tensor, Tensor)| {
@@ -161,7 +176,8 @@ impl FeatureStats {
             steps,
             nfe,
             n: self.n,
-            fid_lenet,
+            metric: net.metric(),
+            distance,
             error,
             fid_real,
             feature_net: net.hash().to_owned(),

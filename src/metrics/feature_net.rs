@@ -18,6 +18,11 @@ pub trait FeatureExtractor {
     /// are of that network alone.
     fn suffix(&self) -> &str;
 
+    /// What the Frechet distance between its features is called.
+    fn metric(&self) -> String {
+        format!("FID{}", self.suffix())
+    }
+
     /// `[C, H, W]` of the images that it reads.
     fn shape(&self) -> [i64; 3];
 

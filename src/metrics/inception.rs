@@ -94,6 +94,12 @@ impl FeatureExtractor for InceptionNet {
         }
     }
 
+    /// FID with the published weights alone.
+    fn metric(&self) -> String {
+        let name = if self.hash == Self::PUBLISHED { "FID" } else { "FD-Inception" };
+        name.into()
+    }
+
     fn shape(&self) -> [i64; 3] {
         self.shape
     }

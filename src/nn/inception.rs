@@ -60,6 +60,7 @@ impl Inception {
     ///
     /// Images of any size are brought to 299 x 299, bilinearly and without antialiasing, as
     /// pytorch-fid does.
+    // ANCHOR: features
     pub fn features(&self, x: &Tensor) -> Tensor {
         let x = x.upsample_bilinear2d([Self::SIDE, Self::SIDE], false, None, None);
         let x = x * 2.0 - 1.0;
@@ -67,6 +68,7 @@ impl Inception {
         let x = self.blocks.iter().fold(x, |x, block| block.forward(&x)); // [B, 2048, 8, 8]
         x.mean_dim([2, 3].as_slice(), false, Kind::Float)
     }
+    // ANCHOR_END: features
 
     /// Logits `[B, 1008]` of [`features`](Self::features), without the bias, as the published
     /// Inception Score takes them.

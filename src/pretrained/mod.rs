@@ -131,6 +131,16 @@ impl ImageConfig {
         Model::new(net, self.parameterization, self.schedule.build())
     }
 
+    /// The samples `x0` (`[B, C, H, W]`) as training sees them: with [`flip`](Self::flip), left and
+    /// right are exchanged in about every second one. It draws from libtorch's generator.
+    pub fn mirrored(&self, x0: Tensor) -> Tensor {
+        if !self.flip {
+            return x0;
+        }
+        let chosen = Tensor::rand([x0.size()[0], 1, 1, 1], (x0.kind(), x0.device())).lt(0.5);
+        x0.flip([3]).where_self(&chosen, &x0)
+    }
+
     // ANCHOR: dropped
     /// The conditions of samples `x0` in training, by their places in the data, their labels (`[B]`,
     /// i64) and their captions (`[B, L]`, i64), if they have some. It draws from libtorch's

@@ -34,9 +34,7 @@ impl Adam {
     ) {
         let _guard = tch::no_grad_guard();
         if grads.iter().all(Option::is_some) {
-            let grads = concatenated(grads.iter().flatten()); // [n]
-            update(config, lr, t, (&params.all, &grads, &self.m.all, &self.v.all));
-            return;
+            return self.step_flat(config, lr, t, params, &concatenated(grads.iter().flatten()));
         }
         let moments = self.m.parts.iter().zip(&self.v.parts);
         for ((theta, g), (m, v)) in params.parts.iter().zip(grads).zip(moments) {
@@ -44,6 +42,19 @@ impl Adam {
                 update(config, lr, t, (theta, g, m, v));
             }
         }
+    }
+
+    /// The same where every parameter has a gradient: `grads: [n]`, in the order of `params`.
+    pub(super) fn step_flat(
+        &mut self,
+        config: &TrainConfig,
+        lr: f64,
+        t: u64,
+        params: &Flat,
+        grads: &Tensor,
+    ) {
+        let _guard = tch::no_grad_guard();
+        update(config, lr, t, (&params.all, grads, &self.m.all, &self.v.all));
     }
 }
 

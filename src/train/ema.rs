@@ -36,6 +36,11 @@ impl<M> Ema<M> {
         Self { model, vs, decay, names, averages: Flat::of(&tensors), copies }
     }
 
+    /// The averages as one vector.
+    pub(super) fn flat(&self) -> &Flat {
+        &self.averages
+    }
+
     // ANCHOR: ema
     /// The decay of update `n`, counted from 0.
     pub fn decay_at(&self, n: u64) -> f64 {

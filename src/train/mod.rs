@@ -55,6 +55,13 @@ pub enum TrainError {
     )]
     Gradient { step: u64, name: String, loss: f64 },
     #[error(
+        "step {step}: a gradient is not finite (loss {loss}); the weights are still those of step {}: \
+         lower the learning rate, raise warmup or lower clip; what is read every {every} steps does not \
+         tell which parameter's, Trainer::read_every = 1 does",
+        step - 1
+    )]
+    Gradients { step: u64, loss: f64, every: u64 },
+    #[error(
         "step {step}: the loss depends on no parameter of the trained model: \
          compute it from the model that `Trainer::step` hands over, and not under no_grad"
     )]

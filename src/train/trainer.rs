@@ -1,9 +1,10 @@
+use super::flat::concatenated;
 use super::{Adam, Ema, Flat, TrainConfig, TrainError};
 use crate::noise::mix;
 use crate::util::device::{on_cpu, widest_float};
 use std::fmt;
 use tch::nn::{self, VarStore};
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// A model being trained: its weights, their moving average, Adam's moments and the step count.
 ///
@@ -25,6 +26,13 @@ pub struct Trainer<M> {
     /// What the loss remembers from step to step, by name: saved with the moments, and resumed. The
     /// loss holds the same tensors and changes them in place.
     pub memory: Vec<(String, Tensor)>,
+    /// Every how many steps the loss is read from the device: 1 on a CPU, where it costs nothing, and
+    /// 10 elsewhere, where the processor waits for the device each time. In between
+    /// [`step`](Self::step) returns the loss that was read last; one that is not finite is found when
+    /// the next is read.
+    pub read_every: u64,
+    unread: Unread,
+    loss: f64,
     grad_norm: f64,
 }
 
@@ -49,6 +57,9 @@ impl<M> Trainer<M> {
             names,
             params,
             memory: Vec::new(),
+            read_every: if device == Device::Cpu { 1 } else { 10 },
+            unread: Unread::new(device),
+            loss: f64::NAN,
             grad_norm: 0.0,
         }
     }
@@ -65,12 +76,16 @@ impl<M> Trainer<M> {
     ///
     /// # Errors
     /// A loss or gradient that is not finite stops here, names the step and the tensor, and leaves
-    /// everything as it was.
+    /// everything as it was. With [`read_every`](Self::read_every) above 1 it may come some steps late,
+    /// and does not know the tensor: everything is as it was before the step that it names.
     pub fn step(&mut self, mut loss: impl FnMut(&M, u64) -> Tensor) -> Result<f64, TrainError> {
         self.config.check()?;
         assert!(self.params.holds(), "the parameters of a Trainer cannot change kind or device");
         let step = self.step + 1;
         let (losses, mut grads) = self.gradients(step, &mut loss)?;
+        if self.read_every > 1 && self.memory.is_empty() && grads.iter().all(Option::is_some) {
+            return self.unread_step(step, &losses, &grads);
+        }
         let (value, norm) = self.read(&losses, &grads, step)?;
         if let Some(clip) = self.config.clip.filter(|clip| norm > *clip) {
             for g in grads.iter_mut().flatten() {
@@ -79,9 +94,70 @@ impl<M> Trainer<M> {
         }
         self.adam.step(&self.config, self.config.lr_at(step), step, &self.params, &grads);
         self.ema.update(&self.vs, self.step);
-        self.grad_norm = norm;
+        (self.loss, self.grad_norm) = (value, norm);
         self.step = step;
         Ok(value)
+    }
+
+    /// The same without waiting for the device. After a step that is not finite nothing moves any
+    /// more, until it is found.
+    fn unread_step(
+        &mut self,
+        step: u64,
+        losses: &[Tensor],
+        grads: &[Option<Tensor>],
+    ) -> Result<f64, TrainError> {
+        let _guard = tch::no_grad_guard();
+        let loss = Tensor::stack(losses, 0).mean(Kind::Float); // []
+        let mut grads = concatenated(grads.iter().flatten()); // [n]
+        let norm = grads.norm();
+        self.unread.note(step, &loss, &norm);
+        if let Some(clip) = self.config.clip {
+            grads *= (clip / &norm).clamp_max(1.0);
+        }
+        let held = [&self.params, &self.adam.m, &self.adam.v, self.ema.flat()];
+        let held = held.map(|flat| flat.all.detach());
+        let before = held.each_ref().map(Tensor::copy);
+        self.adam.step_flat(&self.config, self.config.lr_at(step), step, &self.params, &grads);
+        self.ema.update(&self.vs, self.step);
+        for (mut now, before) in held.into_iter().zip(before) {
+            now.copy_(&now.where_self(&self.unread.sound, &before));
+        }
+        self.step = step;
+        if step.is_multiple_of(self.read_every) {
+            let (read, error) = self.settle(&[loss, norm]);
+            if let Some(error) = error {
+                self.step = self.unread.bad_step.double_value(&[]) as u64 - 1;
+                self.unread = Unread::new(self.vs.device());
+                return Err(error);
+            }
+            (self.loss, self.grad_norm) = (read[0], read[1]);
+        }
+        Ok(self.loss)
+    }
+
+    /// The first step that was not finite and has not been read, as an error, and the numbers of
+    /// `beside`, in one copy from the device.
+    fn settle(&self, beside: &[Tensor]) -> (Vec<f64>, Option<TrainError>) {
+        let unread = [&self.unread.bad_step, &self.unread.bad_loss].map(Tensor::shallow_clone);
+        let lists: &[&[Tensor]] = if beside.is_empty() { &[&unread] } else { &[&unread, beside] };
+        let mut all = numbers(lists, self.vs.device());
+        let beside = all.split_off(2);
+        let (step, loss, every) = (all[0] as u64, all[1], self.read_every);
+        let error = match (step, loss.is_finite()) {
+            (0, _) => None,
+            (_, true) => Some(TrainError::Gradients { step, loss, every }),
+            (_, false) => Some(TrainError::Loss { step, loss }),
+        };
+        (beside, error)
+    }
+
+    /// The last step that the weights are of, and what went wrong after it and is not read yet.
+    pub(crate) fn sound_step(&self) -> (u64, Option<TrainError>) {
+        match self.settle(&[]).1 {
+            Some(error) => (self.unread.bad_step.double_value(&[]) as u64 - 1, Some(error)),
+            None => (self.step, None),
+        }
     }
 
     /// The learning rate of the step just finished.
@@ -164,6 +240,32 @@ impl<M> Trainer<M> {
             Some(bad) => Err(TrainError::Gradient { step, name: names[bad].clone(), loss }),
             None => Ok((loss, norms.iter().map(|norm| norm * norm).sum::<f64>().sqrt())),
         }
+    }
+}
+
+/// What a device has found out since it was last read. All are scalars on it.
+#[derive(Debug)]
+struct Unread {
+    /// Whether every step was finite so far.
+    sound: Tensor,
+    /// The first that was not; 0 if none.
+    bad_step: Tensor,
+    /// Its loss.
+    bad_loss: Tensor,
+}
+
+impl Unread {
+    fn new(device: Device) -> Self {
+        let zero = || Tensor::zeros([], (Kind::Float, device));
+        Self { sound: zero().eq(0.0), bad_step: zero(), bad_loss: zero() }
+    }
+
+    fn note(&mut self, step: u64, loss: &Tensor, norm: &Tensor) {
+        let finite = loss.isfinite().logical_and(&norm.isfinite());
+        let first = self.sound.logical_and(&finite.logical_not());
+        self.bad_step = self.bad_step.masked_fill(&first, step as f64);
+        self.bad_loss = loss.where_self(&first, &self.bad_loss);
+        self.sound = self.sound.logical_and(&finite);
     }
 }
 

@@ -268,7 +268,7 @@ fn any_feature_extractor_scores_any_generator() {
     assert_eq!(pixels.size(), [60, 1, 28, 28]);
     let moments = Moments::of(4, &pixels, quarters);
     let expected = from_noise::metrics::frechet_distance(&moments, net.reference());
-    close(found.fid_lenet, expected, 1e-12);
+    close(found.distance, expected, 1e-12);
     assert_eq!((found.class_entropy, found.fid_real), (0.0, 0.25));
     assert_eq!(
         (found.feature_net.as_str(), found.condition.as_str()),
@@ -326,7 +326,7 @@ fn a_table_takes_lines_of_all_kinds() {
     table.draw(&lines, Shard::WHOLE, |_| {}, || false).unwrap();
     let rows: Vec<Score> = lines.iter().map(|line| table.score(line).unwrap().unwrap()).collect();
     assert_eq!(rows[0].sampler, "digits", "what costs nothing comes first");
-    close(rows[0].fid_lenet, 0.0, 1e-9);
+    close(rows[0].distance, 0.0, 1e-9);
     // what is measured of each image when it is drawn is kept beside its features
     let measured = table.measured(lines[0]).unwrap().unwrap();
     assert_eq!(measured, brightness(&Digits.draw(0, 256, &mut |_| {})));
@@ -338,7 +338,7 @@ fn a_table_takes_lines_of_all_kinds() {
     }
     let by = |sampler: &str, condition: &str| {
         let fits = |row: &&Score| row.sampler == sampler && row.condition == condition;
-        rows.iter().find(fits).unwrap().fid_lenet
+        rows.iter().find(fits).unwrap().distance
     };
     assert_ne!(by("Heun", "class 1"), by("Heun", "classes in turn"));
 }

@@ -11,7 +11,7 @@ use from_noise::evaluate::{
 use from_noise::forward::Variance;
 use from_noise::guide::Snapshot;
 use from_noise::metrics::{
-    FeatureExtractor, FeatureNet, GROUPS, Groups, Moments, frechet_distance,
+    FeatureExtractor, FeatureNet, GROUPS, Groups, InceptionNet, Moments, frechet_distance,
 };
 use from_noise::pretrained::Pretrained;
 use from_noise::sample::{ddim, ddim_invert, slerp};
@@ -219,7 +219,7 @@ fn c9_a_table_is_the_same_however_it_was_shared_out_and_resumed() {
     assert_eq!(evaluations, 2 * (2 + 4) + 2);
     let (shared, again) = filled(three.path(), 3);
     assert_eq!((alone.clone(), evaluations), (shared, again));
-    assert!(alone.iter().all(|score| score.error.unwrap() > 0.0 && score.fid_lenet > 0.0));
+    assert!(alone.iter().all(|score| score.error.unwrap() > 0.0 && score.distance > 0.0));
     let parts = Table::new();
     let table = parts.table(one.path());
     let lines: Vec<&TableEntry> = table.lines().iter().collect();
@@ -320,5 +320,28 @@ fn shards_are_read_as_typed_and_cover_the_work_once() {
     for wrong in ["", "3", "0/4", "5/4", "a/b", "1/0", "-1/2"] {
         let said = wrong.parse::<Shard>().unwrap_err();
         assert!(said.contains("1/8"), "{wrong}: {said}");
+    }
+}
+
+#[test]
+fn a_distance_is_called_fid_by_the_published_inception_alone() {
+    let head =
+        "sampler,path,steps,nfe,n,METRIC,error,fid_real,feature_net,seed,weights,class_entropy";
+    let read = |columns: &str, value: &str, net: &str| {
+        let head = head.replace("METRIC", columns);
+        let text = format!("{head}\nDDIM eta 0,uniform,10,10,500,{value},,2.5,{net},0,ema,0\n");
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        reader.deserialize::<Score>().next().unwrap().unwrap()
+    };
+    let published = InceptionNet::PUBLISHED;
+    for (score, name) in [
+        (read("metric,distance", "FID,4", published), "FID"),
+        (read("metric,distance", "FD-Inception,4", "0123"), "FD-Inception"),
+        (read("metric,distance", "FID-LeNet,4", "0123"), "FID-LeNet"),
+        (read("fid_lenet", "4", "0123"), "FID-LeNet"),
+        (read("fid_lenet", "4", published), "FID"),
+    ] {
+        assert_eq!((score.metric(), score.distance), (name, 4.0));
+        assert!(score.to_string().starts_with(&format!("{name} 4.00 (n = 500")), "{score}");
     }
 }

@@ -127,7 +127,7 @@ fn the_tool_measures_by_inception_and_does_not_call_it_fid_with_other_weights() 
     };
     let (done, said) = score(&["--inception", weights, "--force"]);
     assert!(done && said.contains("is not the published network"), "{said}");
-    let found = said.split("FID-of-other-weights ").nth(1).unwrap();
+    let found = said.split("FD-Inception ").nth(1).unwrap();
     let found: f64 = found.split_whitespace().next().unwrap().parse().unwrap();
     let net = InceptionNet::load(weights, [3, 32, 32], Device::Cpu).unwrap();
     let moments = |some: &Tensor| Moments::of(net.dim(), some, |pixels| net.features(pixels));

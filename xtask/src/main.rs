@@ -6,6 +6,7 @@ compile_error!("from-noise builds on Linux and macOS; on Windows use WSL2");
 mod bench;
 mod book;
 mod browser;
+mod bundle;
 mod chapter;
 mod data;
 mod doc;
@@ -58,6 +59,8 @@ enum Task {
     Bench(bench::Options),
     /// Compare with diffusers, pytorch-fid and SciPy on the golden files, each with its error.
     Parity,
+    /// Pack the programs for a machine that has PyTorch and no Rust, such as a cluster with GPUs.
+    Bundle(bundle::Options),
     /// Build the crate's documentation with its formulas set.
     Doc(doc::Options),
     /// Write the README's tables from results/.
@@ -97,6 +100,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Book(options) => book::run(&repo, &options)?,
         Task::Bench(options) => bench::run(&repo, &options)?,
         Task::Parity => parity(&repo)?,
+        Task::Bundle(options) => bundle::run(&repo, &options)?,
         Task::Doc(options) => doc::run(&repo, &options)?,
         Task::Readme(options) => readme::run(&repo, &options)?,
         Task::FirstRun(options) => first_run::run(&repo, &options)?,

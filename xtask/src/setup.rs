@@ -11,7 +11,7 @@ use crate::pip;
 use crate::repo::{Origin, Repo};
 use crate::ui::{duration, size};
 use anyhow::{Result, bail};
-use platform::{Form, Platform, VERSION};
+use platform::{Form, Platform, VERSION, Wheel};
 use stamp::Stamp;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -86,6 +86,27 @@ pub fn ensure(repo: &Repo) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The CPU libraries and the headers of another torch below `work`, fetched once; the folder
+/// `torch`.
+pub fn libraries_of(version: &str, work: &Path) -> Result<PathBuf> {
+    let (torch, platform) = (work.join("torch"), Platform::here()?);
+    crate::process::once(work, version, &format!("libtorch {version}"), || {
+        let (downloads, partial) = (work.join("downloads"), work.join("partial"));
+        let fetcher =
+            Fetcher { pip: pip::find()?, tags: platform.tags.clone(), downloads, partial };
+        for mut wheel in platform.wheels(Form::Cpu) {
+            if wheel.name == "torch" && wheel.version != version {
+                wheel = Wheel { version: version.into(), bytes: 0, sha256: None, ..wheel };
+            }
+            wheel::unpack(&fetcher.obtain(&wheel)?, Form::Cpu, work)?;
+        }
+        existing::finish(&torch)?;
+        std::fs::write(torch.join("build-version"), format!("{version}\n"))?;
+        Ok(std::fs::remove_dir_all(&fetcher.downloads)?)
+    })?;
+    Ok(torch)
 }
 
 fn origin(repo: &Repo) -> Result<Origin> {

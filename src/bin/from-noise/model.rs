@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail, ensure};
 use from_noise::checkpoint::read_config;
-use from_noise::metrics::{FeatureExtractor, FeatureNet, InceptionNet};
+use from_noise::metrics::FeatureNet;
 use from_noise::pretrained::{
     ClipConfig, ImageConfig, NoisedClassifierConfig, Pretrained, PretrainedClassifier,
     PretrainedClip,
@@ -61,21 +61,6 @@ pub fn weights_of(typed: &Path, dir: &Path) -> Result<PathBuf> {
 
 /// What only the run of a classifier whose features are compared has.
 pub const MOMENTS: &str = "train-moments.safetensors";
-
-/// The Inception network of FID, for images of `shape`.
-pub fn inception(typed: &Path, shape: [i64; 3], device: Device) -> Result<InceptionNet> {
-    let (path, shown) = (cli::find(typed), typed.display());
-    ensure!(
-        path.is_file(),
-        "there is no {shown}: `cargo xtask weights fid-inception` fetches the published weights to \
-         weights/published/fid-inception/pt_inception-2015-12-05-6726825d.pth"
-    );
-    let net = InceptionNet::load(path, shape, device)?;
-    if !net.suffix().is_empty() {
-        print::err(format_args!("warning: {shown} is not the published network: no FID of papers"));
-    }
-    Ok(net)
-}
 
 /// The classifier whose features are compared.
 pub fn classifier(typed: &Path, device: Device) -> Result<FeatureNet> {

@@ -303,7 +303,7 @@ fn network(args: &Args, sides: &[Option<&ScoreInput>]) -> Result<Box<dyn Feature
         "--inception reads pictures of any size: say of which these are (--size 32), they are \
          brought to it",
     )?;
-    Ok(Box::new(model::inception(weights, shape, device)?))
+    Ok(Box::new(cli::inception(weights, shape, device)?))
 }
 
 /// Both, measured by one network.
@@ -329,7 +329,7 @@ impl Sides<'_> {
         );
         let distance = distance.max(0.0); // rounding may leave -1e-12
         let name = match &self.net {
-            Some(net) => format!("FID{}", net.suffix()),
+            Some(net) => net.metric(),
             None => "Frechet distance".into(),
         };
         let [a, b] = [a.n, b.n].map(|n| n.map_or("unknown".into(), |n| n.to_string()));

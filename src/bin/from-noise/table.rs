@@ -170,7 +170,7 @@ pub fn run(args: &Args) -> Result<()> {
     let net: Box<dyn FeatureExtractor> = match &asked.inception {
         None => Box::new(model::classifier(&asked.classifier, device)?),
         Some(weights) => {
-            let net = model::inception(weights, shape, device)?;
+            let net = cli::inception(weights, shape, device)?;
             say!(
                 "comparing with the training images; what they give is kept in {}",
                 args.out.display()

@@ -7,12 +7,12 @@ use crate::evaluate::{
     CHUNK, ImageSampler, SamplingError, Score, ScoreTable, Shard, Sweep, TableEntry, check_guidance,
 };
 use crate::guide::Guidance;
-use crate::metrics::FeatureNet;
+use crate::metrics::{FeatureExtractor, FeatureNet, InceptionNet};
 use crate::pretrained::Pretrained;
 use crate::util::print;
 use crate::util::progress::Progress;
 use crate::util::results::{ReadError, Results, read_table, row_seconds};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The flags of a command that fills a table.
 #[derive(Debug, Clone, clap::Args)]
@@ -183,6 +183,7 @@ pub fn fill_table(
         }
         rows.sort_by_key(|(row, _)| place(row).unwrap_or(usize::MAX));
         for (row, seconds) in &mut rows {
+            row.metric = row.metric().to_owned(); // an older table's row has none
             let Some(place) = place(row) else { continue };
             row.fid_real = table.fid_real(row.n); // of every row by the same real images
             if seconds.is_none() {
@@ -204,4 +205,23 @@ fn known(results: &Results) -> Result<Vec<(Score, Option<f64>)>, ReadError> {
     let rows = read_table(&path)?;
     let seconds = row_seconds(&path)?.into_iter().chain(std::iter::repeat(None));
     Ok(rows.into_iter().zip(seconds).collect())
+}
+
+/// The Inception network of FID, for images of `shape`.
+pub fn inception(
+    typed: &Path,
+    shape: [i64; 3],
+    device: tch::Device,
+) -> anyhow::Result<InceptionNet> {
+    let (path, shown) = (find(typed), typed.display());
+    anyhow::ensure!(
+        path.is_file(),
+        "there is no {shown}: `cargo xtask weights fid-inception` fetches the published weights to \
+         weights/published/fid-inception/pt_inception-2015-12-05-6726825d.pth"
+    );
+    let net = InceptionNet::load(path, shape, device)?;
+    if !net.suffix().is_empty() {
+        print::err(format_args!("warning: {shown} is not the published network: no FID of papers"));
+    }
+    Ok(net)
 }
