@@ -106,6 +106,7 @@ fn chapter(number: &str) -> &'static str {
         "10" => env!("CARGO_BIN_EXE_ch10-classifier-free"),
         "11" => env!("CARGO_BIN_EXE_ch11-cascade"),
         "12" => env!("CARGO_BIN_EXE_ch12-inpainting"),
+        "13" => env!("CARGO_BIN_EXE_ch13-cifar"),
         "14" => env!("CARGO_BIN_EXE_ch14-glide"),
         "15" => env!("CARGO_BIN_EXE_ch15-clip"),
         _ => panic!("there is no chapter {number}"),
