@@ -103,6 +103,8 @@ fn every_example_of_the_help_works_as_it_stands() {
     let images = digits();
     save_pictures(&images, &desk.path("pictures"));
     save_npz(&desk.path("few.npz"), &[("arr_0", images.narrow(0, 0, 5).squeeze_dim(1))]);
+    let scene = Scene::draw(0, 0, Part::Test).render(32);
+    save_npz(&desk.path("drawn.npz"), &[("arr_0", scene.unsqueeze(0))]);
     let noise = Seeded::new(3, 0).start(&[2, 1, 28, 28]);
     noise.write_npy(desk.path("x_T.npy")).unwrap();
     let lower = |_, y| image::Luma([if y < 14 { 0 } else { 255u8 }]);

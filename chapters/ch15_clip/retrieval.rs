@@ -98,5 +98,5 @@ fn found(net: &PretrainedClip, x_t: &Tensor, at: Level, captions: &Captions) -> 
     let [images, texts] = [images, texts].map(|x| x.view([-1, AMONG as i64, width]));
     let best = images.matmul(&texts.transpose(1, 2)).argmax(2, false); // [rounds, AMONG]
     let own = Tensor::arange(AMONG as i64, (Kind::Int64, best.device()));
-    best.eq_tensor(&own).to_kind(Kind::Double).mean(None::<Kind>).double_value(&[])
+    best.eq_tensor(&own).to_kind(Kind::Float).mean(None::<Kind>).double_value(&[])
 }
