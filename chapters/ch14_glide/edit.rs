@@ -37,8 +37,8 @@ fn edits(n: usize) -> Vec<Edit> {
     let alone = |i| Some(Scene::draw(4, i, Part::Test)).filter(|scene| scene.second.is_none());
     let change = |mut scene: Scene| {
         scene.first.center = [0.5, 0.5];
-        let colors = Color::ALL.iter().cycle().skip_while(|color| **color != scene.first.color);
-        let color = *colors.skip(1).next().expect("a cycle");
+        let mut colors = Color::ALL.iter().cycle().skip_while(|it| **it != scene.first.color);
+        let color = *colors.nth(1).expect("a cycle");
         let first = ObjectFacts { shape: scene.first.shape, color, size: None };
         let facts = Facts { first, second: None, background: Some(scene.background) };
         Edit { scene, facts }

@@ -6,6 +6,9 @@ use anyhow::Result;
 use from_noise::plot::{Curves, Figure};
 use from_noise::util::cli::Chapter;
 
+/// A column of a table.
+type Of = fn(&Row) -> f64;
+
 /// The points of some rows, by scale.
 fn by_scale<'a>(rows: impl Iterator<Item = &'a Row>, of: impl Fn(&Row) -> f64) -> Vec<(f64, f64)> {
     rows.map(|row| (row.scale, of(row))).collect()
@@ -21,7 +24,7 @@ pub fn scales(rows: &[Row], chapter: &mut Chapter) -> Result<()> {
         right = right.line(name, &line).points(name, &line);
     }
     let mut each = Curves::new("One at a time (seen)", "scale γ", "share that is right");
-    let attributes: [(&str, fn(&Row) -> f64); 5] = [
+    let attributes: [(&str, Of); 5] = [
         ("color", |row| row.color),
         ("shape", |row| row.shape),
         ("size", |row| row.size),

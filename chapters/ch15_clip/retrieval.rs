@@ -30,6 +30,9 @@ struct Row {
     held_out_right: f64,
 }
 
+/// A column of the table.
+type Of = fn(&Row) -> f64;
+
 /// `retrieval.csv` and `retrieval.png`: three CLIPs, by the level of noise.
 pub fn show(nets: &Nets, smoke: bool, chapter: &mut Chapter) -> Result<()> {
     let _guard = tch::no_grad_guard();
@@ -54,11 +57,10 @@ pub fn show(nets: &Nets, smoke: bool, chapter: &mut Chapter) -> Result<()> {
     }
     chapter.results.samples((rounds * AMONG) as u64);
     chapter.results.table("retrieval.csv", &rows)?;
-    let line = |of: fn(&Row) -> f64| -> Vec<(f64, f64)> {
-        rows.iter().map(|row| (row.t as f64, of(row))).collect()
-    };
+    let line =
+        |of: Of| -> Vec<(f64, f64)> { rows.iter().map(|row| (row.t as f64, of(row))).collect() };
     let mut curves = Curves::new("The caption is found", "t", "share of images");
-    let ways: [(&str, fn(&Row) -> f64); 3] = [
+    let ways: [(&str, Of); 3] = [
         ("taught in noise", |row| row.noised_right),
         ("taught by clean images", |row| row.clean_right),
         ("held out, taught by clean images", |row| row.held_out_right),
