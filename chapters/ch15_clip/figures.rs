@@ -7,40 +7,39 @@ use from_noise::util::cli::Chapter;
 
 const WAYS: [&str; 3] = ["classifier-free", "noised CLIP", "clean CLIP"];
 
-/// `guidance.png`: what the rule reads against what the guiding CLIP and the one that is held out
-/// say; `seconds.png`: what the rule reads, by what an image costs.
+/// `guidance.png`: what the rule reads and what the CLIP that is held out says, against what the
+/// guiding one says; `seconds.png`: what the rule reads, by what an image costs.
 pub fn against_each_other(rows: &[Row], chapter: &mut Chapter) -> Result<()> {
     let most = rows.iter().filter(|row| row.steps == rows[0].steps);
-    let of = |way: &str, x: fn(&Row) -> f64, y: fn(&Row) -> f64| -> Vec<(f64, f64)> {
+    let of = |way: &str, y: fn(&Row) -> f64| -> Vec<(f64, f64)> {
         let chosen = most.clone().filter(|row| row.guide == way);
-        chosen.map(|row| (x(row), y(row))).collect()
+        chosen.map(|row| (row.guiding_clip, y(row))).collect()
     };
-    let panel = |title: &str, x: &str, of_x: fn(&Row) -> f64| {
-        let mut curves = Curves::new(title, x, "all of the caption right");
+    let panel = |title: &str, y: &str, of_y: fn(&Row) -> f64| {
+        let mut curves = Curves::new(title, "what the guiding CLIP says", y);
         for way in WAYS {
-            let line = of(way, of_x, |row| row.all);
+            let line = of(way, of_y);
             curves = curves.line(way, &line).points(way, &line);
         }
-        curves.y_range(0.0, 1.02)
+        curves
     };
-    let noised = panel("What the CLIP says that guides", "inner product", |row| row.guiding_clip);
-    let held_out = panel("What another CLIP says", "inner product", |row| row.held_out_clip);
+    let by_rule = panel("The rule", "colours right", |row| row.color);
+    let held_out = panel("Another CLIP", "what it says", |row| row.held_out_clip);
     let figure = Figure::row(&[
-        noised.without_legend().size(320.0, 280.0).draw(),
-        held_out.size(440.0, 280.0).draw(),
+        by_rule.without_legend().size(330.0, 280.0).draw(),
+        held_out.size(450.0, 280.0).draw(),
     ]);
     chapter.results.figure("guidance.png", &figure)?;
-    let mut curves =
-        Curves::new("At equal seconds", "seconds an image", "all of the caption right");
+    let mut curves = Curves::new("At equal seconds", "seconds an image", "colours right");
     for way in WAYS {
         let mut line: Vec<(f64, f64)> = rows
             .iter()
             .filter(|row| row.guide == way)
-            .filter_map(|row| Some((row.seconds?, row.all)))
+            .filter_map(|row| Some((row.seconds?, row.color)))
             .collect();
         line.sort_by(|a, b| a.0.total_cmp(&b.0));
         curves = curves.points(way, &line);
     }
-    let figure = Figure::row(&[curves.y_range(0.0, 1.02).size(520.0, 280.0).draw()]);
+    let figure = Figure::row(&[curves.size(520.0, 280.0).draw()]);
     Ok(chapter.results.figure("seconds.png", &figure)?)
 }
