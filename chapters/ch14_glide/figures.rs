@@ -40,9 +40,9 @@ pub fn scales(rows: &[Row], chapter: &mut Chapter) -> Result<()> {
         .points("FID-LeNet", &distance)
         .without_legend();
     let figure = Figure::row(&[
-        right.y_range(0.0, 1.02).size(340.0, 280.0).draw(),
-        each.y_range(0.0, 1.02).size(340.0, 280.0).draw(),
-        distance.size(300.0, 280.0).draw(),
+        right.y_range(0.0, 1.02).size(260.0, 260.0).draw(),
+        each.y_range(0.0, 1.02).size(310.0, 260.0).draw(),
+        distance.size(210.0, 260.0).draw(),
     ]);
     Ok(chapter.results.figure("scales.png", &figure)?)
 }
