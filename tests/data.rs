@@ -166,5 +166,5 @@ fn scenes_are_drawn_with_any_side_and_in_colour() {
     assert_eq!((fine.len(), fine.image_shape()), (10_000, [3, 64, 64]));
     let first = Scene::draw(0, 0, Part::Test);
     assert_eq!(fine.images.get(0), first.render(64));
-    assert!(fine.first(1).caption_batch(&Tensor::from_slice(&[0i64]), Device::Cpu).is_some());
+    assert!(fine.first(1).caption_batch(&Tensor::from_slice(&[0i64])).is_some());
 }

@@ -62,7 +62,7 @@ pub fn learn(config: &ImageConfig, steps: u64, args: &Args, chapter: &Chapter) -
             let t = times.draw(config.batch as i64);
             let eps = x0.randn_like();
             let labels = labels.index_select(0, &chosen);
-            let captions = data.caption_batch(&chosen, Device::Cpu);
+            let captions = data.caption_batch(&chosen);
             let cond = config.draw_conditions(&schedule, &x0, &chosen, &labels, captions.as_ref());
             let loss = config.loss(model, &schedule, &t, &x0, &cond, &eps); // [B]
             times.weighted(&t, loss).mean(Kind::Float)

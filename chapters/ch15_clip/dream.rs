@@ -1,6 +1,7 @@
 //! The gradient of CLIP on pixels, without a diffusion model: what it wants to see.
 
 use super::lines::Nets;
+use super::scores::says;
 use anyhow::Result;
 use from_noise::data::captions::{Part, Scene};
 use from_noise::data::from_u8;
@@ -41,13 +42,13 @@ pub fn show(nets: &Nets, smoke: bool, chapter: &mut Chapter) -> Result<()> {
     let captions = Captions::new(&tokens);
     let steps = if smoke { 2 } else { STEPS };
     let (mut rows, mut pictures) = (Vec::new(), vec![on_cpu(&start)]);
-    let held_out = |x: &Tensor| fits(&nets.held_out, x, &captions);
+    let held_out = |x: &Tensor| says(&nets.held_out, x, &captions);
     for (clip, net) in [("noised", &nets.noised), ("clean", &nets.clean)] {
         let end = ascend(net, &start, &captions, steps);
         rows.push(Row {
             clip,
-            before: fits(net, &start, &captions),
-            after: fits(net, &end, &captions),
+            before: says(net, &start, &captions),
+            after: says(net, &end, &captions),
             before_held_out: held_out(&start),
             after_held_out: held_out(&end),
         });
@@ -73,9 +74,3 @@ fn ascend(net: &PretrainedClip, start: &Tensor, captions: &Captions, steps: usiz
     x
 }
 // ANCHOR_END: ascend
-
-/// The mean inner product of clean images with their captions.
-fn fits(net: &PretrainedClip, x: &Tensor, captions: &Captions) -> f64 {
-    let _guard = tch::no_grad_guard();
-    net.clip.similarity(x, &[Level::CLEAN], captions).mean(None::<Kind>).double_value(&[])
-}

@@ -2,7 +2,7 @@
 //! second one of clean images that guides nothing.
 
 use super::Args;
-use anyhow::{Context, Result};
+use anyhow::{Result, ensure};
 use from_noise::checkpoint::Run;
 use from_noise::data::{Split, batch_indices};
 use from_noise::forward::q_sample;
@@ -36,9 +36,11 @@ pub fn learn(
     let device = chapter.device;
     let split = if args.common.smoke { Split::Test } else { Split::Train }; // fewer to draw
     let data = config.data.load(split, config.format)?.to_device(device);
-    let captions = data.captions.as_ref().with_context(|| {
-        format!("{} has no captions: a CLIP learns from images and captions", config.data)
-    })?;
+    ensure!(
+        data.captions.is_some(),
+        "{} has no captions: a CLIP learns from images and captions",
+        config.data
+    );
     let mut trainer = Trainer::new(device, config.train.clone(), |vs| config.build(vs));
     let dir = chapter.results.dir().join(name);
     let resume = args.resume && dir.exists(); // the first may have been interrupted
@@ -48,10 +50,10 @@ pub fn learn(
     cli::train(name, &mut trainer, &mut run, steps, |clip, batch| {
         let chosen = batch_indices(config.train.seed, batch, config.batch, data.len());
         let (x0, _) = data.batch(&chosen, device);
-        let captions = Captions::new(&captions.index_select(0, &chosen));
+        let captions = data.caption_batch(&chosen).expect("checked above");
         let levels = clip.draw_levels(config.batch);
         let x_t = q_sample(&x0, &x0.randn_like(), Level::of_batch(&levels, &x0));
-        clip.loss(&x_t, &levels, &captions)
+        clip.loss(&x_t, &levels, &Captions::new(&captions))
     })?;
     // ANCHOR_END: train
     say!("wrote the CLIP {name} to {}", dir.display());

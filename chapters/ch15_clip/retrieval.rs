@@ -40,11 +40,12 @@ pub fn show(nets: &Nets, smoke: bool, chapter: &mut Chapter) -> Result<()> {
     let (images, captions) = distinct(rounds * AMONG, nets.base.config.format.size.into());
     let captions = Captions::new(&Prompts::new(&captions)?.tokens);
     let x0 = from_u8(&images);
+    let eps = Seeded::new(chapter.seed, 0).draw(&x0);
     let schedule = nets.noised.config.schedule.build();
     let mut rows = Vec::new();
     for t in LEVELS.into_iter().filter(|t| !smoke || *t < 100) {
         let at = if t == 0 { Level::CLEAN } else { schedule.level(t) };
-        let x_t = q_sample(&x0, &Seeded::new(chapter.seed, 0).draw(&x0), at);
+        let x_t = q_sample(&x0, &eps, at);
         let x_t = x_t.to_device(chapter.device);
         let right = |net: &PretrainedClip| found(net, &x_t, at, &captions);
         rows.push(Row {

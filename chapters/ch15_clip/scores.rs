@@ -96,7 +96,7 @@ pub fn fill(
 }
 
 /// The mean inner product of clean images with their captions.
-fn says(net: &PretrainedClip, x0: &Tensor, captions: &Captions) -> f64 {
+pub fn says(net: &PretrainedClip, x0: &Tensor, captions: &Captions) -> f64 {
     let _guard = tch::no_grad_guard();
     let found = net.clip.similarity(x0, &[Level::CLEAN], captions);
     on_cpu(&found).mean(None::<Kind>).double_value(&[])

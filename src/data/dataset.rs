@@ -99,9 +99,11 @@ impl Dataset {
         Ok(Self { images: Tensor::cat(&parts, 0), ..self })
     }
 
-    /// The same images held on `device`, so that batches need no copying to it.
+    /// The same images held on `device`, so that batches need no copying to it. The captions stay
+    /// where they are: they are checked on the CPU before a network reads them.
     pub fn to_device(&self, device: Device) -> Self {
-        self.each(|rows| rows.to_device(device))
+        let captions = self.captions.as_ref().map(Tensor::shallow_clone);
+        Self { captions, ..self.each(|rows| rows.to_device(device)) }
     }
 
     /// The images with these numbers as clean samples `x0` (`[B, C, H, W]`, f32 in `[-1, 1]`), and
@@ -118,10 +120,8 @@ impl Dataset {
     }
 
     /// The captions of the images with these numbers, `[B, L]` (i64), if there are any.
-    pub fn caption_batch(&self, indices: &Tensor, device: Device) -> Option<Tensor> {
-        let rows =
-            |captions: &Tensor| captions.index_select(0, &indices.to_device(captions.device()));
-        self.captions.as_ref().map(|captions| rows(captions).to_device(device))
+    pub fn caption_batch(&self, indices: &Tensor) -> Option<Tensor> {
+        self.captions.as_ref().map(|captions| captions.index_select(0, indices))
     }
 }
 
@@ -188,8 +188,8 @@ mod tests {
         let data = || tiny().with_captions(tokens.shallow_clone());
         let chosen = Tensor::from_slice(&[2i64, 0]);
         let rows = Tensor::from_slice(&[4i64, 5, 0, 1]).view([2, 2]);
-        assert_eq!(data().caption_batch(&chosen, Device::Cpu), Some(rows));
-        assert_eq!(tiny().caption_batch(&chosen, Device::Cpu), None);
+        assert_eq!(data().caption_batch(&chosen), Some(rows));
+        assert_eq!(tiny().caption_batch(&chosen), None);
         assert_eq!(data().first(2).captions, Some(tokens.narrow(0, 0, 2)));
         assert_eq!(data().to_device(Device::Cpu).captions.as_ref(), Some(&tokens));
         let half = data().brought_to(Format { color: Color::Gray, size: 1 }).unwrap();

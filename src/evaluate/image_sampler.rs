@@ -5,6 +5,7 @@ use super::generator::{Generator, Recipe, rows_in_turn};
 use super::guided::{evaluations, guided};
 use super::prompts::Prompts;
 use super::sampling::{Sampler, Sampling, SamplingError};
+use crate::data::Format;
 use crate::denoiser::Denoiser;
 use crate::guide::{DenoiserExt, Guidance, Snapshot};
 use crate::nn::{ClassLabels, ConditioningImage, Conditions};
@@ -263,10 +264,8 @@ impl ImageSampler {
     /// # Errors
     /// A model that reads none.
     pub fn prompted(self, prompts: Prompts) -> Result<Self, SamplingError> {
-        match self.trained.config.text {
-            Some(_) => Ok(Self { prompts, ..self }),
-            None => Err(SamplingError::NoText),
-        }
+        let prompts = prompts.read_by(&self.trained.config)?;
+        Ok(Self { prompts, ..self })
     }
 
     /// Guides away from these captions instead of away from the empty one: negative prompts.
@@ -274,10 +273,8 @@ impl ImageSampler {
     /// # Errors
     /// A model that reads none.
     pub fn away_from(self, prompts: Prompts) -> Result<Self, SamplingError> {
-        match self.trained.config.text {
-            Some(_) => Ok(Self { negative_prompts: Some(prompts), ..self }),
-            None => Err(SamplingError::NoText),
-        }
+        let negative_prompts = Some(prompts.read_by(&self.trained.config)?);
+        Ok(Self { negative_prompts, ..self })
     }
 
     /// Guides without a classifier: away from what the model says without its condition, or given
@@ -331,21 +328,25 @@ impl ImageSampler {
     }
 
     fn by_classifier(self, guide: ByClassifier) -> Result<Self, SamplingError> {
-        let (classifier, scale) = (&guide.classifier, guide.scale);
-        let config = &self.trained.config;
-        let (drawn, read) = (config.format.shape(), classifier.config.format.shape());
-        let known = classifier.classes();
-        let wrong = match config.classes {
+        self.check_guide(guide.scale, guide.classifier.config.format, "classifier")?;
+        let known = guide.classifier.classes();
+        match self.trained.config.classes {
+            Some(classes) if classes != known => Err(SamplingError::Guidance(format!(
+                "the model knows {classes} classes, the classifier {known}"
+            ))),
+            _ => Ok(Self { classifier: Some(guide), ..self }),
+        }
+    }
+
+    /// Whether a network that reads images of this format can guide, so much.
+    fn check_guide(&self, scale: f64, read: Format, what: &str) -> Result<(), SamplingError> {
+        let (drawn, read) = (self.trained.config.format.shape(), read.shape());
+        let wrong = match drawn == read {
             _ if !scale.is_finite() => {
                 format!("the scale of guidance is {scale}: no finite number")
             }
-            _ if drawn != read => {
-                format!("the model draws images of {drawn:?}, the classifier reads {read:?}")
-            }
-            Some(classes) if classes != known => {
-                format!("the model knows {classes} classes, the classifier {known}")
-            }
-            _ => return Ok(Self { classifier: Some(guide), ..self }),
+            false => format!("the model draws images of {drawn:?}, the {what} reads {read:?}"),
+            true => return Ok(()),
         };
         Err(SamplingError::Guidance(wrong))
     }
@@ -362,18 +363,9 @@ impl ImageSampler {
         scale: f64,
         prompts: Prompts,
     ) -> Result<Self, SamplingError> {
-        let (drawn, read) = (self.trained.config.format.shape(), clip.config.format.shape());
-        let wrong = match drawn == read {
-            _ if !scale.is_finite() => {
-                format!("the scale of guidance is {scale}: no finite number")
-            }
-            false => format!("the model draws images of {drawn:?}, the CLIP reads {read:?}"),
-            true => {
-                let clip_model = Some(ByClip { clip: clip.clone(), scale, prompts });
-                return Ok(Self { clip_model, ..self });
-            }
-        };
-        Err(SamplingError::Guidance(wrong))
+        self.check_guide(scale, clip.config.format, "CLIP")?;
+        let clip_model = Some(ByClip { clip: clip.clone(), scale, prompts });
+        Ok(Self { clip_model, ..self })
     }
 
     /// How many classes can be asked for.

@@ -120,10 +120,8 @@ impl Inpainter {
     /// # Errors
     /// A model that reads none.
     pub fn prompted(self, prompts: Prompts) -> Result<Self, SamplingError> {
-        match self.trained.config.text {
-            Some(_) => Ok(Self { prompts, ..self }),
-            None => Err(SamplingError::NoText),
-        }
+        let prompts = prompts.read_by(&self.trained.config)?;
+        Ok(Self { prompts, ..self })
     }
 
     /// Guides without a classifier, away from the null label and the empty caption.

@@ -1,10 +1,12 @@
 //! Captions to draw by.
 
 use super::generator::rows_in_turn;
+use super::sampling::SamplingError;
 use crate::checkpoint::first_digits;
 use crate::data;
 use crate::data::captions::Tokenizer;
 use crate::nn::Captions;
+use crate::pretrained::ImageConfig;
 use sha2::{Digest, Sha256};
 use tch::Tensor;
 
@@ -15,6 +17,13 @@ pub struct Prompts {
     pub tokens: Tensor,
     /// What they are called in tables.
     pub name: String,
+}
+
+/// Cloning shares the tokens.
+impl Clone for Prompts {
+    fn clone(&self) -> Self {
+        Self { tokens: self.tokens.shallow_clone(), name: self.name.clone() }
+    }
 }
 
 impl Prompts {
@@ -41,6 +50,11 @@ impl Prompts {
     /// The empty caption: "anything".
     pub(super) fn empty() -> Self {
         Self { tokens: Tensor::from_slice(&[Captions::END]).unsqueeze(0), name: "no prompt".into() }
+    }
+
+    /// These, for a model that reads captions.
+    pub(super) fn read_by(self, config: &ImageConfig) -> Result<Self, SamplingError> {
+        if config.text.is_some() { Ok(self) } else { Err(SamplingError::NoText) }
     }
 
     /// The captions of the images `first..first + n`.

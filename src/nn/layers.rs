@@ -66,6 +66,10 @@ pub(crate) fn conv_with(
     nn::conv2d(vs, inputs, outputs, kernel, config)
 }
 
+pub(crate) fn layer_norm(vs: nn::Path, width: i64) -> nn::LayerNorm {
+    nn::layer_norm(vs, vec![width], Default::default())
+}
+
 pub(crate) fn group_norm(vs: nn::Path, groups: i64, channels: i64, eps: f64) -> nn::GroupNorm {
     nn::group_norm(vs, groups, channels, nn::GroupNormConfig { eps, ..Default::default() })
 }

@@ -2,7 +2,7 @@
 
 use super::attention::attend;
 use super::conditioned::Encode;
-use super::layers::{Start, linear};
+use super::layers::{Start, layer_norm, linear};
 use crate::conditioning::{Condition, Conditioning, Tokens};
 use serde::{Deserialize, Serialize};
 use tch::nn::{self, Init};
@@ -138,7 +138,7 @@ impl TextTransformer {
             layers: (0..config.layers)
                 .map(|i| Layer::new(&(vs / "layers" / i), width, config.heads))
                 .collect(),
-            final_layer_norm: norm(vs / "final_layer_norm", width),
+            final_layer_norm: layer_norm(vs / "final_layer_norm", width),
         }
     }
 
@@ -198,12 +198,12 @@ impl Layer {
         let dense = |name: &str, inputs, outputs| linear(vs / name, inputs, outputs, Start::Scaled);
         Self {
             heads,
-            norm_1: norm(vs / "norm_1", width),
+            norm_1: layer_norm(vs / "norm_1", width),
             to_q: dense("to_q", width, width),
             to_k: dense("to_k", width, width),
             to_v: dense("to_v", width, width),
             to_out: dense("to_out", width, width),
-            norm_2: norm(vs / "norm_2", width),
+            norm_2: layer_norm(vs / "norm_2", width),
             linear_1: dense("linear_1", width, EXPANSION * width),
             linear_2: dense("linear_2", EXPANSION * width, width),
         }
@@ -218,10 +218,6 @@ impl Layer {
         let h = x.apply(&self.norm_2).apply(&self.linear_1).gelu("none");
         x + h.apply(&self.linear_2)
     }
-}
-
-fn norm(vs: nn::Path, width: i64) -> nn::LayerNorm {
-    nn::layer_norm(vs, vec![width], Default::default())
 }
 
 /// Nichol et al. 2021 (GLIDE), section 4.1: the last token's embedding takes the place of the class

@@ -4,7 +4,7 @@ use tch::{Tensor, nn};
 
 use super::attention::attend;
 use super::cost::Cost;
-use super::layers::{Start, conv, group_norm, linear, matrix};
+use super::layers::{Start, conv, group_norm, layer_norm, linear, matrix};
 use crate::conditioning::Tokens;
 
 /// Added to the variance in the group norm of the published code, whatever the blocks around use.
@@ -81,7 +81,7 @@ struct Block {
 
 impl Block {
     fn new(vs: &nn::Path, channels: i64, heads: i64, dim: i64) -> Self {
-        let norm = |path| nn::layer_norm(path, vec![channels], Default::default());
+        let norm = |path| layer_norm(path, channels);
         Self {
             norm1: norm(vs / "norm1"),
             attn1: Attention::new(&(vs / "attn1"), channels, heads, channels),

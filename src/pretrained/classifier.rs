@@ -1,7 +1,8 @@
 //! A classifier of noised images as it lies on disk: what it reads, how it was taught, its weights.
 
 use super::noised::Reading;
-use crate::checkpoint::{CheckpointError, fingerprint, load_weights, read_config};
+use super::{averaged, checked};
+use crate::checkpoint::CheckpointError;
 use crate::data::{Format, Source};
 use crate::nn::{UnetClassifier, UnetConfig};
 use crate::schedule::{Level, ScheduleConfig};
@@ -125,15 +126,9 @@ impl PretrainedClassifier {
     /// Files that are missing, damaged or do not fit each other.
     pub fn load(dir: impl AsRef<Path>, device: Device) -> Result<Self, CheckpointError> {
         let dir = dir.as_ref();
-        let config: NoisedClassifierConfig = read_config(dir)?;
-        let path = || dir.join("config.json");
-        config.check().map_err(|why| CheckpointError::Config { path: path(), why })?;
-        let mut vs = nn::VarStore::new(device);
-        let classifier = config.build(&vs.root());
-        let weights = dir.join("ema.safetensors");
-        load_weights(&vs, &weights)?;
-        vs.freeze(); // the gradient is that of the image alone
-        Ok(Self { config, classifier, hash: fingerprint(&weights)? })
+        let config = checked(dir, NoisedClassifierConfig::check)?;
+        let (classifier, _, hash) = averaged(dir, device, |vs| config.build(vs))?;
+        Ok(Self { config, classifier, hash })
     }
 
     /// How many classes it knows.

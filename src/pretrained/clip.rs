@@ -1,8 +1,8 @@
 //! A CLIP of clean or noised images as it lies on disk: what it reads, how it was taught, its weights.
 
-use super::MOST;
 use super::noised::Reading;
-use crate::checkpoint::{CheckpointError, fingerprint, load_weights, read_config};
+use super::{MOST, averaged, checked};
+use crate::checkpoint::CheckpointError;
 use crate::data::captions::Tokenizer;
 use crate::data::{Color, Format, Source};
 use crate::nn::clip::{ClipModel, contrastive_loss};
@@ -163,14 +163,8 @@ impl PretrainedClip {
     /// Files that are missing, damaged or do not fit each other.
     pub fn load(dir: impl AsRef<Path>, device: Device) -> Result<Self, CheckpointError> {
         let dir = dir.as_ref();
-        let config: ClipConfig = read_config(dir)?;
-        let path = || dir.join("config.json");
-        config.check().map_err(|why| CheckpointError::Config { path: path(), why })?;
-        let mut vs = nn::VarStore::new(device);
-        let clip = config.build(&vs.root());
-        let weights = dir.join("ema.safetensors");
-        load_weights(&vs, &weights)?;
-        vs.freeze(); // the gradient is that of the image alone
-        Ok(Self { config, clip, hash: fingerprint(&weights)? })
+        let config = checked(dir, ClipConfig::check)?;
+        let (clip, _, hash) = averaged(dir, device, |vs| config.build(vs))?;
+        Ok(Self { config, clip, hash })
     }
 }

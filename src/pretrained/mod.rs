@@ -26,6 +26,7 @@ use crate::nn::{
 use crate::noise::{Noise, mix};
 use crate::schedule::{Schedule, ScheduleConfig};
 use crate::train::TrainConfig;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use tch::{Device, Kind, Tensor, nn};
@@ -393,6 +394,32 @@ pub struct NoLowRes(String);
 #[error("this network sees {0} beside x_t: it draws nothing without one")]
 pub struct NeedsImage(String);
 
+/// The configuration that the directory `dir` holds, if it describes something.
+fn checked<C: DeserializeOwned>(
+    dir: &Path,
+    check: impl Fn(&C) -> Result<(), String>,
+) -> Result<C, CheckpointError> {
+    let config: C = read_config(dir)?;
+    let path = || dir.join("config.json");
+    check(&config).map_err(|why| CheckpointError::Config { path: path(), why })?;
+    Ok(config)
+}
+
+/// What `build` makes, with the averaged weights of the directory `dir`, frozen: gradients are those
+/// of images alone. Also the step and the hash of the weights.
+fn averaged<M>(
+    dir: &Path,
+    device: Device,
+    build: impl FnOnce(&nn::Path) -> M,
+) -> Result<(M, u64, String), CheckpointError> {
+    let mut vs = nn::VarStore::new(device);
+    let model = build(&vs.root());
+    let weights = dir.join("ema.safetensors");
+    let (step, hash) = (load_weights(&vs, &weights)?, fingerprint(&weights)?);
+    vs.freeze();
+    Ok((model, step, hash))
+}
+
 /// A model to sample from. Cloning shares the weights.
 #[derive(Debug, Clone)]
 pub struct Pretrained {
@@ -409,10 +436,7 @@ pub struct Pretrained {
 impl Pretrained {
     /// Reads only `config.json`, and checks that it describes a network.
     pub fn config(dir: impl AsRef<Path>) -> Result<ImageConfig, CheckpointError> {
-        let config: ImageConfig = read_config(&dir)?;
-        let path = || dir.as_ref().join("config.json");
-        config.check().map_err(|why| CheckpointError::Config { path: path(), why })?;
-        Ok(config)
+        checked(dir.as_ref(), ImageConfig::check)
     }
 
     /// Reads `config.json` and the averaged weights, `ema.safetensors`, of the directory `dir`.
@@ -422,11 +446,7 @@ impl Pretrained {
     pub fn load(dir: impl AsRef<Path>, device: Device) -> Result<Self, CheckpointError> {
         let dir = dir.as_ref();
         let config = Self::config(dir)?;
-        let mut vs = nn::VarStore::new(device);
-        let model = config.build(&vs.root());
-        let weights = dir.join("ema.safetensors");
-        let (step, hash) = (load_weights(&vs, &weights)?, fingerprint(&weights)?);
-        vs.freeze();
+        let (model, step, hash) = averaged(dir, device, |vs| config.build(vs))?;
         Ok(Self { schedule: config.schedule.build(), config, model, device, step, hash })
     }
 

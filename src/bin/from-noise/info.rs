@@ -72,41 +72,41 @@ fn image_model(dir: &Path, config: &ImageConfig) -> Result<Lines> {
 /// Of a run that guides others (--guided-by) and draws nothing by itself.
 fn noised_classifier(dir: &Path, config: &NoisedClassifierConfig) -> Result<Lines> {
     let classes = config.network.out_channels;
-    let taught = if config.noised { "at all levels of noise" } else { "by clean images alone" };
     let cost = UnetClassifier::cost(&config.network)?;
-    let weights = match dir.join("ema.safetensors").is_file() {
-        true => {
-            let hash = PretrainedClassifier::load(dir, Device::Cpu)?.hash;
-            format!("averaged; SHA-256 {hash}...")
-        }
-        false => "none yet (no ema.safetensors): nothing can be guided".into(),
-    };
+    let hash = || Ok(PretrainedClassifier::load(dir, Device::Cpu)?.hash);
     Ok(vec![
         ("data", data(&config.data, config.format)),
         ("network", network("the way down of a U-Net", &config.network, cost.params, cost.flops)),
         ("schedule", format!("{:?}", config.schedule)),
         ("predicts", format!("which of {classes} classes a noised image is of; it can guide")),
-        ("taught", taught.into()),
-        ("weights", weights),
+        ("taught", taught(config.noised).into()),
+        ("weights", guiding_weights(dir, hash)?),
     ])
 }
 
 /// Of a run that leads others to captions (--clip) and draws nothing by itself.
 fn clip(dir: &Path, config: &ClipConfig) -> Result<Lines> {
-    let taught = if config.noised { "at all levels of noise" } else { "by clean images alone" };
     let cost = UnetClassifier::cost(&config.image)?;
-    let weights = match dir.join("ema.safetensors").is_file() {
-        true => format!("averaged; SHA-256 {}...", PretrainedClip::load(dir, Device::Cpu)?.hash),
-        false => "none yet (no ema.safetensors): nothing can be guided".into(),
-    };
+    let hash = || Ok(PretrainedClip::load(dir, Device::Cpu)?.hash);
     Ok(vec![
         ("data", data(&config.data, config.format)),
         ("network", network("an image tower", &config.image, cost.params, cost.flops)),
         ("schedule", format!("{:?}", config.schedule)),
         ("predicts", "how well a noised image and a caption fit; it can guide (--clip)".into()),
-        ("taught", taught.into()),
-        ("weights", weights),
+        ("taught", taught(config.noised).into()),
+        ("weights", guiding_weights(dir, hash)?),
     ])
+}
+
+fn taught(noised: bool) -> &'static str {
+    if noised { "at all levels of noise" } else { "by clean images alone" }
+}
+
+fn guiding_weights(dir: &Path, hash: impl FnOnce() -> Result<String>) -> Result<String> {
+    Ok(match dir.join("ema.safetensors").is_file() {
+        true => format!("averaged; SHA-256 {}...", hash()?),
+        false => "none yet (no ema.safetensors): nothing can be guided".into(),
+    })
 }
 
 /// Of a run whose features FID-LeNet compares.

@@ -82,11 +82,7 @@ pub fn clip(typed: &Path, device: Device) -> Result<PretrainedClip> {
          weights/clip/noised"
     );
     let found = PretrainedClip::load(&dir, device)?;
-    if !found.config.noised {
-        print::err(format_args!(
-            "warning: {shown} was taught by clean images alone: its gradients are wrong in noise"
-        ));
-    }
+    warn_of_clean(typed, found.config.noised);
     Ok(found)
 }
 
@@ -99,10 +95,16 @@ pub fn guide(typed: &Path, device: Device) -> Result<PretrainedClassifier> {
          wrote, such as weights/mnist-noised-classifier"
     );
     let found = PretrainedClassifier::load(&dir, device)?;
-    if !found.config.noised {
+    warn_of_clean(typed, found.config.noised);
+    Ok(found)
+}
+
+/// Warns of what is to guide and has never seen noise.
+fn warn_of_clean(typed: &Path, noised: bool) {
+    if !noised {
+        let shown = typed.display();
         print::err(format_args!(
             "warning: {shown} was taught by clean images alone: its gradients are wrong in noise"
         ));
     }
-    Ok(found)
 }

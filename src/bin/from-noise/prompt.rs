@@ -13,12 +13,12 @@ pub struct PromptArgs {
     /// What to draw, such as "a red square above a blue circle", by a network that reads captions or
     /// with --clip; may be given several times, and is then drawn in turn [default: anything]
     #[arg(long, value_name = "CAPTION", conflicts_with = "class")]
-    pub prompt: Vec<String>,
+    prompt: Vec<String>,
 
     /// The same from a file, a caption a line; or captions:test or captions:held-out, those of
     /// scenes that no training has seen
     #[arg(long, value_name = "FILE", conflicts_with_all = ["prompt", "class"])]
-    pub prompts: Option<PathBuf>,
+    prompts: Option<PathBuf>,
 
     /// Guide away from this caption, instead of away from the empty one
     #[arg(long, value_name = "CAPTION", requires = "guidance", conflicts_with = "negative_class")]
@@ -43,23 +43,27 @@ impl PromptArgs {
         Ok((!captions.is_empty()).then(|| Prompts::new(&captions)).transpose()?)
     }
 
-    /// An inpainter, told what was asked for, and guided.
-    pub fn complete(&self, inpainter: Inpainter, guidance: Guidance) -> Result<Inpainter> {
-        let told = match self.read()? {
+    /// An inpainter, told these, and guided.
+    pub fn complete(
+        inpainter: Inpainter,
+        prompts: Option<Prompts>,
+        guidance: Guidance,
+    ) -> Result<Inpainter> {
+        let told = match prompts {
             Some(prompts) => inpainter.prompted(prompts)?,
             None => inpainter,
         };
         Ok(told.guided(guidance)?)
     }
 
-    /// The sampler, told what was asked for.
+    /// The sampler, told these.
     pub fn tell(
         &self,
         images: ImageSampler,
+        prompts: Option<Prompts>,
         trained: &Pretrained,
         device: Device,
     ) -> Result<ImageSampler> {
-        let prompts = self.read()?;
         let reads = trained.config.text.is_some();
         let images = match (&self.clip, prompts) {
             (Some(run), Some(prompts)) => {

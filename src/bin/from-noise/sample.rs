@@ -234,7 +234,8 @@ pub fn run(args: &Args) -> Result<()> {
         let scale = args.classifier_scale.unwrap_or(1.0);
         images = images.guided_by(&model::guide(guide, device)?, scale)?;
     }
-    images = args.prompt.tell(images, &trained, device)?;
+    let prompts = args.prompt.read()?;
+    images = args.prompt.tell(images, prompts.clone(), &trained, device)?;
     images = images.of(classes)?.guided(guidance, args.negative_class)?;
     let mut n = args.samples.unwrap_or(64);
     if let Some(path) = &args.noise {
@@ -250,12 +251,11 @@ pub fn run(args: &Args) -> Result<()> {
         images = images.unclipped();
     }
     if let Some(upper) = &upper {
-        images = args.upsample.enlarged(images, upper, sampling, guidance, args.prompt.read()?)?;
+        images = args.upsample.enlarged(images, upper, sampling, guidance, prompts.clone())?;
         images = if args.no_clip { images.unclipped() } else { images };
     }
     let inpainter = args.inpaint.inpainter(&trained, sampling, args.class)?;
-    let inpainter =
-        inpainter.map(|inpainter| args.prompt.complete(inpainter, guidance)).transpose()?;
+    let inpainter = inpainter.map(|it| PromptArgs::complete(it, prompts, guidance)).transpose()?;
     if let Some(warning) = sampling.warning(&trained.schedule) {
         print::err(format_args!("warning: {warning}"));
     }
