@@ -1,7 +1,11 @@
 //! Adam against torch's, the EMA's recursion, accumulation, clipping, and refusals.
 
 use from_noise::checkpoint::Run;
-use from_noise::train::{Adam, Ema, Flat, TrainConfig, TrainError, Trainer};
+use from_noise::data::{Interpolation, batch_indices, sample};
+use from_noise::nn::unet::{TokenAttention, TokenForm};
+use from_noise::nn::{TextConfig, UnetConfig};
+use from_noise::pretrained::{ImageCondition, ImageConfig, ImageModel, LowRes};
+use from_noise::train::{Adam, Ema, Flat, Precision, TrainConfig, TrainError, Trainer};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tch::nn::{self, Module, VarStore};
 use tch::{Device, Kind, Tensor};
@@ -547,4 +551,120 @@ fn a_bad_loss_that_is_read_late_is_named_and_has_changed_nothing() {
         step_by(&mut trainer, 1.0).unwrap(); // and it goes on
         assert!(!same(&trainer, &before));
     }
+}
+
+// ---- bf16
+
+/// A tiny network that is told a class, a caption and an image of low resolution.
+fn told_all(precision: Precision) -> ImageConfig {
+    let tokens = TokenAttention { form: TokenForm::Concatenated, dim: 8 };
+    let text = TextConfig { vocabulary: 12, length: 4, width: 8, layers: 1, heads: 2 };
+    let low_res =
+        LowRes { factor: 2, interpolation: Interpolation::Bilinear, max_noise_level: 400 };
+    let mnist = ImageConfig::mnist();
+    ImageConfig {
+        network: UnetConfig { in_channels: 2, tokens: Some(tokens), ..UnetConfig::tiny() },
+        classes: Some(10),
+        text: Some(text),
+        condition_dropout: 0.2,
+        image_condition: Some(ImageCondition::LowRes(low_res)),
+        batch: 16,
+        precision,
+        train: TrainConfig { lr: 3e-3, warmup: 0, ..mnist.train },
+        ..mnist
+    }
+}
+
+/// One step on the crate's digits.
+fn image_step(trainer: &mut Trainer<ImageModel>, config: &ImageConfig) -> f64 {
+    let (digits, schedule) = (sample::dataset(), config.schedule.build());
+    let step = trainer.step(|model, batch| {
+        assert_eq!(
+            from_noise::network::Network::kind(&*model.net),
+            Some(match config.precision {
+                Precision::F32 => Kind::Float,
+                Precision::Bf16 => Kind::BFloat16,
+            })
+        );
+        let chosen = batch_indices(0, batch, config.batch, digits.len());
+        let (x0, labels) = digits.batch(&chosen, CPU);
+        let captions = Tensor::from_slice(&[5i64, 3, 1, 0]).expand([16, 4], false);
+        let t = schedule.draw_t(config.batch as i64);
+        let eps = x0.randn_like();
+        let cond = config.draw_conditions(&schedule, &x0, &chosen, &labels, Some(&captions));
+        config.loss(model, &schedule, &t, &x0, &cond, &eps).mean(Kind::Float)
+    });
+    step.unwrap()
+}
+
+#[test]
+fn a_network_computed_in_bf16_learns_what_one_in_f32_does() {
+    let _turn = turn();
+    let losses = |precision| {
+        let config = told_all(precision);
+        config.check().unwrap();
+        let mut trainer = config.trainer(CPU);
+        let losses: Vec<f64> = (0..30).map(|_| image_step(&mut trainer, &config)).collect();
+        for vs in [&trainer.vs, &trainer.ema.vs] {
+            assert!(vs.variables().values().all(|x| x.kind() == Kind::Float));
+        }
+        losses
+    };
+    let (fine, coarse) = (losses(Precision::F32), losses(Precision::Bf16));
+    let last = |losses: &[f64]| losses[25..].iter().sum::<f64>() / 5.0;
+    assert!(last(&fine) < 0.7 * fine[0], "{fine:?}");
+    assert!((fine[0] - coarse[0]).abs() < 0.01 * fine[0], "{} and {}", fine[0], coarse[0]);
+    assert!((last(&fine) / last(&coarse) - 1.0).abs() < 0.05, "{fine:?} {coarse:?}");
+    assert_ne!(fine, coarse);
+}
+
+#[test]
+fn steps_too_small_for_bf16_add_up_in_the_f32_weights() {
+    let _turn = turn();
+    // 1 - 0.001 is 1 in bf16, whose next number below is 0.996
+    let config = TrainConfig { lr: 1e-3, clip: None, ..Default::default() };
+    let mut t = trainer(config).computing_in(Precision::Bf16, linear);
+    for mut weight in t.vs.variables().into_values() {
+        let _ = tch::no_grad(|| weight.fill_(1.0));
+    }
+    let mut seen = Vec::new();
+    for _ in 0..20 {
+        let step = t.step(|net, _| {
+            seen.push(net.ws.double_value(&[0, 0]));
+            net.ws.sum(Kind::Float) + net.bs.as_ref().unwrap().sum(Kind::Float)
+        });
+        step.unwrap();
+    }
+    let weight = t.vs.variables()["weight"].double_value(&[0, 0]);
+    assert!((weight - 0.98).abs() < 1e-5, "{weight}");
+    assert_eq!((seen[0], seen[1]), (1.0, 1.0), "the loss sees the weights rounded");
+    assert!((seen[19] - 0.981).abs() < 0.002, "and follows them: {seen:?}");
+}
+
+#[test]
+fn a_run_in_bf16_resumes_exactly_and_not_in_f32() {
+    let _turn = turn();
+    let config = told_all(Precision::Bf16);
+    let mut whole = config.trainer(CPU);
+    (0..6).for_each(|_| {
+        image_step(&mut whole, &config);
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = config.trainer(CPU);
+    let mut run = Run::create_or_resume(dir.path(), &config, false, &mut first).unwrap();
+    (0..3).for_each(|_| {
+        image_step(&mut first, &config);
+    });
+    run.save(&first).unwrap();
+    drop(run);
+    let mut second = config.trainer(CPU);
+    drop(Run::create_or_resume(dir.path(), &config, true, &mut second).unwrap());
+    (0..3).for_each(|_| {
+        image_step(&mut second, &config);
+    });
+    assert!(same(&second, &weights(&whole)));
+    let other = told_all(Precision::F32);
+    let error = Run::create_or_resume(dir.path(), &other, true, &mut other.trainer(CPU));
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("precision"), "{error}");
 }

@@ -34,7 +34,7 @@ pub fn learn(config: &ImageConfig, steps: u64, args: &Args, chapter: &Chapter) -
     );
     let data = data.to_device(chapter.device);
     let schedule = config.schedule.build();
-    let mut trainer = Trainer::new(chapter.device, config.train.clone(), |vs| config.build(vs));
+    let mut trainer = config.trainer(chapter.device);
     if let Some(dir) = &args.start_from {
         let start = cli::find(dir).join("ema.safetensors");
         load_weights_to_grow(&trainer.vs, &start)?;

@@ -11,13 +11,11 @@ mod samples;
 
 use anyhow::Result;
 use clap::Parser;
-use from_noise::evaluate::CHUNK;
-use from_noise::nn::{UnetConfig, cost};
 use from_noise::pretrained::Pretrained;
-use from_noise::say;
-use from_noise::util::cli::{self, Common, Cost, DataArgs, count};
+use from_noise::train::Precision;
+use from_noise::util::cli::{self, Common, DataArgs, count};
 use plan::Plan;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// DDPM on images: draws digits with the weights that come with the crate (Algorithm 2), every
@@ -58,6 +56,10 @@ struct Args {
     #[arg(long, value_name = "N", value_parser = count::<u64>())]
     steps: Option<u64>,
 
+    /// In which numbers the network is computed while it learns [default: f32]
+    #[arg(long, value_parser = cli::one_of(&cli::PRECISIONS))]
+    precision: Option<Precision>,
+
     /// Go on with an interrupted run; with more --steps than it had, train it longer
     #[arg(long)]
     resume: bool,
@@ -95,7 +97,7 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let args = Args::parse();
     let plan = plan::plan(&args)?;
-    let cost = cost(&plan)?;
+    let cost = plan.cost()?;
     let Some(mut chapter) = cli::start("ch04-ddpm", &args.common, &plan, || cost)? else {
         return Ok(());
     };
@@ -118,30 +120,4 @@ fn run() -> Result<()> {
     }
     chapter.results.finish();
     Ok(())
-}
-
-fn cost(plan: &Plan) -> Result<Cost> {
-    let count = |network: &UnetConfig| -> Result<cost::Cost> {
-        let net = network.cost()?;
-        say!("{:.1} MFLOP per sample and forward pass", net.flops as f64 / 1e6);
-        Ok(net)
-    };
-    let of = |weights: &Path| count(&Pretrained::config(cli::find(weights))?.network);
-    Ok(match plan {
-        Plan::Train { steps, image } => {
-            Cost::training(count(&image.network)?, *steps, image.batch as u64)
-        }
-        Plan::Draw { weights, samples, steps } => {
-            Cost::sampling(of(weights)?, samples * *steps as u64, draw::BATCH)
-        }
-        Plan::Score { weights, samples, sampling } => {
-            Cost::sampling(of(weights)?, samples * sampling.steps as u64, CHUNK)
-        }
-        Plan::Levels { weights, samples } => {
-            let costs = weights.iter().map(|weights| {
-                Ok(Cost::sampling(of(weights)?, samples * levels::evaluations(), CHUNK))
-            });
-            costs.reduce(|a: Result<Cost>, b| Ok(a? + b?)).expect("at least one network")?
-        }
-    })
 }

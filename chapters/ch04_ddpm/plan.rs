@@ -1,13 +1,15 @@
 //! What chapter 4 is asked for, from its flags.
 
-use super::{Args, recipe};
+use super::{Args, draw, levels, recipe};
 use anyhow::{Context, Result, ensure};
-use from_noise::evaluate::{Sampler, Sampling, check_shape};
+use from_noise::evaluate::{CHUNK, Sampler, Sampling, check_shape};
 use from_noise::forward::Variance;
 use from_noise::metrics::{FeatureExtractor, FeatureNet, enough_images};
+use from_noise::nn::{UnetConfig, cost};
 use from_noise::pretrained::{ImageConfig, Pretrained};
+use from_noise::say;
 use from_noise::schedule::Path;
-use from_noise::util::cli;
+use from_noise::util::cli::{self, Cost};
 use serde::Serialize;
 use std::path::PathBuf;
 use tch::Device;
@@ -20,6 +22,35 @@ pub enum Plan {
     Draw { weights: PathBuf, samples: u64, steps: usize },
     Score { weights: PathBuf, samples: u64, sampling: Sampling },
     Levels { weights: Vec<PathBuf>, samples: u64 },
+}
+
+impl Plan {
+    /// What it costs; says how large the network is.
+    pub fn cost(&self) -> Result<Cost> {
+        let count = |network: &UnetConfig| -> Result<cost::Cost> {
+            let net = network.cost()?;
+            say!("{:.1} MFLOP per sample and forward pass", net.flops as f64 / 1e6);
+            Ok(net)
+        };
+        let of = |weights: &PathBuf| count(&Pretrained::config(cli::find(weights))?.network);
+        Ok(match self {
+            Plan::Train { steps, image } => {
+                Cost::training(count(&image.network)?, *steps, image.batch as u64)
+            }
+            Plan::Draw { weights, samples, steps } => {
+                Cost::sampling(of(weights)?, samples * *steps as u64, draw::BATCH)
+            }
+            Plan::Score { weights, samples, sampling } => {
+                Cost::sampling(of(weights)?, samples * sampling.steps as u64, CHUNK)
+            }
+            Plan::Levels { weights, samples } => {
+                let costs = weights.iter().map(|weights| {
+                    Ok(Cost::sampling(of(weights)?, samples * levels::evaluations(), CHUNK))
+                });
+                costs.reduce(|a: Result<Cost>, b| Ok(a? + b?)).expect("at least one network")?
+            }
+        })
+    }
 }
 
 impl Args {
@@ -53,6 +84,7 @@ impl Args {
             ("--score-every", self.score_every.is_some()),
             ("--steps", self.steps.is_some()),
             ("--resume", self.resume),
+            ("--precision", self.precision.is_some()),
         ] {
             ensure!(self.train || !given, "{flag} is about learning: add --train, or leave it out");
         }
@@ -82,7 +114,7 @@ pub fn plan(args: &Args) -> Result<Plan> {
         Ok(sampling)
     };
     Ok(if args.train {
-        let (steps, image) = match &args.config {
+        let (steps, mut image) = match &args.config {
             Some(dir) => {
                 let mut image = Pretrained::config(cli::find(dir))?;
                 let end = image.train.cooldown.map(|[_, end]| end);
@@ -96,6 +128,7 @@ pub fn plan(args: &Args) -> Result<Plan> {
             }
             None => recipe::recipe(args)?,
         };
+        image.precision = args.precision.unwrap_or(image.precision);
         args.data.pictures.check(&image.data)?;
         Plan::Train { steps, image: Box::new(image) }
     } else if let Some(samples) = args.score {

@@ -8,7 +8,7 @@ use from_noise::denoiser::Parameterization;
 use from_noise::nn::{Conditions, UnetConfig};
 use from_noise::pretrained::{ImageConfig, Pretrained};
 use from_noise::say;
-use from_noise::train::{TrainConfig, Trainer};
+use from_noise::train::TrainConfig;
 use from_noise::util::cli::{self, Chapter, Preset};
 use std::path::Path;
 use tch::Kind;
@@ -46,6 +46,7 @@ pub fn recipe(args: &Args) -> Result<(u64, ImageConfig)> {
     let until = args.until.unwrap_or(until);
     image.train = TrainConfig { seed: args.common.seed, ..image.train.lasting(until) };
     image.data = args.data.clone().unwrap_or(Source::Cifar10);
+    image.precision = args.precision.unwrap_or(image.precision);
     args.pictures.check(&image.data)?;
     Ok((until, image))
 }
@@ -55,7 +56,7 @@ pub fn learn(config: &ImageConfig, until: u64, args: &Args, chapter: &Chapter) -
     let (device, dir) = (chapter.device, chapter.results.dir());
     let data = args.images(config, Split::Train)?.to_device(device);
     let schedule = config.schedule.build();
-    let mut trainer = Trainer::new(device, config.train.clone(), |vs| config.build(vs));
+    let mut trainer = config.trainer(device);
     let may_change = ["train.cooldown"]; // with more steps the learning rate falls later
     let mut run = Run::create_or_resume_with(dir, config, args.resume, &may_change, &mut trainer)?;
     for change in run.changes() {

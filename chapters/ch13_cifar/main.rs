@@ -11,6 +11,7 @@ use clap::Parser;
 use from_noise::data::{Dataset, Source, Split, sample};
 use from_noise::pretrained::{ImageConfig, Pretrained};
 use from_noise::say;
+use from_noise::train::Precision;
 use from_noise::util::cli::{self, Common, PictureArgs, ShardArgs, count, images_of_run};
 use plan::Plan;
 use std::path::{Path, PathBuf};
@@ -69,6 +70,10 @@ struct Args {
     /// The optimizer step at which --train ends [default: by preset]
     #[arg(long, value_name = "N", requires = "train", value_parser = count::<u64>())]
     until: Option<u64>,
+
+    /// In which numbers the network is computed while it learns [default: f32]
+    #[arg(long, requires = "train", value_parser = cli::one_of(&cli::PRECISIONS))]
+    precision: Option<Precision>,
 
     /// Go on with an interrupted training; with a later --until than it had, train it longer
     #[arg(long, requires = "train")]

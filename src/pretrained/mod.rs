@@ -25,7 +25,7 @@ use crate::nn::{
 };
 use crate::noise::{Noise, mix};
 use crate::schedule::{Schedule, ScheduleConfig};
-use crate::train::TrainConfig;
+use crate::train::{Precision, TrainConfig, Trainer};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -77,6 +77,9 @@ pub struct ImageConfig {
     #[serde(default, skip_serializing_if = "is_default")]
     pub schedule_sampler: ScheduleSampler,
     pub batch: usize,
+    /// In which numbers training computes the network.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub precision: Precision,
     pub train: TrainConfig,
 }
 
@@ -112,6 +115,7 @@ impl ImageConfig {
             weighting: Weighting::Flat,
             schedule_sampler: ScheduleSampler::Uniform,
             batch: 256,
+            precision: Precision::F32,
             train: TrainConfig { lr: 2e-3, warmup: 1000, ema_decay: 0.9995, ..Default::default() },
         }
     }
@@ -130,6 +134,12 @@ impl ImageConfig {
         };
         let net = Conditioned { encoder, net };
         Model::new(net, self.parameterization, self.schedule.build())
+    }
+
+    /// A new network and its training.
+    pub fn trainer(&self, device: Device) -> Trainer<ImageModel> {
+        let build = |vs: &nn::Path| self.build(vs);
+        Trainer::new(device, self.train.clone(), build).computing_in(self.precision, build)
     }
 
     /// The samples `x0` (`[B, C, H, W]`) as training sees them: with [`flip`](Self::flip), left and

@@ -25,12 +25,14 @@ mod adam;
 mod config;
 mod ema;
 mod flat;
+mod precision;
 mod trainer;
 
 pub use adam::Adam;
 pub use config::TrainConfig;
 pub use ema::Ema;
 pub use flat::Flat;
+pub use precision::Precision;
 pub use trainer::Trainer;
 
 /// The trained tensors of `vs` by name, sorted: those that require a gradient.

@@ -1,5 +1,6 @@
 use super::flat::concatenated;
-use super::{Adam, Ema, Flat, TrainConfig, TrainError};
+use super::precision::Rounded;
+use super::{Adam, Ema, Flat, Precision, TrainConfig, TrainError};
 use crate::noise::mix;
 use crate::util::device::{on_cpu, widest_float};
 use std::fmt;
@@ -31,6 +32,8 @@ pub struct Trainer<M> {
     /// [`step`](Self::step) returns the loss that was read last; one that is not finite is found when
     /// the next is read.
     pub read_every: u64,
+    /// What the loss is computed from where that is not `model`.
+    rounded: Option<Rounded<M>>,
     unread: Unread,
     loss: f64,
     grad_norm: f64,
@@ -58,10 +61,24 @@ impl<M> Trainer<M> {
             params,
             memory: Vec::new(),
             read_every: if device == Device::Cpu { 1 } else { 10 },
+            rounded: None,
             unread: Unread::new(device),
             loss: f64::NAN,
             grad_norm: 0.0,
         }
+    }
+
+    /// From now on computes the loss and its gradient in this precision; `build` is that of
+    /// [`new`](Self::new).
+    ///
+    /// # Panics
+    /// On bf16, if the module has tensors that are not trained.
+    pub fn computing_in(mut self, precision: Precision, build: impl Fn(&nn::Path) -> M) -> Self {
+        self.rounded = match precision {
+            Precision::F32 => None,
+            Precision::Bf16 => Some(Rounded::new(self.vs.device(), build)),
+        };
+        self
     }
 
     /// One optimizer step on any loss; returns the loss, averaged over `config.accumulate` calls.
@@ -184,13 +201,20 @@ impl<M> Trainer<M> {
     ) -> Result<(Vec<Tensor>, Vec<Option<Tensor>>), TrainError> {
         let calls = self.config.accumulate;
         let params = &self.params.parts;
+        let (model, leaves) = match &self.rounded {
+            None => (&self.model, params),
+            Some(rounded) => {
+                rounded.follow(&self.params);
+                (&rounded.model, &rounded.params.parts)
+            }
+        };
         let live: Vec<usize> = (0..params.len()).filter(|&i| params[i].requires_grad()).collect();
-        let inputs: Vec<&Tensor> = live.iter().map(|&i| &params[i]).collect();
+        let inputs: Vec<&Tensor> = live.iter().map(|&i| &leaves[i]).collect();
         let mut grads: Vec<Option<Tensor>> = params.iter().map(|_| None).collect();
         let mut losses = Vec::new();
         for call in 0..calls {
             seed_torch(&self.config, call, step);
-            let loss = loss(&self.model, self.step * calls + call);
+            let loss = loss(model, self.step * calls + call);
             let shape = loss.size();
             assert_eq!(
                 loss.numel(),
@@ -207,6 +231,7 @@ impl<M> Trainer<M> {
                 .map_err(|source| TrainError::Torch { step, source })?;
             for (&i, g) in live.iter().zip(found) {
                 if g.defined() {
+                    let g = g.to_kind(params[i].kind());
                     grads[i] = Some(grads[i].take().map_or_else(|| g.detach(), |sum| sum + &g));
                 }
             }

@@ -12,7 +12,7 @@ pub use images::{DataArgs, PictureArgs, images_of_run};
 pub use interrupt::{HeldInterrupts, hold_interrupts, interrupted, stop_if_interrupted};
 pub use latents::same_latents;
 pub use table::{ShardArgs, TableArgs, fill_table, image_lines, inception};
-pub use training::train;
+pub use training::{PRECISIONS, train};
 
 use crate::say;
 use crate::util::device;

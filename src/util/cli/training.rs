@@ -2,13 +2,22 @@
 
 use super::{hold_interrupts, interrupted, stop_if_interrupted};
 use crate::checkpoint::Run;
-use crate::train::Trainer;
+use crate::train::{Precision, Trainer};
 use crate::util::progress::Progress;
 use anyhow::Result;
 use tch::Tensor;
 
 /// Steps between two lines of the log.
 const LOGGED: u64 = 10;
+
+/// The values of a flag `--precision`.
+pub const PRECISIONS: [(Precision, &str); 2] = [
+    (Precision::F32, "the whole of it"),
+    (
+        Precision::Bf16,
+        "loss and gradient in bf16, weights in f32: faster on a GPU, slower on a CPU",
+    ),
+];
 
 /// Trains `name` until `steps`, resumably: `loss` is given the model and the number of the batch.
 ///
