@@ -396,6 +396,10 @@ fn a_flag_that_would_mean_nothing_is_refused_by_name() {
         (format!("{sample} --guidance 1 --guidance-rescale 0.5"), "--guidance-rescale"),
         (format!("{sample} --guidance 1 --guidance-interval 0.5,5"), "--guidance-interval"),
         (format!("{sample} --guidance 1 --negative-class 3"), "--negative-class"),
+        (
+            "sample weights/glide/base --n 2 --guidance 1 --negative-prompt red".into(),
+            "--negative-prompt",
+        ),
         ("sample weights/mnist-ddpm --n 2 --guidance 1".into(), "--guidance"),
     ] {
         desk.refuses(&format!("cargo from-noise {line}"), &[flag, "means nothing", "leave it out"]);

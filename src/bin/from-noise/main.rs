@@ -7,6 +7,7 @@ mod import;
 mod info;
 mod inpaint;
 mod model;
+mod output;
 mod prompt;
 mod sample;
 mod score;

@@ -22,7 +22,7 @@ pub struct PromptArgs {
 
     /// Guide away from this caption, instead of away from the empty one
     #[arg(long, value_name = "CAPTION", requires = "guidance", conflicts_with = "negative_class")]
-    negative_prompt: Option<String>,
+    pub negative_prompt: Option<String>,
 
     /// Run directory of a CLIP that leads to the prompts; the network itself is then told none
     #[arg(long, value_name = "RUN")]

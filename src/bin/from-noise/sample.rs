@@ -1,6 +1,7 @@
 //! `from-noise sample`: images from a run directory, as pictures, a movie or an array.
 
 use super::inpaint::InpaintArgs;
+use super::output::{Drawn, FILMED, Output};
 use super::prompt::PromptArgs;
 use super::upsample::UpsampleArgs;
 use super::{arrays, command_line, model};
@@ -9,7 +10,6 @@ use from_noise::data::to_u8;
 use from_noise::evaluate::{CHUNK, Classes, Generator, ImageSampler, Sampler, Sampling};
 use from_noise::forward::Variance;
 use from_noise::guide::{Guidance, Snapshot};
-use from_noise::plot::{Figure, Gif, Grid};
 use from_noise::pretrained::{ImageCondition, Pretrained};
 use from_noise::sample::Churn;
 use from_noise::say;
@@ -17,7 +17,6 @@ use from_noise::schedule::{Path, Schedule};
 use from_noise::util::progress::Progress;
 use from_noise::util::results::Results;
 use from_noise::util::{cli, device, print};
-use image::ExtendedColorType;
 use serde::Serialize;
 use std::path::PathBuf;
 use tch::{Device, Kind, Tensor};
@@ -179,14 +178,6 @@ const NAMES: [&str; 10] = [
     "unipc",
 ];
 
-/// Images in the movie.
-const FILMED: i64 = 8;
-/// Frames of the movie.
-const FRAMES: usize = 100;
-/// Images in a grid, and pixels along its side; an array holds all.
-const TILES: i64 = 1024;
-const SIDE: i64 = 8192;
-
 /// What the images depend on, for the sidecars.
 #[derive(Debug, Serialize)]
 struct Drawing {
@@ -198,19 +189,10 @@ struct Drawing {
     noise: Option<PathBuf>,
 }
 
-/// What was drawn.
-#[derive(Debug)]
-struct Drawn {
-    /// `[N, C, H, W]`, u8, on the CPU.
-    pixels: Tensor,
-    /// Every prediction about the first images.
-    seen: Vec<Snapshot>,
-}
-
 pub fn run(args: &Args) -> Result<()> {
     let sampler = sampler(args)?;
     let guidance = guidance(args)?;
-    let endings = args.out.iter().map(|name| ending(name)).collect::<Result<Vec<_>>>()?;
+    let outputs = args.out.iter().map(|name| Output::new(name)).collect::<Result<Vec<_>>>()?;
     let device = device::pick(args.device)?;
     let trained = model::load(&args.weights, device)?;
     let seed = args.seed.unwrap_or(0);
@@ -260,8 +242,8 @@ pub fn run(args: &Args) -> Result<()> {
         print::err(format_args!("warning: {warning}"));
     }
 
-    args.out.iter().try_for_each(|name| make_folder(name))?;
-    let film = endings.contains(&Ending::Gif);
+    outputs.iter().try_for_each(Output::make_folder)?;
+    let film = outputs.iter().any(Output::is_film);
     let images: &dyn Generator = inpainter.as_ref().map_or(&images, |inpainter| inpainter);
     let drawn = draw(images, &trained.schedule, n, film)?;
 
@@ -275,8 +257,8 @@ pub fn run(args: &Args) -> Result<()> {
         noise: args.noise.clone(),
     };
     let mut results = Results::create("", command_line(), &drawing, seed, device)?;
-    for (name, ending) in args.out.iter().zip(endings) {
-        write(name, ending, &drawn, &trained.schedule, &mut results)?;
+    for output in &outputs {
+        output.write(&drawn, &trained.schedule, &mut results)?;
     }
     say!(
         "{n} images by {sampler} with {}, {} evaluations of the network an image",
@@ -334,49 +316,12 @@ fn guidance(args: &Args) -> Result<Guidance> {
         ("--guidance-rescale", args.guidance_rescale.is_some()),
         ("--guidance-interval", interval.is_some()),
         ("--negative-class", args.negative_class.is_some()),
+        ("--negative-prompt", args.prompt.negative_prompt.is_some()),
     ] {
         let fits = !given || !guidance.is_none();
         ensure!(fits, "{flag} means nothing at --guidance 1, which does not guide: leave it out");
     }
     Ok(guidance)
-}
-
-/// What an output file holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    Png,
-    Gif,
-    Npy,
-    Npz,
-    /// Single pictures.
-    Folder,
-}
-
-/// What `name` asks for.
-fn ending(name: &str) -> Result<Ending> {
-    let path = std::path::Path::new(name);
-    if name.ends_with(std::path::is_separator) {
-        let empty = || path.read_dir().is_ok_and(|mut dir| dir.next().is_none());
-        let free = path.file_name().is_some() && (!path.exists() || empty());
-        ensure!(free, "--out {name} is no new or empty folder: name one");
-        return Ok(Ending::Folder);
-    }
-    ensure!(!path.is_dir(), "--out {name} is a folder: name a file, or {name}/ for pictures in it");
-    let extension = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
-    match extension.as_deref() {
-        Some("png") => Ok(Ending::Png),
-        Some("gif") => Ok(Ending::Gif),
-        Some("npy") => Ok(Ending::Npy),
-        Some("npz") => Ok(Ending::Npz),
-        _ => bail!("--out {name} has none of the endings .png, .gif, .npy, .npz and /: add one"),
-    }
-}
-
-/// Makes the folder of a result, so that a wrong name fails before anything is drawn.
-fn make_folder(name: &str) -> Result<()> {
-    let folder = std::path::Path::new(name).parent();
-    let made = folder.map_or(Ok(()), std::fs::create_dir_all);
-    made.map_err(|e| anyhow::anyhow!("cannot make the folder of --out {name}: {e}"))
 }
 
 /// The noise of a file, as it is asked for and as the network takes it.
@@ -430,69 +375,4 @@ fn draw(images: &dyn Generator, schedule: &Schedule, n: u64, film: bool) -> Resu
 fn few(seen: &Snapshot) -> Snapshot {
     let few = |x: &Tensor| x.narrow(0, 0, FILMED.min(x.size()[0])).to_device(Device::Cpu).copy();
     Snapshot { at: seen.at, x_t: few(&seen.x_t), x0: few(&seen.x0) }
-}
-
-fn write(
-    name: &str,
-    ending: Ending,
-    drawn: &Drawn,
-    schedule: &Schedule,
-    results: &mut Results,
-) -> Result<()> {
-    let pixels = &drawn.pixels;
-    let n = pixels.size()[0];
-    let channels_last = || pixels.permute([0, 2, 3, 1]).contiguous(); // [N, H, W, C]
-    let shown = match ending {
-        Ending::Png => n.min(TILES).min((SIDE / (2 * pixels.size()[3])).max(1).pow(2)),
-        Ending::Gif => n.min(FILMED),
-        Ending::Npy | Ending::Npz | Ending::Folder => n,
-    };
-    results.samples(shown as u64);
-    match ending {
-        Ending::Png => results.figure(name, &grid(&pixels.narrow(0, 0, shown)))?,
-        Ending::Gif => results.gif(name, &film(&drawn.seen, schedule))?,
-        Ending::Npy => results.bytes(name, &arrays::npy(&channels_last())?)?,
-        Ending::Npz => results.bytes(name, &arrays::npz(&[("arr_0", &channels_last())])?)?,
-        Ending::Folder => {
-            let name = name.trim_end_matches(std::path::is_separator);
-            results.folder(name, |folder| save_pictures(&channels_last(), folder))?;
-        }
-    }
-    if ending == Ending::Png && shown < n {
-        say!("{name} shows the first {shown} of {n} images; a .npz holds all");
-    }
-    Ok(())
-}
-
-/// `[N, H, W, C]`, u8, as 00000.png and so on.
-fn save_pictures(pixels: &Tensor, folder: &std::path::Path) -> std::io::Result<()> {
-    let size = pixels.size();
-    let [height, width] = [size[1] as u32, size[2] as u32];
-    let color = if size[3] == 1 { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
-    for i in 0..size[0] {
-        let bytes = Vec::<u8>::try_from(pixels.get(i).flatten(0, -1)).expect("pixels are u8");
-        let path = folder.join(format!("{i:05}.png"));
-        image::save_buffer(path, &bytes, width, height, color).map_err(std::io::Error::other)?;
-    }
-    Ok(())
-}
-
-/// As square as can be.
-fn grid(pixels: &Tensor) -> Figure {
-    let columns = (pixels.size()[0] as f64).sqrt().ceil() as usize;
-    Grid::new(&from_noise::data::from_u8(pixels), columns).draw()
-}
-
-/// The first images on their way: what the sampler holds beside what it predicts.
-fn film(seen: &[Snapshot], schedule: &Schedule) -> Gif {
-    let frame = |seen: &Snapshot| {
-        let panel = |title: String, x: &Tensor| Grid::new(x, 4).title(title).draw();
-        let now = panel(format!("x_t, t = {:.0}", schedule.t_of(seen.at)), &seen.x_t);
-        Figure::row(&[now, panel("predicted x0".into(), &seen.x0)])
-    };
-    let every = seen.len().div_ceil(FRAMES).max(1);
-    let mut frames: Vec<Figure> = seen.iter().rev().step_by(every).map(frame).collect();
-    frames.reverse(); // the last evaluation is always among them
-    let colours = if seen.first().is_some_and(|seen| seen.x0.size()[1] == 3) { 128 } else { 16 };
-    Gif::new(&frames, 20.max(5000 / frames.len() as u32)).colours(colours).hold(3000)
 }
