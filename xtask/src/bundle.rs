@@ -5,10 +5,9 @@ use crate::setup::{libraries_of, platform::VERSION};
 use crate::ui::size;
 use crate::{files, process};
 use anyhow::{Context, Result, bail, ensure};
-use flate2::{Compression, write::GzEncoder};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// Each torch, and the release of tch whose C++ half fits it.
 const PAIRS: [(&str, &str); 2] = [("2.11.0", "0.24.0"), (VERSION, "0.26.0")];
@@ -16,15 +15,29 @@ const PAIRS: [(&str, &str); 2] = [("2.11.0", "0.24.0"), (VERSION, "0.26.0")];
 const RUN: &str = include_str!("../bundle/run");
 /// Bytes of the packed bundle: what a mail or a slow line still takes.
 const LARGEST: u64 = 60 << 20;
+/// What the programs have in common lies far apart: the window reaches over all of them.
+const WINDOW: &str = "--lzma2=preset=4,dict=192MiB";
+/// What chapters 4 to 7 draw with and compare by.
+const WEIGHTS: [&str; 4] = [
+    "weights/mnist-unet-v",
+    "weights/mnist-unet-eps",
+    "weights/mnist-ddpm",
+    "weights/mnist-classifier",
+];
 
 #[derive(clap::Args)]
 pub struct Options {
     /// The version of torch on the other machine: 2.11.0 or 2.13.0.
     #[arg(long, value_name = "VERSION")]
     pub torch: String,
-    /// The folder to make; it is packed into DIR.tar.gz beside it.
+    /// The folder to make; it is packed into DIR.tar.xz beside it.
     #[arg(long, value_name = "DIR", default_value = "target/bundle")]
     pub out: PathBuf,
+
+    /// Weights to pack, folders in this repository; may be given several times [default: those of
+    /// chapters 4 to 7]
+    #[arg(long, value_name = "DIR", default_values = WEIGHTS, hide_default_value = true)]
+    pub weights: Vec<PathBuf>,
 }
 
 pub fn run(repo: &Repo, options: &Options) -> Result<()> {
@@ -35,6 +48,12 @@ pub fn run(repo: &Repo, options: &Options) -> Result<()> {
         !out.exists() || out.join("torch-version").is_file(),
         "{shown} is there and is no bundle: choose another --out"
     );
+    let mut weights = Vec::new();
+    for dir in &options.weights {
+        let found = tracked(repo, dir)?;
+        ensure!(!found.is_empty(), "{} holds no weights of this repository", dir.display());
+        weights.extend(found);
+    }
     let work = repo.target().join("bundle-build").join(version);
     let torch = libraries_of(version, &work)?;
     let built = build(repo, &work, &torch, tch)?;
@@ -46,7 +65,7 @@ pub fn run(repo: &Repo, options: &Options) -> Result<()> {
     }
     let stripped = files::entries(&out.join("bin")).collect::<Vec<_>>();
     ensure!(process::succeeds(Command::new("strip").args(stripped)), "strip is missing: binutils");
-    for path in tracked(repo, "weights")? {
+    for path in weights {
         copy(&repo.root.join(&path), &out.join(&path))?;
     }
     let digits = repo.root.join("datasets/mnist");
@@ -57,12 +76,14 @@ pub fn run(repo: &Repo, options: &Options) -> Result<()> {
     fs::set_permissions(out.join("run"), fs::metadata(&built[0])?.permissions())?;
     files::write(&out.join("torch-version"), &format!("{version}\n"))?;
     let bytes = pack(out)?;
-    ensure!(bytes <= LARGEST, "{shown}.tar.gz has {}, and at most {}", size(bytes), size(LARGEST));
-    println!(
-        "wrote {shown} and {shown}.tar.gz ({}): copy it to the machine, unpack it, then",
-        size(bytes)
+    ensure!(
+        bytes <= LARGEST,
+        "{shown}.tar.xz has {}, at most {} are meant to travel: pack fewer --weights",
+        size(bytes),
+        size(LARGEST)
     );
-    println!("  ./run check --device cuda:0");
+    println!("wrote {shown} and {shown}.tar.xz ({}): copy it to the machine, then", size(bytes));
+    println!("  tar xf {}.tar.xz && cd {0} && ./run check --device cuda:0", files::name(out));
     Ok(())
 }
 
@@ -75,7 +96,7 @@ fn pair(torch: &str) -> Result<(&'static str, &'static str)> {
 /// The programs, built against `torch` in a copy of what git tracks.
 fn build(repo: &Repo, work: &Path, torch: &Path, tch: &str) -> Result<Vec<PathBuf>> {
     let (source, target) = (work.join("src"), work.join("target"));
-    for path in tracked(repo, ".")? {
+    for path in tracked(repo, Path::new("."))? {
         let (from, to) = (repo.root.join(&path), source.join(&path));
         if from.is_file() && fs::read(&from).ok() != fs::read(&to).ok() {
             copy(&from, &to)?; // what has not changed is not compiled again
@@ -111,9 +132,9 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-fn tracked(repo: &Repo, below: &str) -> Result<Vec<PathBuf>> {
+fn tracked(repo: &Repo, below: &Path) -> Result<Vec<PathBuf>> {
     let mut git = Command::new("git");
-    let out = git.current_dir(&repo.root).args(["ls-files", "-z", "--", below]).output()?;
+    let out = git.current_dir(&repo.root).args(["ls-files", "-z", "--"]).arg(below).output()?;
     if !out.status.success() {
         bail!(
             "git does not list the files of {}: a bundle is made in a clone",
@@ -126,10 +147,14 @@ fn tracked(repo: &Repo, below: &str) -> Result<Vec<PathBuf>> {
 
 /// Packs the folder; the number of bytes.
 fn pack(folder: &Path) -> Result<u64> {
-    let packed = files::with_suffix(folder, ".tar.gz");
-    let mut tar = tar::Builder::new(GzEncoder::new(File::create(&packed)?, Compression::best()));
+    let packed = files::with_suffix(folder, ".tar.xz");
+    let mut xz = Command::new("xz");
+    xz.arg(WINDOW).stdin(Stdio::piped()).stdout(File::create(&packed)?);
+    let mut xz = xz.spawn().context("xz is missing: install xz-utils")?;
+    let mut tar = tar::Builder::new(xz.stdin.take().context("xz has no input")?);
     tar.append_dir_all(files::name(folder), folder)?;
-    tar.into_inner()?.finish()?;
+    drop(tar.into_inner()?);
+    ensure!(xz.wait()?.success(), "xz could not pack {}", folder.display());
     Ok(fs::metadata(packed)?.len())
 }
 
