@@ -19,12 +19,12 @@ use from_noise::data::{batch_indices, sample};
 use from_noise::denoiser::{Denoiser, Parameterization};
 use from_noise::evaluate::{Generator, ImageSampler, Sampler, Sampling};
 use from_noise::forward::q_sample;
-use from_noise::loss::l_simple;
+use from_noise::loss::l_target;
 use from_noise::nn::{Conditions, UnetConfig};
 use from_noise::noise::Seeded;
 use from_noise::pretrained::{ImageConfig, ImageModel, Pretrained};
 use from_noise::schedule::{Level, Path, Schedule};
-use from_noise::train::{TrainConfig, TrainError, Trainer};
+use from_noise::train::{Precision, TrainConfig, TrainError, Trainer};
 use from_noise::util::cli;
 use from_noise::util::device::{self, on_cpu};
 use from_noise::util::results::Results;
@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
@@ -52,6 +52,9 @@ struct Args {
     /// Where agreement.csv and speed.csv go
     #[arg(long, default_value = "results/gpu")]
     out: String,
+    /// Tiny networks in place of those that are timed, for tests
+    #[arg(long)]
+    smoke: bool,
     /// In the processes that do the work: whether TF32 is allowed
     #[arg(long, hide = true)]
     #[serde(skip)]
@@ -134,6 +137,13 @@ fn relative(a: &Tensor, b: &Tensor) -> f64 {
     (a - b).norm().double_value(&[]) / b.norm().double_value(&[])
 }
 
+impl Args {
+    /// How a network is trained here; tiny in a smoke run.
+    fn with_network(&self, network: UnetConfig) -> ImageConfig {
+        with_network(if self.smoke { UnetConfig::tiny() } else { network })
+    }
+}
+
 fn with_network(network: UnetConfig) -> ImageConfig {
     let mnist = ImageConfig::mnist();
     let train = TrainConfig { lr: 1e-3, warmup: 0, ..mnist.train };
@@ -153,7 +163,7 @@ fn preset_gpu() -> UnetConfig {
     UnetConfig { channels, dropout, in_channels, out_channels, image_size, ..paper }
 }
 
-/// Output and gradient of the simple loss of 64 digits at 64 levels on `device`, as vectors.
+/// Output and gradient of the loss of 64 digits at 64 levels on `device`, as vectors.
 fn answer(config: &ImageConfig, from: &VarStore, device: Device) -> anyhow::Result<[Tensor; 2]> {
     let mut vs = VarStore::new(device);
     let (model, schedule) = (config.build(&vs.root()), config.schedule.build());
@@ -165,7 +175,7 @@ fn answer(config: &ImageConfig, from: &VarStore, device: Device) -> anyhow::Resu
     let levels = schedule.levels(&t);
     let x_t = q_sample(&x0, &eps, Level::of_batch(&levels, &x0));
     let (output, _) = model.output(&x_t, &levels, &Conditioning::none(), false);
-    let loss = l_simple(&model, &levels, &x0, &Conditions::default(), &eps).mean(Kind::Float);
+    let loss = l_target(&model, &levels, &x0, &Conditions::default(), &eps).mean(Kind::Float);
     let parameters: Vec<Tensor> = sorted(&vs).into_values().collect();
     let gradients = Tensor::run_backward(&[loss], &parameters, false, false);
     Ok([vector([output]), vector(gradients)])
@@ -194,15 +204,21 @@ fn train_step(
         let chosen = batch_indices(0, number, batch as usize, digits.size()[0] as usize);
         let x0 = digits.index_select(0, &chosen.to_device(digits.device()));
         let (levels, eps) = (schedule.levels(&schedule.draw_t(batch)), x0.randn_like());
-        l_simple(model, &levels, &x0, &Conditions::default(), &eps).mean(Kind::Float)
+        l_target(model, &levels, &x0, &Conditions::default(), &eps).mean(Kind::Float)
     })
 }
 
 /// Trains the wide network in the run directory `dir`, saving every tenth step; its weights.
-fn trained_to(until: u64, dir: &PathBuf, resume: bool, device: Device) -> anyhow::Result<Tensor> {
-    let (config, digits) = (with_network(wide()), sample::digits().to_device(device));
+fn trained_to(
+    args: &Args,
+    until: u64,
+    dir: &PathBuf,
+    resume: bool,
+    device: Device,
+) -> anyhow::Result<Tensor> {
+    let (config, digits) = (args.with_network(wide()), sample::digits().to_device(device));
     let schedule = config.schedule.build();
-    let mut trainer = Trainer::new(device, config.train.clone(), |vs| config.build(vs));
+    let mut trainer = config.trainer(device);
     let mut run = Run::create_or_resume(dir, &config, resume, &mut trainer)?;
     while trainer.step < until {
         let loss = train_step(&mut trainer, &schedule, &digits, 64)?;
@@ -216,13 +232,13 @@ fn trained_to(until: u64, dir: &PathBuf, resume: bool, device: Device) -> anyhow
 
 /// The largest differences of weights after 20 steps: of a run that was cut off at step 13 and
 /// went on from its save at step 10, and of a second whole run, each from a first whole run.
-fn resumed_apart(device: Device) -> anyhow::Result<[f64; 2]> {
+fn resumed_apart(args: &Args, device: Device) -> anyhow::Result<[f64; 2]> {
     let dir = tempfile::tempdir()?;
     let [whole, again, cut] = ["whole", "again", "cut"].map(|name| dir.path().join(name));
-    let whole = trained_to(20, &whole, false, device)?;
-    let again = trained_to(20, &again, false, device)?;
-    let _ = trained_to(13, &cut, false, device)?;
-    let resumed = trained_to(20, &cut, true, device)?;
+    let whole = trained_to(args, 20, &whole, false, device)?;
+    let again = trained_to(args, 20, &again, false, device)?;
+    let _ = trained_to(args, 13, &cut, false, device)?;
+    let resumed = trained_to(args, 20, &cut, true, device)?;
     Ok([resumed, again].map(|weights| (weights - &whole).abs().max().double_value(&[])))
 }
 
@@ -245,7 +261,7 @@ fn compare(args: &Args, device: Device, tf32: bool) -> anyhow::Result<()> {
     config.build(&trained.root());
     load_weights(&trained, dir.join("ema.safetensors"))?;
     // Convolutions that start at zero would hide all that happens before them.
-    let (fresh_config, fresh) = (with_network(wide()), VarStore::new(Device::Cpu));
+    let (fresh_config, fresh) = (args.with_network(wide()), VarStore::new(Device::Cpu));
     tch::manual_seed(0);
     fresh_config.build(&fresh.root());
     for mut parameter in sorted(&fresh).into_values() {
@@ -266,7 +282,7 @@ fn compare(args: &Args, device: Device, tf32: bool) -> anyhow::Result<()> {
     if !tf32 {
         // A GPU adds up a convolution's gradient in no fixed order: there nothing is promised.
         let bound = (device == Device::Cpu).then_some(0.0);
-        let [resumed, again] = resumed_apart(device)?;
+        let [resumed, again] = resumed_apart(args, device)?;
         row("[48, 96]", "weights, resumed from whole run", resumed, bound)?;
         row("[48, 96]", "weights, two whole runs", again, bound)?;
     }
@@ -304,7 +320,10 @@ fn rate<E>(
 fn time(args: &Args, device: Device, precision: &str) -> anyhow::Result<()> {
     let (gpu, half, name) = (device.is_cuda(), precision == "bf16", name_of(device));
     let side = if gpu { 4096 } else { 1024 };
-    let kind = if half { Kind::BFloat16 } else { Kind::Float };
+    let (kind, computed) = match half {
+        true => (Kind::BFloat16, Precision::Bf16),
+        false => (Kind::Float, Precision::F32),
+    };
     let a = Tensor::randn([side, side], (Kind::Float, device)).to_kind(kind);
     let product = rate(device, args.seconds, || a.f_matmul(&a).map(drop))?;
     let product = product * 2.0 * (side as f64).powi(3) / 1e12;
@@ -329,13 +348,13 @@ fn time(args: &Args, device: Device, precision: &str) -> anyhow::Result<()> {
         false => (&[64], &[8], &[8]),
     };
     for (network, config, batches) in [
-        ("[48, 96]", with_network(wide()), wide_batches),
-        ("preset gpu", with_network(preset_gpu()), preset_batches),
+        ("[48, 96]", args.with_network(wide()), wide_batches),
+        ("preset gpu", args.with_network(preset_gpu()), preset_batches),
     ] {
         let (schedule, digits) = (config.schedule.build(), sample::digits().to_device(device));
         let flops = config.network.cost()?.flops as f64;
-        for &batch in if half { &[] } else { batches } {
-            let mut trainer = Trainer::new(device, config.train.clone(), |vs| config.build(vs));
+        for &batch in batches {
+            let mut trainer = ImageConfig { precision: computed, ..config.clone() }.trainer(device);
             let per_second = rate(device, args.seconds, || {
                 train_step(&mut trainer, &schedule, &digits, batch).map(drop)
             })?;
@@ -371,7 +390,7 @@ fn gather(args: &Args, tf32: bool, rows: &mut (Vec<Agreement>, Vec<Speed>)) -> a
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["--device", &args.device.to_string(), "--seconds", &args.seconds.to_string()]);
     command.arg("--weights").arg(&args.weights).stdout(Stdio::piped());
-    command.args(["--tf32", &tf32.to_string()]);
+    command.args(["--tf32", &tf32.to_string()]).args(args.smoke.then_some("--smoke"));
     match tf32 {
         true => command.env(ALLOW, "1").env_remove(OVERRIDE),
         false => command.env(OVERRIDE, "0").env_remove(ALLOW),
@@ -408,7 +427,11 @@ fn gather(args: &Args, tf32: bool, rows: &mut (Vec<Agreement>, Vec<Speed>)) -> a
     Ok(())
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
+    cli::exit(run())
+}
+
+fn run() -> anyhow::Result<()> {
     let args = Args::parse();
     let device = device::pick(args.device)?;
     if let Some(tf32) = args.tf32 {
@@ -416,8 +439,8 @@ fn main() -> anyhow::Result<()> {
         let precisions: &[&str] = match (tf32, device.is_cuda()) {
             (true, true) => &["tf32"],
             (true, false) => &[],
-            (false, true) => &["f32", "bf16"],
-            (false, false) => &["f32"],
+            (false, gpu) if gpu || args.smoke => &["f32", "bf16"],
+            (false, _) => &["f32"],
         };
         return precisions.iter().try_for_each(|precision| time(&args, device, precision));
     }
