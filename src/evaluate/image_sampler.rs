@@ -1,8 +1,10 @@
 //! The generator of a trained image model: unconditional, of given classes or captions, or from given
 //! images.
 
-use super::generator::{Generator, Recipe, rows_in_turn};
+use super::generator::{Generator, Recipe};
 use super::guided::{evaluations, guided};
+use super::guides::{ByClassifier, ByClip};
+use super::image_source::{ImageSource, Shown};
 use super::prompts::Prompts;
 use super::sampling::{Sampler, Sampling, SamplingError};
 use crate::data::Format;
@@ -11,11 +13,9 @@ use crate::guide::{DenoiserExt, Guidance, Snapshot};
 use crate::nn::{ClassLabels, ConditioningImage, Conditions};
 use crate::noise::{Seeded, mix};
 use crate::pretrained::{
-    ImageCondition, ImageConfig, Pretrained, PretrainedClassifier, PretrainedClip, masked,
+    ImageCondition, ImageConfig, Pretrained, PretrainedClassifier, PretrainedClip,
 };
 use crate::sample::{GradientAt, MeanShift, ddpm_guided};
-use crate::schedule::Level;
-use std::fmt;
 use tch::{Device, Kind, Tensor};
 
 /// Which class an image is drawn of, by its number, from a class-conditional model or one that a
@@ -27,79 +27,6 @@ pub enum Classes {
     InTurn,
     /// All images are of one class.
     Only(i64),
-}
-
-/// Images for a network that sees one beside `x_t`.
-#[derive(Debug)]
-pub struct Shown {
-    /// Image `i` that is drawn sees number `i` modulo their number.
-    pub images: ConditioningImage,
-    /// What they are called in tables.
-    pub name: String,
-    /// Their classes, `[N]` (i64), if they are known: a class-conditional model is told them, and a
-    /// score compares with them.
-    pub classes: Option<Tensor>,
-}
-
-impl Shown {
-    /// To a network that completes images: one of which nothing is known, so that it draws freely.
-    fn nothing(config: &ImageConfig) -> Self {
-        let images = Tensor::zeros(config.shape(1), (Kind::Float, Device::Cpu));
-        let none = images.to_kind(Kind::Bool).narrow(1, 0, 1);
-        Self { images: masked(&images, &none), name: "nothing known".into(), classes: None }
-    }
-
-    /// The rows beside the images `first..first + n`.
-    fn rows(&self, first: u64, n: u64) -> Tensor {
-        rows_in_turn(&self.images.planes, first, n)
-    }
-}
-
-/// Where the images come from that a network sees beside `x_t`.
-enum ImageSource {
-    Shown(Shown),
-    /// Those of the same number that another generator draws, to be enlarged.
-    Drawn {
-        by: Box<dyn Generator>,
-        noise_level: usize,
-    },
-}
-
-impl fmt::Debug for ImageSource {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{}", self.name())
-    }
-}
-
-impl ImageSource {
-    /// As it stands in tables.
-    fn name(&self) -> String {
-        match self {
-            ImageSource::Shown(shown) => format!("from {}", shown.name),
-            ImageSource::Drawn { by, noise_level } => {
-                let recipe = by.recipe();
-                let Recipe { sampler, path, steps, seed, weights, .. } = &recipe;
-                let condition = match recipe.condition.as_str() {
-                    "" => String::new(),
-                    condition => format!(", {condition}"),
-                };
-                format!(
-                    "from images by {sampler} {path} {steps} seed {seed} with {weights}{condition}, \
-                     noised to {noise_level}"
-                )
-            }
-        }
-    }
-
-    fn classes(&self, first: u64, n: u64) -> Option<Tensor> {
-        match self {
-            ImageSource::Shown(shown) => {
-                let rows = shown.rows(first, n);
-                shown.classes.as_ref().map(|classes| classes.index_select(0, &rows))
-            }
-            ImageSource::Drawn { by, .. } => by.classes(first, n),
-        }
-    }
 }
 
 /// A trained model and how it is sampled. It owns its model (the weights are shared), so a notebook
@@ -122,48 +49,6 @@ pub struct ImageSampler {
     clip: bool,
     start: Option<Tensor>,
     image: Option<ImageSource>,
-}
-
-/// A classifier that guides, how much, and by which algorithm of Dhariwal & Nichol 2021.
-#[derive(Debug)]
-struct ByClassifier {
-    classifier: PretrainedClassifier,
-    scale: f64,
-    /// Algorithm 1, with its gradient there; else Algorithm 2.
-    mean_shift: Option<GradientAt>,
-}
-
-impl ByClassifier {
-    fn log_prob(&self, labels: &ClassLabels) -> impl Fn(&Tensor, Level) -> Tensor + use<> {
-        self.classifier.classifier.log_prob(labels.labels())
-    }
-}
-
-impl fmt::Display for ByClassifier {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Self { classifier, scale, mean_shift } = self;
-        let (way, place) = match mean_shift {
-            None => ("classifier guidance", ""),
-            Some(GradientAt::Mean) => ("mean shift", ", gradient at the mean"),
-            Some(GradientAt::Sample) => ("mean shift", ", gradient at x_t"),
-        };
-        write!(f, "{way} {scale} by {}{place}", classifier.hash)
-    }
-}
-
-/// A CLIP that guides to captions, and how much.
-#[derive(Debug)]
-struct ByClip {
-    clip: PretrainedClip,
-    scale: f64,
-    prompts: Prompts,
-}
-
-impl fmt::Display for ByClip {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Self { clip, scale, prompts } = self;
-        write!(f, "CLIP guidance {scale} by {} to {}", clip.hash, prompts.name)
-    }
 }
 
 impl ImageSampler {
@@ -411,31 +296,7 @@ impl ImageSampler {
 
     /// The lower stage, of the upper one of a cascade.
     fn below(&self) -> Option<&dyn Generator> {
-        match &self.image {
-            Some(ImageSource::Drawn { by, .. }) => Some(&**by),
-            _ => None,
-        }
-    }
-
-    /// The images beside `first..first + n`, on the model's device.
-    fn image(
-        &self,
-        first: u64,
-        n: u64,
-        look: &mut dyn FnMut(&Snapshot),
-    ) -> Option<ConditioningImage> {
-        Some(match self.image.as_ref()? {
-            ImageSource::Shown(shown) => {
-                let images = shown.images.index_select(&shown.rows(first, n));
-                images.to_device(self.trained.device)
-            }
-            ImageSource::Drawn { by, noise_level } => {
-                let low = by.draw(first, n, look);
-                let mut noise = Seeded::new(mix(self.sampling.seed, AUGMENTATION, 0), first);
-                let enlarged = self.trained.low_res(&low, *noise_level, &mut |x| noise.draw(x));
-                enlarged.expect("checked when the generator was made")
-            }
-        })
+        self.image.as_ref()?.below()
     }
 
     /// The model with its condition, its score guided.
@@ -521,7 +382,10 @@ impl Generator for ImageSampler {
     #[allow(non_snake_case)]
     fn draw(&self, first: u64, n: u64, look: &mut dyn FnMut(&Snapshot)) -> Tensor {
         let Pretrained { config, schedule, device, .. } = &self.trained;
-        let image = self.image(first, n, look);
+        let image = self.image.as_ref().map(|image| {
+            let augmentation = mix(self.sampling.seed, AUGMENTATION, 0);
+            image.draw(&self.trained, augmentation, first, n, look)
+        });
         let seed = match image {
             Some(_) => mix(self.sampling.seed, UPPER_STAGE, 0),
             None => self.sampling.seed,

@@ -3,7 +3,9 @@
 
 mod generator;
 mod guided;
+mod guides;
 mod image_sampler;
+mod image_source;
 mod inpainter;
 mod prompts;
 mod quality;
@@ -14,7 +16,8 @@ mod sweep;
 pub mod table1;
 
 pub use generator::{Generator, Recipe};
-pub use image_sampler::{Classes, ImageSampler, Shown, check_guidance};
+pub use image_sampler::{Classes, ImageSampler, check_guidance};
+pub use image_source::Shown;
 pub use inpainter::{Inpainter, Inpainting, Known};
 pub use prompts::Prompts;
 pub use quality::Quality;
