@@ -445,7 +445,7 @@ fn run() -> anyhow::Result<()> {
         return precisions.iter().try_for_each(|precision| time(&args, device, precision));
     }
     println!("{} beside the CPU", name_of(device));
-    let command = format!("cargo run --example device-check -- --device {}", args.device);
+    let command = cli::command_line("device-check");
     let mut results = Results::create(&args.out, command, &args, 0, device)?;
     let mut rows = (Vec::new(), Vec::new());
     let ended = [false, true].into_iter().try_for_each(|tf32| gather(&args, tf32, &mut rows));

@@ -1166,6 +1166,9 @@ fn a_cascade_is_drawn_and_fills_tables() {
     assert_eq!(plain.size(), [2, 28, 28, 1]);
     assert_eq!(drawn("--noise-level 0"), plain);
     assert_ne!(drawn("--noise-level 300"), plain);
+    // noise of a file starts the lower stage alone: the seed is the upper one's
+    Seeded::new(0, 0).start(&[2, 1, 14, 14]).write_npy(desk.path("x_T.npy")).unwrap();
+    assert_ne!(drawn("--noise x_T.npy --seed 1"), drawn("--noise x_T.npy --seed 2"));
     let table = "weights = \"small\"\nupsample = \"large\"\nnoise_level = 20\n[[grid]]\n\
                  samplers = [\"heun\"]\npaths = [\"trailing\"]\nsteps = [2]\nn = 40\n";
     fs::write(desk.path("sweep.toml"), table).unwrap();
@@ -1173,6 +1176,21 @@ fn a_cascade_is_drawn_and_fills_tables() {
     let table = desk.read("t/table.csv");
     assert!(table.contains("from images by Heun trailing 2 seed 0"), "{table}");
     assert!(table.contains("noised to 20"), "{table}");
+    // what the table could not use is refused
+    let sweep = desk.read("sweep.toml");
+    for (from, to, words) in [
+        ("upsample = \"large\"\n", "", ["noise_level", "without upsample"]),
+        ("noise_level = 20", "inception = \"i.pth\"\nclassifier = \"c\"", ["classifier", "beside"]),
+    ] {
+        fs::write(desk.path("bad.toml"), sweep.replace(from, to)).unwrap();
+        desk.refuses("table bad.toml --out t2", &words);
+    }
+    // both stages are led away from a class
+    let line = "sample weights/cascade/base --upsample weights/cascade/upsampler --n 1 --steps 2 \
+                --guidance 2 --negative-class 3 --out two.npz";
+    desk.succeeds(line);
+    let condition = desk.read("two.npz.json");
+    assert_eq!(condition.matches("away from class 3").count(), 2, "{condition}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use from_noise::denoiser::{Parameterization, Target};
 use from_noise::metrics::ClassifierConfig;
 use from_noise::nn::UnetConfig;
 use from_noise::noise::Seeded;
-use from_noise::pretrained::{ImageCondition, ImageConfig, LowRes};
+use from_noise::pretrained::{ImageCondition, ImageConfig, LowRes, Pretrained};
 use from_noise::schedule::ScheduleConfig;
 use serde_json::{Value, json};
 use std::fs;
@@ -106,6 +106,9 @@ fn a_count_of_none_is_refused_before_anything_is_drawn() {
         ("cargo chapter 06 --steps 10,0", "--steps"),
         ("cargo chapter 06 --shard 0/2", "--shard"),
         ("cargo chapter 07 --samples 0", "--samples"),
+        ("cargo chapter 08 --images 1", "--images"),
+        ("cargo chapter 14 --samples 3", "4..="),
+        ("cargo chapter 15 --samples 3", "4..="),
         ("cargo from-noise sample weights/mnist-ddpm --samples 0", "--samples"),
         ("cargo from-noise sample weights/mnist-ddpm --steps 0", "--steps"),
         ("cargo from-noise train-classifier --out net --steps 0", "--steps"),
@@ -232,6 +235,10 @@ fn a_picture_is_completed_where_the_mask_is_white_or_it_is_said_what_is_wrong() 
     let by_training = sample.replace("run", "trained");
     let line = format!("{by_training} --inpaint digit.png --mask lower.png --sampler ddpm");
     desk.refuses(&format!("{line} --resample 2"), &["--resample means nothing"]);
+    // the path quadratic has fewer levels than steps, and no way back may be longer
+    let long = "--path quadratic --steps 200 --sampler ddpm --resample 2 --jump 199";
+    let line = format!("cargo from-noise sample run --inpaint digit.png --mask lower.png {long}");
+    desk.refuses(&line, &["--jump 199", "levels of the path"]);
     let back = "--sampler ddpm --resample 2 --jump 2";
     for (sample, flags) in [(sample, ""), (sample, back), (by_training.as_str(), "")] {
         let line = format!("{sample} --inpaint digit.png --mask lower.png --samples 2 {flags}");
@@ -293,6 +300,18 @@ fn a_config_written_by_hand_is_checked() {
             desk.refuses(line, &[word, "config.json"]);
         }
     }
+    // captions for a network that reads them
+    let reads = Pretrained::config("weights/glide/base").unwrap();
+    desk.config("run", &edited(&reads, "/data", json!("./scenes")));
+    for part in ["train", "test"] {
+        fs::create_dir_all(desk.path(&format!("scenes/{part}"))).unwrap();
+        for i in 0..4 {
+            let path = desk.path(&format!("scenes/{part}/{i}.png"));
+            image::RgbImage::new(32, 32).save(path).unwrap();
+        }
+    }
+    let line = "cargo chapter 04 --train --config run --smoke --out new";
+    desk.refuses(line, &["scenes has no captions", "learn from captions"]);
     let weighting = json!({"min-snr": -1.0});
     let mut config = serde_json::to_value(tiny()).unwrap();
     config["weighting"] = weighting;

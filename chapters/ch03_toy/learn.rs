@@ -24,6 +24,7 @@ pub fn learn(
         Model::new(Mlp::new(vs, &config.network), config.parameterization, config.schedule.build())
     };
     let mut trainer = Trainer::new(chapter.device, config.train.clone(), build);
+    trainer.read_every = 1; // every step is logged
     let dir = chapter.results.dir().join(name);
     let resume = resume && dir.exists(); // an earlier network may have been interrupted
     let mut run = Run::create_or_resume(dir, config, resume, &mut trainer)?;

@@ -32,6 +32,11 @@ pub fn learn(config: &ImageConfig, steps: u64, args: &Args, chapter: &Chapter) -
         "the data have {found} classes, config.json knows {}: write {found} there",
         known.unwrap_or(0)
     );
+    ensure!(
+        config.text.is_none() || data.captions.is_some(),
+        "{} has no captions, and the network reads some: learn from captions",
+        config.data
+    );
     let data = data.to_device(chapter.device);
     let schedule = config.schedule.build();
     let mut trainer = config.trainer(chapter.device);

@@ -41,8 +41,8 @@ struct Args {
     #[command(flatten)]
     table: TableArgs,
 
-    /// Test images whose bound is computed, at every t [default: by preset]
-    #[arg(long, value_name = "N", value_parser = count::<usize>())]
+    /// Test images whose bound is computed, at every t, at least 2 [default: by preset]
+    #[arg(long, value_name = "N", value_parser = count::<usize>().range(2..))]
     images: Option<usize>,
 }
 

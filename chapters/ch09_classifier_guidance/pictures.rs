@@ -44,10 +44,11 @@ pub fn gradients(nets: &Nets, test: &Dataset, chapter: &mut Chapter) -> Result<(
     let first = test.labels.eq(from).to_kind(Kind::Int64).argmax(0, false).int64_value(&[]);
     let x0 = from_u8(&test.images.narrow(0, first, 1));
     let eps = Seeded::new(chapter.seed, 0).draw(&x0);
-    let ts = [1, 50, 100, 200, 300, 500];
+    let ts = [1, 50, 100, 200, 300, 500].into_iter().filter(|t| *t <= schedule.steps());
+    let ts: Vec<usize> = ts.collect();
     let label = Tensor::from_slice(&[to]);
     let mut rows: [Vec<Tensor>; 3] = Default::default();
-    for t in ts {
+    for &t in &ts {
         let at = schedule.level(t);
         let x_t = q_sample(&x0, &eps, at).to_device(chapter.device);
         for (row, net) in rows[1..].iter_mut().zip([&nets.noised, &nets.clean]) {
@@ -60,7 +61,7 @@ pub fn gradients(nets: &Nets, test: &Dataset, chapter: &mut Chapter) -> Result<(
     let grid = Grid::new(&Tensor::cat(&images, 0), ts.len())
         .scale(4)
         .row_labels(&["the noised 4", "noised classifier", "clean classifier"])
-        .column_labels(&ts.map(|t| format!("t = {t}")));
+        .column_labels(&ts.iter().map(|t| format!("t = {t}")).collect::<Vec<_>>());
     chapter.results.samples(1);
     Ok(chapter.results.figure("gradients.png", &grid.draw())?)
 }
@@ -82,7 +83,7 @@ struct Fooled {
 }
 
 /// `fooled.csv` and `fooled.png`: clean test digits, changed along a classifier's gradient alone
-/// until it takes each for the next class. No model of digits takes part.
+/// towards the next class. No model of digits takes part.
 pub fn fooled(
     nets: &Nets,
     data: &Dataset,

@@ -3,7 +3,7 @@
 use super::lines::{Guide, Line, Nets};
 use anyhow::Result;
 use from_noise::data::{Dataset, from_u8};
-use from_noise::evaluate::{Generator, Quality, ScoreTable};
+use from_noise::evaluate::{CHUNK, Generator, Quality, ScoreTable};
 use from_noise::metrics::{FeatureExtractor, FeatureNet};
 use from_noise::nn::ClassLabels;
 use from_noise::schedule::Level;
@@ -74,8 +74,12 @@ pub fn fill(
         let logits = lenet.logits(&features).expect("a LeNet classifies");
         let [right_by_lenet, surprise_of_lenet] = judged(&logits, labels);
         let guide = if matches!(line.guide, Guide::Clean(_)) { &nets.clean } else { &nets.noised };
-        let x0 = from_u8(&pixels.to_device(chapter.device));
-        let logits = tch::no_grad(|| guide.classifier.logits(&x0, &[Level::CLEAN], false));
+        let logits = |pixels: &Tensor| {
+            let x0 = from_u8(&pixels.to_device(chapter.device));
+            tch::no_grad(|| guide.classifier.logits(&x0, &[Level::CLEAN], false))
+        };
+        let logits: Vec<Tensor> = pixels.split(CHUNK as i64, 0).iter().map(logits).collect();
+        let logits = Tensor::cat(&logits, 0);
         let [right_by_guide, surprise_of_guide] = judged(&logits, labels);
         let Quality { inception_score, precision, recall } = Quality::of(lenet, &features, test);
         rows.push(Row {

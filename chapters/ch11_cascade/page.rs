@@ -29,7 +29,7 @@ struct Page {
 
 /// `page.json` holds what the samplers hold at some steps of both stages.
 pub fn for_the_page(config: &Config, stages: &Stages, chapter: &mut Chapter) -> Result<()> {
-    let n = SHOWN.min(config.n) / COLUMNS as u64 * COLUMNS as u64;
+    let n = SHOWN;
     let base = Base::new(config, stages, 1.0)?;
     let side = base.shape()[1];
     let cascade = stages.cascade(config, &base, config.guided_at, 1.0)?;

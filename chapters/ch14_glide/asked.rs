@@ -12,7 +12,7 @@ const SEED: u64 = 0;
 pub struct Asked {
     pub facts: Vec<Facts>,
     captions: Vec<String>,
-    name: String,
+    name: &'static str,
 }
 
 /// Which captions.
@@ -54,17 +54,19 @@ impl Asked {
             captions.push(facts.caption(SEED, index));
             all.push(facts);
         }
-        Self { facts: all, captions, name: format!("{n} captions, {}", which.name()) }
+        Self { facts: all, captions, name: which.name() }
     }
 
     pub fn prompts(&self) -> Result<Prompts> {
-        Ok(Prompts { name: self.name.clone(), ..Prompts::new(&self.captions)? })
+        let prompts = Prompts::new(&self.captions)?;
+        Ok(Prompts { name: format!("{}: {}", self.name, prompts.name), ..prompts })
     }
 
     /// The same words of the objects exchanged: hard negatives.
     pub fn exchanged(&self) -> Result<Prompts> {
         let turned = |facts: &Facts| facts.exchanged().unwrap_or_else(|| facts.clone()).to_string();
         let captions: Vec<String> = self.facts.iter().map(turned).collect();
-        Ok(Prompts { name: "the objects exchanged".into(), ..Prompts::new(&captions)? })
+        let prompts = Prompts::new(&captions)?;
+        Ok(Prompts { name: format!("the objects exchanged: {}", prompts.name), ..prompts })
     }
 }

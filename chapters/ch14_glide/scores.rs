@@ -11,7 +11,7 @@ use from_noise::pretrained::Pretrained;
 use from_noise::util::cli::{Chapter, ShardArgs, fill_table};
 use serde::Serialize;
 
-/// A line of a table. A share is of the captions that state such a thing; none if no caption does.
+/// A line of a table. A share is of the captions that state such a thing; NaN if no caption does.
 #[derive(Debug, Serialize)]
 pub struct Row {
     pub captions: Which,

@@ -65,9 +65,9 @@ pub fn show(nets: &Nets, smoke: bool, chapter: &mut Chapter) -> Result<()> {
 // ANCHOR: ascend
 /// Pixels that CLIP likes better and better.
 fn ascend(net: &PretrainedClip, start: &Tensor, captions: &Captions, steps: usize) -> Tensor {
-    let mut x = start.shallow_clone();
+    let (logit, mut x) = (net.clip.logit(captions), start.shallow_clone());
     for _ in 0..steps {
-        let gradient = log_prob_gradient(net.clip.logit(captions), &x, Level::CLEAN);
+        let gradient = log_prob_gradient(&logit, &x, Level::CLEAN);
         let size = gradient.square().mean_dim(&[1i64, 2, 3][..], true, None::<Kind>).sqrt();
         x = (x + LENGTH * gradient / (size + 1e-12)).clamp(-1.0, 1.0);
     }

@@ -5,7 +5,7 @@ use from_noise::data::captions::{Facts, Part, Scene};
 use from_noise::evaluate::{ImageSampler, Prompts, Sampler, Sampling, TableEntry};
 use from_noise::guide::Guidance;
 use from_noise::pretrained::{Pretrained, PretrainedClip};
-use from_noise::schedule::Path;
+use from_noise::schedule::{Level, Path};
 use serde::Serialize;
 
 /// Seed of the scenes and their captions.
@@ -84,10 +84,10 @@ impl Line {
     /// Of the network that draws, per image.
     pub fn evaluations(&self) -> u64 {
         let each = match self.guide {
-            Guide::Free(s) if s != 1.0 => 2,
+            Guide::Free(s) => Guidance::scale(s).evaluations(Level::CLEAN),
             _ => 1,
         };
-        each * self.sampling.steps as u64
+        (each * self.sampling.steps) as u64
     }
 }
 

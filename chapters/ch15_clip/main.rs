@@ -70,8 +70,8 @@ struct Args {
     #[arg(long, value_name = "DIR", default_value = "weights/captions-classifier")]
     classifier: PathBuf,
 
-    /// Captions of each line of the tables, at least 2 [default: by preset]
-    #[arg(long, value_name = "N", visible_alias = "n", value_parser = count::<u64>().range(2..=10_000))]
+    /// Captions of each line of the tables, at least 4 [default: by preset]
+    #[arg(long, value_name = "N", visible_alias = "n", value_parser = count::<u64>().range(4..=10_000))]
     samples: Option<u64>,
 }
 

@@ -2,10 +2,11 @@
 
 use super::lines::Nets;
 use anyhow::Result;
-use from_noise::data::captions::{Facts, Part, Scene};
+use from_noise::data::captions::{Facts, Part, Reader, Reading, Scene, Unreadable};
 use from_noise::data::from_u8;
 use from_noise::evaluate::Prompts;
 use from_noise::forward::q_sample;
+use from_noise::metrics::Shown;
 use from_noise::nn::Captions;
 use from_noise::noise::Seeded;
 use from_noise::plot::{Curves, Figure};
@@ -43,7 +44,8 @@ pub fn show(nets: &Nets, smoke: bool, chapter: &mut Chapter) -> Result<()> {
     let eps = Seeded::new(chapter.seed, 0).draw(&x0);
     let schedule = nets.noised.config.schedule.build();
     let mut rows = Vec::new();
-    for t in LEVELS.into_iter().filter(|t| !smoke || *t < 100) {
+    let last = if smoke { 99 } else { schedule.steps() };
+    for t in LEVELS.into_iter().filter(|t| *t <= last) {
         let at = if t == 0 { Level::CLEAN } else { schedule.level(t) };
         let x_t = q_sample(&x0, &eps, at);
         let x_t = x_t.to_device(chapter.device);
@@ -73,21 +75,26 @@ pub fn show(nets: &Nets, smoke: bool, chapter: &mut Chapter) -> Result<()> {
     Ok(chapter.results.figure("retrieval.png", &figure)?)
 }
 
-/// Test scenes of which no two state the same, so that one caption alone is right.
+/// Test scenes such that among each hundred the caption of none fits another's picture, as the rule
+/// reads it: one caption alone is right.
 fn distinct(n: usize, side: i64) -> (Tensor, Vec<String>) {
-    let mut known: Vec<Facts> = Vec::new();
-    let (mut images, mut captions) = (Vec::new(), Vec::new());
+    let mut known: Vec<(Facts, Result<Reading, Unreadable>)> = Vec::new();
+    let (reader, mut images, mut captions) = (Reader::new(side), Vec::new(), Vec::new());
     for i in 0.. {
-        let scene = Scene::draw(1, i, Part::Test);
-        let facts = scene.facts(1, i);
-        let among = &known[known.len() / AMONG * AMONG..];
-        if !among.contains(&facts) {
-            images.push(scene.render(side));
-            captions.push(facts.caption(1, i));
-            known.push(facts);
-        }
         if images.len() == n {
             break;
+        }
+        let scene = Scene::draw(1, i, Part::Test);
+        let (facts, image) = (scene.facts(1, i), scene.render(side));
+        let read = reader.read(&image);
+        let among = &known[known.len() / AMONG * AMONG..];
+        let confused = |(other, of_other): &(Facts, _)| {
+            Shown::of(&read, other).all() || Shown::of(of_other, &facts).all()
+        };
+        if !among.iter().any(confused) {
+            images.push(image);
+            captions.push(facts.caption(1, i));
+            known.push((facts, read));
         }
     }
     (Tensor::stack(&images, 0), captions)

@@ -3,7 +3,7 @@
 use super::lines::{Guide, Line, Nets, captions};
 use anyhow::Result;
 use from_noise::data::{Dataset, from_u8};
-use from_noise::evaluate::{Generator, Prompts, Quality, ScoreTable};
+use from_noise::evaluate::{CHUNK, Generator, Prompts, Quality, ScoreTable};
 use from_noise::metrics::{FeatureExtractor, FeatureNet, alignment};
 use from_noise::nn::Captions;
 use from_noise::pretrained::PretrainedClip;
@@ -98,6 +98,12 @@ pub fn fill(
 /// The mean inner product of clean images with their captions.
 pub fn says(net: &PretrainedClip, x0: &Tensor, captions: &Captions) -> f64 {
     let _guard = tch::no_grad_guard();
-    let found = net.clip.similarity(x0, &[Level::CLEAN], captions);
-    on_cpu(&found).mean(None::<Kind>).double_value(&[])
+    let n = x0.size()[0];
+    let similarity = |first: i64| {
+        let count = (CHUNK as i64).min(n - first);
+        let (x0, captions) = (x0.narrow(0, first, count), captions.narrow(first, count));
+        on_cpu(&net.clip.similarity(&x0, &[Level::CLEAN], &captions))
+    };
+    let found: Vec<Tensor> = (0..n).step_by(CHUNK as usize).map(similarity).collect();
+    Tensor::cat(&found, 0).mean(None::<Kind>).double_value(&[])
 }

@@ -127,7 +127,7 @@ impl TimeInput {
     /// The number for a level. Schedules begin at `t = 1`: a level below it counts as 1.
     ///
     /// # Panics
-    /// When the clock counts a schedule's steps and there is no schedule.
+    /// When a schedule's steps are counted and there is no schedule.
     pub fn value(self, at: Level, schedule: Option<&Schedule>) -> f64 {
         let t = || schedule.expect(NO_SCHEDULE).t_of(at);
         match self {

@@ -29,6 +29,11 @@ pub trait Generator {
         self.recipe().nfe
     }
 
+    /// Stages of the cascade that ends here; 1 where nothing is enlarged.
+    fn stages(&self) -> u64 {
+        1
+    }
+
     /// The images `first, first + 1, ...`: `[n, C, H, W]`, in `[-1, 1]`. `look` is shown every
     /// prediction.
     fn draw(&self, first: u64, n: u64, look: &mut dyn FnMut(&Snapshot)) -> Tensor;

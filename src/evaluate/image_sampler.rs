@@ -375,6 +375,10 @@ impl Generator for ImageSampler {
         Some(asked.labels().shallow_clone())
     }
 
+    fn stages(&self) -> u64 {
+        1 + self.below().map_or(0, |by| by.stages())
+    }
+
     fn looks(&self) -> usize {
         self.below().map_or(0, |by| by.looks()) + self.sampling.evaluations(&self.trained.schedule)
     }
@@ -382,12 +386,13 @@ impl Generator for ImageSampler {
     #[allow(non_snake_case)]
     fn draw(&self, first: u64, n: u64, look: &mut dyn FnMut(&Snapshot)) -> Tensor {
         let Pretrained { config, schedule, device, .. } = &self.trained;
+        let below = self.stages().saturating_sub(2); // under the stage that is enlarged
         let image = self.image.as_ref().map(|image| {
-            let augmentation = mix(self.sampling.seed, AUGMENTATION, 0);
+            let augmentation = mix(self.sampling.seed, AUGMENTATION, below);
             image.draw(&self.trained, augmentation, first, n, look)
         });
         let seed = match image {
-            Some(_) => mix(self.sampling.seed, UPPER_STAGE, 0),
+            Some(_) => mix(self.sampling.seed, UPPER_STAGE, below),
             None => self.sampling.seed,
         };
         let mut noise = Seeded::new(seed, first);

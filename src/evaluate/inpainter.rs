@@ -143,6 +143,20 @@ impl Inpainter {
         rows_in_turn(&self.known.images, first, n)
     }
 
+    /// Evaluations of the network per image, so guided.
+    fn evaluations(&self, guidance: Guidance) -> usize {
+        let schedule = &self.trained.schedule;
+        match self.how {
+            Inpainting::Project | Inpainting::Trained => {
+                evaluations(self.sampling, guidance, schedule)
+            }
+            Inpainting::Repaint(resampling) => {
+                let levels = self.sampling.levels(schedule);
+                guidance.evaluations(levels[0]) * resampling.evaluations(levels.len() - 1)
+            }
+        }
+    }
+
     fn variance(&self) -> Variance {
         match self.sampling.sampler {
             Sampler::Ddpm(variance) => variance,
@@ -158,6 +172,10 @@ impl Generator for Inpainter {
 
     fn classes(&self, first: u64, n: u64) -> Option<Tensor> {
         self.known.classes.as_ref().map(|classes| classes.index_select(0, &self.rows(first, n)))
+    }
+
+    fn looks(&self) -> usize {
+        self.evaluations(Guidance::NONE)
     }
 
     #[allow(non_snake_case)]
@@ -193,16 +211,9 @@ impl Generator for Inpainter {
 
     fn recipe(&self) -> Recipe {
         let Sampling { sampler, path, steps, seed } = self.sampling;
-        let schedule = &self.trained.schedule;
-        let (sampler, nfe) = match self.how {
-            Inpainting::Project | Inpainting::Trained => {
-                (sampler, evaluations(self.sampling, self.guidance, schedule))
-            }
-            Inpainting::Repaint(resampling) => {
-                let steps = self.sampling.levels(schedule).len() - 1;
-                let a_level = if [0.0, 1.0].contains(&self.guidance.scale) { 1 } else { 2 };
-                (Sampler::Ddpm(self.variance()), a_level * resampling.evaluations(steps))
-            }
+        let sampler = match self.how {
+            Inpainting::Project | Inpainting::Trained => sampler,
+            Inpainting::Repaint(_) => Sampler::Ddpm(self.variance()),
         };
         let mut condition = vec![self.how.to_string(), self.known.name.clone()];
         if self.trained.config.text.is_some() {
@@ -213,7 +224,7 @@ impl Generator for Inpainter {
             sampler: sampler.to_string(),
             path: path.to_string(),
             steps,
-            nfe,
+            nfe: self.evaluations(self.guidance),
             seed,
             weights: self.trained.weights(),
             hash: self.trained.hash.clone(),

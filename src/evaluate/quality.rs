@@ -17,10 +17,12 @@ pub struct Quality {
     pub recall: f64,
 }
 
-/// As published (Kynkäänniemi et al. 2019).
-const NEIGHBORS: usize = 3;
-
 impl Quality {
+    /// Neighbours of precision and recall, as published (Kynkäänniemi et al. 2019).
+    pub const NEIGHBORS: usize = 3;
+    /// How many samples, and test images, have so many neighbours.
+    pub const LEAST: usize = Self::NEIGHBORS + 1;
+
     /// Of samples with these `features` (`[n, D]`), beside as many of the `test` images, chosen at
     /// random by seed 0.
     pub fn of(net: &dyn FeatureExtractor, features: &Tensor, test: &Dataset) -> Self {
@@ -31,7 +33,8 @@ impl Quality {
         let logits = net.logits(&features);
         let score =
             |logits: Tensor| inception_score(&on_cpu(&logits).softmax(-1, None::<Kind>), 1).mean;
-        let PrecisionRecall { precision, recall } = precision_recall(&features, &real, NEIGHBORS);
+        let PrecisionRecall { precision, recall } =
+            precision_recall(&features, &real, Self::NEIGHBORS);
         Self { inception_score: logits.map(score), precision, recall }
     }
 }

@@ -57,7 +57,7 @@ pub enum SweepError {
     Empty,
     #[error("a line of {n} images has no covariance: score at least two")]
     TooFew { n: u64 },
-    #[error("{n} test images have no covariance to compare with: provide at least two")]
+    #[error("{n} test images are too few to compare with: provide at least {}", Quality::LEAST)]
     NoTest { n: usize },
     #[error(transparent)]
     Shape(#[from] ShapeError),
@@ -133,7 +133,7 @@ impl<'a> ScoreTable<'a> {
         test: &'a Dataset,
         dir: impl Into<PathBuf>,
     ) -> Result<Self, SweepError> {
-        if test.len() < 2 {
+        if test.len() < Quality::LEAST {
             return Err(SweepError::NoTest { n: test.len() });
         }
         if lines.is_empty() {

@@ -64,6 +64,9 @@ pub trait FeatureExtractor {
     }
 }
 
+/// Pictures that go through it at a time.
+const BATCH: i64 = 500;
+
 /// The network behind FID-LeNet: a trained classifier, and the moments of its penultimate layer
 /// over the training images.
 #[derive(Debug)]
@@ -119,7 +122,8 @@ impl FeatureExtractor for FeatureNet {
     fn features(&self, pixels: &Tensor) -> Tensor {
         assert_eq!(pixels.kind(), Kind::Uint8, "scores are of u8 pictures: see data::to_u8");
         let _guard = tch::no_grad_guard();
-        self.net.features(&from_u8(&pixels.to_device(self.device)))
+        let some = |pixels: &Tensor| self.net.features(&from_u8(&pixels.to_device(self.device)));
+        Tensor::cat(&pixels.split(BATCH, 0).iter().map(some).collect::<Vec<_>>(), 0)
     }
 
     fn reference(&self) -> &Moments {

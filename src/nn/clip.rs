@@ -56,9 +56,12 @@ impl ClipModel {
         unit(&self.text.forward(captions).pooled.apply(&self.text_projection))
     }
 
-    /// What inner products are multiplied by, at most 100.
+    /// What inner products are multiplied by, at most 100. Beyond that the gradient still reaches the
+    /// parameter, which would else stay there for good.
     pub fn scale(&self) -> Tensor {
-        self.logit_scale.clamp_max(LARGEST_SCALE.ln()).exp()
+        let scale = &self.logit_scale;
+        let excess = (scale - scale.clamp_max(LARGEST_SCALE.ln())).detach();
+        (scale - excess).exp()
     }
 
     /// The kind of its weights.

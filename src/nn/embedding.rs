@@ -25,7 +25,7 @@ pub enum Layout {
 /// (Vaswani et al. 2017, section 3.5) of the time step t.
 ///
 /// # Shapes
-/// `t: [B]`, f32 or f64, in the units of the network's clock (usually 0..T) -> `[B, dim]` of the
+/// `t: [B]`, f32 or f64, in the units of the network's time input (usually 0..T) -> `[B, dim]` of the
 /// kind of `t`. With `t: [1]` one row serves a whole batch.
 ///
 /// # Panics

@@ -3,13 +3,11 @@
 use super::attention::attend;
 use super::conditioned::Encode;
 use super::layers::{Start, layer_norm, linear};
+use super::transformer::EXPANSION;
 use crate::conditioning::{Condition, Conditioning, Tokens};
 use serde::{Deserialize, Serialize};
 use tch::nn::{self, Init};
 use tch::{Kind, Tensor};
-
-/// The width of the feed-forward layer, in multiples of the width (Vaswani et al. 2017, section 3.3).
-const EXPANSION: i64 = 4;
 
 /// One caption per sample, as the numbers of its tokens; the empty caption stands for "anything".
 #[derive(Debug)]
@@ -39,6 +37,11 @@ impl Captions {
     /// `[B, L]`, i64.
     pub fn tokens(&self) -> &Tensor {
         &self.tokens
+    }
+
+    /// The captions `first..first + n`.
+    pub fn narrow(&self, first: i64, n: i64) -> Self {
+        Self { tokens: self.tokens.narrow(0, first, n) }
     }
 }
 

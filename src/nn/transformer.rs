@@ -12,7 +12,7 @@ const NORM_EPS: f64 = 1e-6;
 
 /// The inner width of the feed-forward layer, in multiples of the channels (Vaswani et al. 2017,
 /// section 3.3).
-const EXPANSION: i64 = 4;
+pub(super) const EXPANSION: i64 = 4;
 
 /// Rombach et al. 2022 (latent diffusion), section 3.3: the pixels of a feature map attend to the
 /// tokens, `softmax(Q K^T / sqrt(d)) V` with Q from the pixels and K, V from the tokens.

@@ -35,6 +35,9 @@ use tch::{Device, Kind, Tensor, nn};
 /// sees beside `x_t` if it is made for that. An unconditional one is given `None`.
 pub type ImageModel = Model<Conditioned<ConditionsEncoder, Unet>>;
 
+/// The tokenizer and the network that reads its tokens mean the same two by them.
+const _: () = assert!(Tokenizer::END == Captions::END && Tokenizer::PAD == Captions::PAD);
+
 /// Images that a batch may have: more is a typing error.
 const MOST: usize = 1_000_000;
 
@@ -274,6 +277,12 @@ impl ImageConfig {
             return Err(format!(
                 "objective {objective:?} trains the variance, too, which this network does not \
                  predict: write \"head\": \"mean-and-nu\" and twice the out_channels"
+            ));
+        }
+        if self.schedule.build().steps() < 2 {
+            return Err(format!(
+                "objective {objective:?} takes the variance of step 1 from that of step 2: the \
+                 schedule needs at least two"
             ));
         }
         match self.weighting {
@@ -518,6 +527,21 @@ mod tests {
         assert_eq!(trained.train.cooldown.take(), Some([7200, 12_000]));
         let json = |config: &ImageConfig| serde_json::to_value(config).unwrap();
         assert_eq!(json(&ImageConfig::mnist()), json(&trained));
+    }
+
+    #[test]
+    fn an_objective_of_variances_needs_two_steps() {
+        let config = ImageConfig {
+            network: UnetConfig { out_channels: 2, ..UnetConfig::mnist() },
+            parameterization: Parameterization { head: Head::MeanAndNu, ..Default::default() },
+            objective: Objective::Hybrid,
+            ..ImageConfig::mnist()
+        };
+        config.check().unwrap();
+        let schedule = ScheduleConfig::Linear { steps: 1, first: 0.1, last: 0.1 };
+        let short = ImageConfig { schedule, ..config };
+        assert!(short.check().unwrap_err().contains("needs at least two"));
+        ImageConfig { objective: Objective::Simple, ..short }.check().unwrap();
     }
 
     #[test]

@@ -245,19 +245,28 @@ fn h2_the_images_of_the_base_are_rounded_to_8_bits() {
     assert_eq!(shown.recipe().condition, "from saved images");
 }
 
-/// One seed serves both stages, but their noise is not the same: a base's x_T would otherwise be the
+/// One seed serves all stages, but their noise is not the same: a base's x_T would otherwise be the
 /// beginning of its upsampler's.
 #[test]
 fn h2_the_stages_start_from_unrelated_noise() {
-    let mut starts = Vec::new();
-    let _image = cascade(None, 0).draw(0, 1, &mut |seen| {
-        if starts.is_empty() || seen.x_t.size()[3] == 28 && starts.len() == 1 {
+    let (lower, upper) = (cascade(None, 0), upsampler(LOW_RES, None));
+    let network = UnetConfig { image_size: 56, ..upper.network.clone() };
+    let format = from_noise::data::Format { size: 56, ..upper.format };
+    let third = untrained(ImageConfig { format, network, ..upper });
+    let images = ImageSampler::upsampling(&third, sampling(5), lower, 0).unwrap();
+    assert_eq!((images.stages(), cascade(None, 0).stages()), (3, 2));
+    let (mut starts, mut side) = (Vec::new(), 0);
+    let _image = images.draw(0, 1, &mut |seen| {
+        if seen.x_t.size()[3] != side {
+            side = seen.x_t.size()[3];
             starts.push(seen.x_t.flatten(0, -1).narrow(0, 0, 196));
         }
     });
-    let [low, high] = &starts[..] else { panic!("two stages") };
-    let together = (low * high).mean(None).double_value(&[]);
-    assert!(together.abs() < 4.0 / 14.0, "the noise of the stages is correlated: {together}");
+    let [first, second, third] = &starts[..] else { panic!("three stages") };
+    for (a, b) in [(first, second), (first, third), (second, third)] {
+        let together = (a * b).mean(None).double_value(&[]);
+        assert!(together.abs() < 4.0 / 14.0, "the noise of the stages is correlated: {together}");
+    }
 }
 
 #[test]

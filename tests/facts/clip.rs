@@ -85,6 +85,9 @@ fn g5_the_scale_starts_at_one_over_the_temperature_and_ends_at_100() {
     let mut learned = vs.variables().remove("logit_scale").unwrap();
     let _ = tch::no_grad(|| learned.fill_(7.0));
     close(net.scale().double_value(&[]), 100.0, 1e-3);
+    // from there it can come back
+    let gradient = Tensor::run_backward(&[net.scale()], &[&learned], false, false).remove(0);
+    close(gradient.double_value(&[]), 100.0, 1e-3);
 }
 
 #[test]

@@ -285,6 +285,9 @@ fn h3_an_inpainter_is_guided_as_any_model() {
     assert!(max_diff(&twice, &plain) > 0.05);
     assert_eq!((guided(1.0).recipe().nfe, guided(2.0).recipe().nfe), (3, 6));
     assert!(guided(2.0).recipe().condition.contains("guidance 2"));
+    let mut looks = 0;
+    let _ = guided(2.0).draw(0, 1, &mut |_| looks += 1);
+    assert_eq!((looks, guided(2.0).looks()), (3, 3), "one look a level, of two evaluations");
     let back = Inpainting::Repaint(Resampling { jump: 1, times: 2 });
     let repaint = |guidance| new(back).guided(guidance);
     let once = repaint(Guidance::NONE).unwrap().recipe().nfe;

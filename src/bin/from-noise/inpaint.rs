@@ -49,10 +49,12 @@ impl InpaintArgs {
             (None, _) => Inpainting::Project,
             (Some(times), Sampler::Ddpm(_)) => {
                 let jump = self.jump.unwrap_or(5);
+                sampling.check(&trained.schedule, trained.config.parameterization)?;
+                let levels = sampling.levels(&trained.schedule).len() - 1;
                 ensure!(
-                    jump < sampling.steps,
-                    "--jump {jump} leads back beyond all {} --steps: take a shorter one",
-                    sampling.steps
+                    jump < levels,
+                    "--jump {jump} leads back beyond all {levels} levels of the path: take a shorter \
+                     one"
                 );
                 Inpainting::Repaint(Resampling { jump, times })
             }

@@ -43,6 +43,12 @@ impl PromptArgs {
         Ok((!captions.is_empty()).then(|| Prompts::new(&captions)).transpose()?)
     }
 
+    /// What guidance leads away from, if it was said.
+    pub fn negative(&self) -> Result<Option<Prompts>> {
+        let prompts = |caption| Prompts::new(std::slice::from_ref(caption));
+        Ok(self.negative_prompt.as_ref().map(prompts).transpose()?)
+    }
+
     /// An inpainter, told these, and guided.
     pub fn complete(
         inpainter: Inpainter,
@@ -80,8 +86,8 @@ impl PromptArgs {
             }
             (None, None) => images,
         };
-        Ok(match &self.negative_prompt {
-            Some(caption) => images.away_from(Prompts::new(std::slice::from_ref(caption))?)?,
+        Ok(match self.negative()? {
+            Some(prompts) => images.away_from(prompts)?,
             None => images,
         })
     }

@@ -3,7 +3,7 @@
 use super::inpaint::InpaintArgs;
 use super::output::{Drawn, FILMED, Output};
 use super::prompt::PromptArgs;
-use super::upsample::UpsampleArgs;
+use super::upsample::{Told, UpsampleArgs};
 use super::{arrays, command_line, model};
 use anyhow::{Result, bail, ensure};
 use from_noise::data::to_u8;
@@ -222,7 +222,7 @@ pub fn run(args: &Args) -> Result<()> {
     let mut n = args.samples.unwrap_or(64);
     if let Some(path) = &args.noise {
         ensure!(
-            args.seed.is_none() || sampler.draws_noise(),
+            args.seed.is_none() || sampler.draws_noise() || upper.is_some(),
             "--seed means nothing where --noise gives all noise there is: leave it out"
         );
         let start = start(path, args.samples, &trained)?;
@@ -233,7 +233,13 @@ pub fn run(args: &Args) -> Result<()> {
         images = images.unclipped();
     }
     if let Some(upper) = &upper {
-        images = args.upsample.enlarged(images, upper, sampling, guidance, prompts.clone())?;
+        let told = Told {
+            guidance,
+            prompts: prompts.clone(),
+            negative_class: args.negative_class,
+            negative_prompt: args.prompt.negative()?,
+        };
+        images = args.upsample.enlarged(images, upper, sampling, &told)?;
         images = if args.no_clip { images.unclipped() } else { images };
     }
     let inpainter = args.inpaint.inpainter(&trained, sampling, args.class)?;

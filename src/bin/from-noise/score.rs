@@ -5,6 +5,7 @@ use super::{arrays, captions, command_line, model};
 use anyhow::{Context, Result, anyhow, ensure};
 use from_noise::data::captions::{Facts, Reader};
 use from_noise::data::{batch_indices, from_u8};
+use from_noise::evaluate::Quality;
 use from_noise::metrics::{
     FeatureExtractor, KidConfig, Memorization, alignment, frechet_of_gaussians, inception_score,
     kid, memorization, precision_recall,
@@ -349,7 +350,7 @@ impl Sides<'_> {
     }
 
     fn precision_recall(&self) -> Result<String> {
-        let k = self.args.neighbors.unwrap_or(3);
+        let k = self.args.neighbors.unwrap_or(Quality::NEIGHBORS);
         let (a, b) = self.both(&format!("pr with k = {k} (--neighbors)"), k + 1)?;
         let found = precision_recall(a, b, k);
         let (n, m) = (a.size()[0], b.size()[0]);

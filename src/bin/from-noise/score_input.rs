@@ -74,14 +74,20 @@ impl ScoreInput {
         }
     }
 
-    /// The side of a folder's pictures, as the first one by name has it.
+    /// The side of a folder's pictures, as the first one by name has it; those in its subfolders come
+    /// after its own.
     pub fn side(&self) -> Option<i64> {
         let ScoreInput::Folder(folder, _) = self else { return None };
-        let entries = folder.read_dir().ok()?;
-        let mut paths: Vec<PathBuf> =
-            entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        paths.sort();
-        let (wide, _) = paths.iter().find_map(|path| image::image_dimensions(path).ok())?;
+        let within = |folder: &Path| -> Vec<PathBuf> {
+            let entries = folder.read_dir().into_iter().flatten();
+            let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+            paths.sort();
+            paths
+        };
+        let paths = within(folder);
+        let below = paths.iter().filter(|path| path.is_dir()).flat_map(|path| within(path));
+        let mut all = paths.iter().cloned().chain(below);
+        let (wide, _) = all.find_map(|path| image::image_dimensions(path).ok())?;
         Some(wide.into())
     }
 

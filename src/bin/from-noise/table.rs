@@ -1,7 +1,7 @@
 //! `from-noise table`: scores of many samplers, as a file of your own asks for them.
 
 use super::{command_line, model};
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail, ensure};
 use from_noise::data::Split;
 use from_noise::evaluate::{
     Classes, ImageSampler, Score, ScoreTable, Sweep, SweepGrid, check_shape,
@@ -77,8 +77,8 @@ pub struct Args {
 #[serde(deny_unknown_fields)]
 struct TableSpec {
     weights: PathBuf,
-    #[serde(default = "usual_classifier")]
-    classifier: PathBuf,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    classifier: Option<PathBuf>,
     /// Weights of Inception, whose features are compared instead: FID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     inception: Option<PathBuf>,
@@ -91,8 +91,8 @@ struct TableSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     upsample: Option<PathBuf>,
     /// To which the images are noised before.
-    #[serde(default)]
-    noise_level: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    noise_level: Option<usize>,
     /// Of a class-conditional model: all images of one class, instead of all classes in turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     class: Option<i64>,
@@ -116,10 +116,6 @@ fn is_yes(clip: &bool) -> bool {
     *clip
 }
 
-fn usual_classifier() -> PathBuf {
-    "weights/mnist-classifier".into()
-}
-
 fn unguided() -> Vec<f64> {
     vec![Guidance::NONE.scale]
 }
@@ -132,6 +128,16 @@ pub fn run(args: &Args) -> Result<()> {
     let last = upper.as_ref().unwrap_or(&trained);
     let dir = cli::find(asked.upsample.as_ref().unwrap_or(&asked.weights));
     let images = |split| cli::images_of_run(&dir, &last.config, split, false, &args.pictures);
+    for (key, means_nothing, why) in [
+        ("noise_level", asked.noise_level.is_some() && upper.is_none(), "without upsample"),
+        ("classifier", asked.classifier.is_some() && asked.inception.is_some(), "beside inception"),
+    ] {
+        ensure!(
+            !means_nothing,
+            "{}: {key} means nothing {why}: leave it out",
+            args.sweep.display()
+        );
+    }
     let sweep = Sweep { seed: asked.seed, grid: asked.grid.clone() };
     let classes = asked.class.map_or(Classes::InTurn, Classes::Only);
     let guide = asked.guided_by.as_ref().map(|guide| model::guide(guide, device)).transpose()?;
@@ -156,9 +162,10 @@ pub fn run(args: &Args) -> Result<()> {
             let images = match upper {
                 None => images,
                 Some(upper) => {
-                    let (sampling, level) = (images.sampling(), asked.noise_level);
+                    let (sampling, level) = (images.sampling(), asked.noise_level.unwrap_or(0));
                     let large = ImageSampler::upsampling(upper, sampling, images, level)?;
-                    large.guided(Guidance::scale(free), None)?
+                    let guided = upper.config.is_conditional();
+                    if guided { large.guided(Guidance::scale(free), None)? } else { large }
                 }
             };
             Ok(if asked.clip { images } else { images.unclipped() })
@@ -168,7 +175,10 @@ pub fn run(args: &Args) -> Result<()> {
     let lines = cli::image_lines(&sweep, &trained, &ways)?;
     let shape = last.config.format.shape();
     let net: Box<dyn FeatureExtractor> = match &asked.inception {
-        None => Box::new(model::classifier(&asked.classifier, device)?),
+        None => {
+            let usual = || PathBuf::from("weights/mnist-classifier");
+            Box::new(model::classifier(&asked.classifier.clone().unwrap_or_else(usual), device)?)
+        }
         Some(weights) => {
             let net = cli::inception(weights, shape, device)?;
             say!(

@@ -21,28 +21,40 @@ pub struct UpsampleArgs {
     noise_level: Option<usize>,
 }
 
+/// What the first network is told.
+pub struct Told {
+    pub guidance: Guidance,
+    pub prompts: Option<Prompts>,
+    pub negative_class: Option<i64>,
+    pub negative_prompt: Option<Prompts>,
+}
+
 impl UpsampleArgs {
     /// The network that enlarges, if there is to be one.
     pub fn load(&self, device: Device) -> Result<Option<Pretrained>> {
         self.upsample.as_ref().map(|run| model::load(run, device)).transpose()
     }
 
-    /// What `upper` makes of what `images` draw, told the same captions if it reads any.
+    /// What `upper` makes of what `images` draw, told the same as far as it understands it.
     pub fn enlarged(
         &self,
         images: ImageSampler,
         upper: &Pretrained,
         sampling: Sampling,
-        guidance: Guidance,
-        prompts: Option<Prompts>,
+        told: &Told,
     ) -> Result<ImageSampler> {
         let level = self.noise_level.unwrap_or(0);
-        let images = ImageSampler::upsampling(upper, sampling, images, level)?;
-        let images = match prompts {
-            Some(prompts) if upper.config.text.is_some() => images.prompted(prompts)?,
-            _ => images,
-        };
+        let mut images = ImageSampler::upsampling(upper, sampling, images, level)?;
+        if upper.config.text.is_some() {
+            if let Some(prompts) = &told.prompts {
+                images = images.prompted(prompts.clone())?;
+            }
+            if let Some(prompts) = &told.negative_prompt {
+                images = images.away_from(prompts.clone())?;
+            }
+        }
+        let negative_class = told.negative_class.filter(|_| upper.config.classes.is_some());
         let guided = upper.config.is_conditional();
-        Ok(if guided { images.guided(guidance, None)? } else { images })
+        Ok(if guided { images.guided(told.guidance, negative_class)? } else { images })
     }
 }

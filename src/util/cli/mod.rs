@@ -57,7 +57,7 @@ pub struct Common {
 /// How much to compute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Preset {
-    /// Minutes on two cores.
+    /// Minutes to hours on two cores; --dry-run estimates.
     Cpu,
     /// More samples and longer training, for one GPU.
     Gpu,
