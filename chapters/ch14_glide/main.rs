@@ -2,6 +2,7 @@
 
 mod asked;
 mod edit;
+mod enlarge;
 mod figures;
 mod lines;
 mod page;
@@ -13,9 +14,10 @@ use asked::{Asked, Which};
 use clap::Parser;
 use from_noise::data::Split;
 use from_noise::evaluate::{CHUNK, Sampler, Sampling};
+use from_noise::guide::Guidance;
 use from_noise::metrics::FeatureNet;
 use from_noise::pretrained::Pretrained;
-use from_noise::schedule::Path;
+use from_noise::schedule::{Level, Path};
 use from_noise::util::cli::{self, Common, Cost, ShardArgs, count};
 use lines::Line;
 use serde::Serialize;
@@ -46,12 +48,16 @@ struct Args {
     #[arg(long, value_name = "DIR", default_value = "weights/glide/inpainting")]
     inpainting: PathBuf,
 
+    /// Run directory of the network that was trained to enlarge pictures by captions
+    #[arg(long, value_name = "DIR", default_value = "weights/glide/upsampler")]
+    upsampler: PathBuf,
+
     /// Run directory of the classifier whose features are compared
     #[arg(long, value_name = "DIR", default_value = "weights/captions-classifier")]
     classifier: PathBuf,
 
-    /// Captions of each line of the tables, at least 2 [default: by preset]
-    #[arg(long, value_name = "N", visible_alias = "n", value_parser = count::<u64>().range(2..=10_000))]
+    /// Captions of each line of the tables, at least 4 [default: by preset]
+    #[arg(long, value_name = "N", visible_alias = "n", value_parser = count::<u64>().range(4..=10_000))]
     samples: Option<u64>,
 }
 
@@ -95,8 +101,8 @@ impl Config {
 
     /// Evaluations of the network per caption, in all tables.
     fn evaluations(&self) -> u64 {
-        let each = |line: &Line| if [0.0, 1.0].contains(&line.scale) { 1 } else { 2 };
-        self.lines().iter().map(each).sum::<u64>() * self.sampling.steps as u64
+        let each = |line: &Line| Guidance::scale(line.scale).evaluations(Level::CLEAN);
+        (self.lines().iter().map(each).sum::<usize>() * self.sampling.steps) as u64
     }
 }
 
@@ -123,6 +129,8 @@ fn run() -> Result<()> {
         pictures::prompts(&config, &base, &mut chapter)?;
         let inpainting = Pretrained::load(cli::find(&args.inpainting), chapter.device)?;
         edit::show(&config, &base, &inpainting, &mut chapter)?;
+        let upsampler = Pretrained::load(cli::find(&args.upsampler), chapter.device)?;
+        enlarge::show(&config, &base, &upsampler, &mut chapter)?;
         page::for_the_page(&config, &base, args.common.smoke, &mut chapter)?;
     }
     chapter.results.finish();
