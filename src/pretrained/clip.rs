@@ -133,8 +133,8 @@ impl Clip {
     }
 
     // ANCHOR: logit
-    /// What CLIP says of each image with its caption, `e^tau f(x_t) . g(c)`, as guidance wants it: a
-    /// function of `x_t` and its level that gives `[B]` (GLIDE, section 2.4; the learned scale `e^tau`
+    /// What CLIP says of each image with its caption, `e^kappa f(x_t) . g(c)`, as guidance wants it: a
+    /// function of `x_t` and its level that gives `[B]` (GLIDE, section 2.4; the learned scale `e^kappa`
     /// stands in its code).
     pub fn logit(&self, captions: &Captions) -> impl Fn(&Tensor, Level) -> Tensor + use<> {
         let (clip, text) = (self.clone(), self.text_embeddings(captions) * self.net.scale());
