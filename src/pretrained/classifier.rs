@@ -52,18 +52,8 @@ impl NoisedClassifierConfig {
         self.schedule.check()?;
         UnetClassifier::check(&self.network).map_err(|error| error.to_string())?;
         self.train.check().map_err(|error| error.to_string())?;
-        let UnetConfig { in_channels, image_size, .. } = self.network;
-        let (asked, taken) = (self.format.shape(), [in_channels, image_size, image_size]);
-        if asked != taken {
-            return Err(format!(
-                "format asks for images of {asked:?} (channels, height, width), but network takes \
-                 {taken:?}"
-            ));
-        }
-        if !(1..=super::MOST).contains(&self.batch) {
-            return Err(format!("batch is {}: it is 1 to {}", self.batch, super::MOST));
-        }
-        Ok(())
+        super::check_reads(self.format, &self.network, "network")?;
+        super::check_batch(self.batch, 1)
     }
 
     /// A new classifier in `vs`.

@@ -1,7 +1,7 @@
 //! A CLIP of clean or noised images as it lies on disk: what it reads, how it was taught, its weights.
 
 use super::noised::Reading;
-use super::{MOST, averaged, checked};
+use super::{averaged, checked};
 use crate::checkpoint::CheckpointError;
 use crate::data::captions::Tokenizer;
 use crate::data::{Color, Format, Source};
@@ -69,21 +69,8 @@ impl ClipConfig {
         UnetClassifier::check(&self.image).map_err(|error| error.to_string())?;
         self.text.check().map_err(|why| format!("text: {why}"))?;
         self.train.check().map_err(|error| error.to_string())?;
-        let UnetConfig { in_channels, image_size, .. } = self.image;
-        let (asked, taken) = (self.format.shape(), [in_channels, image_size, image_size]);
-        if asked != taken {
-            return Err(format!(
-                "format asks for images of {asked:?} (channels, height, width), but the image tower \
-                 takes {taken:?}"
-            ));
-        }
-        match (2..=MOST).contains(&self.batch) {
-            true => Ok(()),
-            false => Err(format!(
-                "batch is {}: it is 2 to {MOST}, for others to differ from",
-                self.batch
-            )),
-        }
+        super::check_reads(self.format, &self.image, "the image tower")?;
+        super::check_batch(self.batch, 2) // a pair and another to differ from
     }
 
     /// New towers in `vs`.

@@ -226,9 +226,7 @@ impl ImageConfig {
         self.check_objective()?;
         self.check_image_condition()?;
         self.check_text()?;
-        if !(1..=MOST).contains(&self.batch) {
-            return Err(format!("batch is {}: it is 1 to {MOST}", self.batch));
-        }
+        check_batch(self.batch, 1)?;
         if !self.weighting.is_sound() {
             return Err(format!("weighting is {:?}: its bound is positive", self.weighting));
         }
@@ -422,6 +420,25 @@ fn checked<C: DeserializeOwned>(
     let path = || dir.join("config.json");
     check(&config).map_err(|why| CheckpointError::Config { path: path(), why })?;
     Ok(config)
+}
+
+/// Whether a network that reads images reads those of the format.
+fn check_reads(format: Format, network: &UnetConfig, what: &str) -> Result<(), String> {
+    let UnetConfig { in_channels, image_size, .. } = *network;
+    let (asked, taken) = (format.shape(), [in_channels, image_size, image_size]);
+    match asked == taken {
+        true => Ok(()),
+        false => Err(format!(
+            "format asks for images of {asked:?} (channels, height, width), but {what} takes {taken:?}"
+        )),
+    }
+}
+
+fn check_batch(batch: usize, least: usize) -> Result<(), String> {
+    match (least..=MOST).contains(&batch) {
+        true => Ok(()),
+        false => Err(format!("batch is {batch}: it is {least} to {MOST}")),
+    }
 }
 
 /// What `build` makes, with the averaged weights of the directory `dir`, frozen: gradients are those
