@@ -140,14 +140,11 @@ fn relative(a: &Tensor, b: &Tensor) -> f64 {
 impl Args {
     /// How a network is trained here; tiny in a smoke run.
     fn with_network(&self, network: UnetConfig) -> ImageConfig {
-        with_network(if self.smoke { UnetConfig::tiny() } else { network })
+        let network = if self.smoke { UnetConfig::tiny() } else { network };
+        let mnist = ImageConfig::mnist();
+        let train = TrainConfig { lr: 1e-3, warmup: 0, ..mnist.train };
+        ImageConfig { network, parameterization: Parameterization::default(), train, ..mnist }
     }
-}
-
-fn with_network(network: UnetConfig) -> ImageConfig {
-    let mnist = ImageConfig::mnist();
-    let train = TrainConfig { lr: 1e-3, warmup: 0, ..mnist.train };
-    ImageConfig { network, parameterization: Parameterization::default(), train, ..mnist }
 }
 
 /// The network of chapter 4 without its attention, that of `weights/mnist-unet-eps`.

@@ -646,22 +646,22 @@ fn a_run_in_bf16_resumes_exactly_and_not_in_f32() {
     let _turn = turn();
     let config = told_all(Precision::Bf16);
     let mut whole = config.trainer(CPU);
-    (0..6).for_each(|_| {
+    for _ in 0..6 {
         image_step(&mut whole, &config);
-    });
+    }
     let dir = tempfile::tempdir().unwrap();
     let mut first = config.trainer(CPU);
     let mut run = Run::create_or_resume(dir.path(), &config, false, &mut first).unwrap();
-    (0..3).for_each(|_| {
+    for _ in 0..3 {
         image_step(&mut first, &config);
-    });
+    }
     run.save(&first).unwrap();
     drop(run);
     let mut second = config.trainer(CPU);
     drop(Run::create_or_resume(dir.path(), &config, true, &mut second).unwrap());
-    (0..3).for_each(|_| {
+    for _ in 0..3 {
         image_step(&mut second, &config);
-    });
+    }
     assert!(same(&second, &weights(&whole)));
     let other = told_all(Precision::F32);
     let error = Run::create_or_resume(dir.path(), &other, true, &mut other.trainer(CPU));

@@ -2,15 +2,14 @@
 
 use super::Config;
 use super::asked::{Asked, Which};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use from_noise::data::captions::{Part, Scene};
 use from_noise::data::{Interpolation, from_u8, reduce, to_u8};
 use from_noise::evaluate::{Generator, ImageSampler, Shown};
 use from_noise::guide::Guidance;
 use from_noise::metrics::{alignment, psnr, ssim};
-use from_noise::noise::Seeded;
 use from_noise::plot::Grid;
-use from_noise::pretrained::{ImageCondition, Pretrained};
+use from_noise::pretrained::Pretrained;
 use from_noise::util::cli::Chapter;
 use from_noise::util::device::on_cpu;
 use serde::Serialize;
@@ -42,34 +41,28 @@ pub fn show(
     chapter: &mut Chapter,
 ) -> Result<()> {
     let n = config.n.min(100);
-    let low_res = match upper.config.image_condition {
-        Some(ImageCondition::LowRes(low_res)) => low_res,
-        _ => None.context("the second stage is no network that enlarges images")?,
-    };
     let asked = Asked::new(Which::Seen, n);
+    let draw = |images: &ImageSampler| on_cpu(&images.draw(0, n, &mut |_| {}));
+    let enlarged = |small: &Tensor, name: &str| -> Result<Tensor> {
+        let images = upper.low_res(small, 0, &mut |x| x.zeros_like())?; // level 0: no noise is added
+        let shown = Shown { images, name: name.into(), classes: None };
+        let images = ImageSampler::seeing(upper, config.sampling, shown)?;
+        Ok(draw(&images.prompted(asked.prompts()?)?))
+    };
+    let images = ImageSampler::new(base, config.sampling)?.prompted(asked.prompts()?)?;
+    let base_drew = draw(&images.guided(Guidance::scale(SCALE), None)?);
+    let of_drawn = enlarged(&base_drew, "what the base drew")?;
     let side = i64::from(upper.config.format.size);
+    let factor = side / base_drew.size()[2];
     let real = (0..n).map(|i| Scene::draw(0, i, Part::Test).render(side)).collect::<Vec<_>>();
     let real = Tensor::stack(&real, 0);
-    let small = reduce(&from_u8(&real), low_res.factor);
-    let mut noise = Seeded::new(chapter.seed, 0);
-    let planes =
-        low_res.condition(&upper.schedule, &small, &vec![0; n as usize], &mut |x| noise.draw(x));
-    let shown = Shown { images: planes, name: "test scenes made small".into(), classes: None };
-    let of_real =
-        ImageSampler::seeing(upper, config.sampling, shown)?.prompted(asked.prompts()?)?;
-    let drawn = || -> Result<ImageSampler> {
-        let images = ImageSampler::new(base, config.sampling)?.prompted(asked.prompts()?)?;
-        Ok(images.guided(Guidance::scale(SCALE), None)?)
-    };
-    let cascade = ImageSampler::upsampling(upper, config.sampling, drawn()?, 0)?;
-    let cascade = cascade.prompted(asked.prompts()?)?;
-    let draw = |images: &ImageSampler| on_cpu(&images.draw(0, n, &mut |_| {}));
-    let base_drew = draw(&drawn()?);
-    let bicubic = |x: &Tensor| Interpolation::Bicubic.enlarge(&from_u8(&to_u8(x)), low_res.factor);
+    let small = reduce(&from_u8(&real), factor);
+    let of_real = enlarged(&small, "test scenes made small")?;
+    let bicubic = |x: &Tensor| Interpolation::Bicubic.enlarge(&from_u8(&to_u8(x)), factor);
     let (mut rows, mut pictures) = (Vec::new(), Vec::new());
     for (way, of_real, of_drawn) in [
         ("bicubic interpolation", bicubic(&small), bicubic(&base_drew)),
-        ("upsampler", draw(&of_real), draw(&cascade)),
+        ("upsampler", of_real, of_drawn),
     ] {
         let mean = |x: Tensor| x.mean(None).double_value(&[]);
         let pixels = to_u8(&of_real);

@@ -126,7 +126,8 @@ impl<'a> ScoreTable<'a> {
     /// stands the distance of as many `test` images.
     ///
     /// # Errors
-    /// No line, one that cannot be measured by `net`, one with fewer than two images.
+    /// No line, one that cannot be measured by `net`, one with fewer than two images; fewer test
+    /// images than [`Quality`] needs.
     pub fn new(
         mut lines: Vec<TableEntry>,
         net: &'a dyn FeatureExtractor,

@@ -29,8 +29,8 @@ pub trait FeatureExtractor {
     /// Length of a feature vector.
     fn dim(&self) -> i64;
 
-    /// `[B, dim]` of pictures `[B, C, H, W]`. They are u8, so that what is scored is what a saved
-    /// picture holds.
+    /// `[B, dim]` of pictures `[B, C, H, W]`, as many as one likes: the network sees some at a time.
+    /// They are u8, so that what is scored is what a saved picture holds.
     fn features(&self, pixels: &Tensor) -> Tensor;
 
     /// The moments of the features of the training images, with which samples are compared.

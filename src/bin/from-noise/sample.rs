@@ -3,7 +3,7 @@
 use super::inpaint::InpaintArgs;
 use super::output::{Drawn, FILMED, Output};
 use super::prompt::PromptArgs;
-use super::upsample::{Told, UpsampleArgs};
+use super::upsample::{Told, UpsampleArgs, enlarged};
 use super::{arrays, command_line, model};
 use anyhow::{Result, bail, ensure};
 use from_noise::data::to_u8;
@@ -239,7 +239,7 @@ pub fn run(args: &Args) -> Result<()> {
             negative_class: args.negative_class,
             negative_prompt: args.prompt.negative()?,
         };
-        images = args.upsample.enlarged(images, upper, sampling, &told)?;
+        images = enlarged(images, upper, args.upsample.level(), &told)?;
         images = if args.no_clip { images.unclipped() } else { images };
     }
     let inpainter = args.inpaint.inpainter(&trained, sampling, args.class)?;

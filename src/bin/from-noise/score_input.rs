@@ -116,9 +116,7 @@ impl ScoreInput {
             ScoreInput::Folder(..) | ScoreInput::Array(_) => {
                 let net = net.with_context(|| format!("{} needs a classifier", typed.display()))?;
                 let images = self.images(typed, format_of(net.shape()))?;
-                let some = images.split(500, 0);
-                let on_cpu = |pixels| net.features(pixels).to_device(Device::Cpu);
-                Tensor::cat(&some.iter().map(on_cpu).collect::<Vec<_>>(), 0)
+                net.features(&images).to_device(Device::Cpu)
             }
         };
         ensure!(finite(&features), "{}: these features are not finite", typed.display());

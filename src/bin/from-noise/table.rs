@@ -1,5 +1,6 @@
 //! `from-noise table`: scores of many samplers, as a file of your own asks for them.
 
+use super::upsample::{Told, enlarged};
 use super::{command_line, model};
 use anyhow::{Result, anyhow, bail, ensure};
 use from_noise::data::Split;
@@ -162,10 +163,8 @@ pub fn run(args: &Args) -> Result<()> {
             let images = match upper {
                 None => images,
                 Some(upper) => {
-                    let (sampling, level) = (images.sampling(), asked.noise_level.unwrap_or(0));
-                    let large = ImageSampler::upsampling(upper, sampling, images, level)?;
-                    let guided = upper.config.is_conditional();
-                    if guided { large.guided(Guidance::scale(free), None)? } else { large }
+                    let told = Told::guidance(Guidance::scale(free));
+                    enlarged(images, upper, asked.noise_level.unwrap_or(0), &told)?
                 }
             };
             Ok(if asked.clip { images } else { images.unclipped() })

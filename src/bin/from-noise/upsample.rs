@@ -2,7 +2,7 @@
 
 use super::model;
 use anyhow::Result;
-use from_noise::evaluate::{ImageSampler, Prompts, Sampling};
+use from_noise::evaluate::{ImageSampler, Prompts, SamplingError};
 use from_noise::guide::Guidance;
 use from_noise::pretrained::Pretrained;
 use std::path::PathBuf;
@@ -29,32 +29,47 @@ pub struct Told {
     pub negative_prompt: Option<Prompts>,
 }
 
+impl Told {
+    /// Guidance, and nothing else.
+    pub fn guidance(guidance: Guidance) -> Self {
+        Self { guidance, prompts: None, negative_class: None, negative_prompt: None }
+    }
+}
+
 impl UpsampleArgs {
     /// The network that enlarges, if there is to be one.
     pub fn load(&self, device: Device) -> Result<Option<Pretrained>> {
         self.upsample.as_ref().map(|run| model::load(run, device)).transpose()
     }
 
-    /// What `upper` makes of what `images` draw, told the same as far as it understands it.
-    pub fn enlarged(
-        &self,
-        images: ImageSampler,
-        upper: &Pretrained,
-        sampling: Sampling,
-        told: &Told,
-    ) -> Result<ImageSampler> {
-        let level = self.noise_level.unwrap_or(0);
-        let mut images = ImageSampler::upsampling(upper, sampling, images, level)?;
-        if upper.config.text.is_some() {
-            if let Some(prompts) = &told.prompts {
-                images = images.prompted(prompts.clone())?;
-            }
-            if let Some(prompts) = &told.negative_prompt {
-                images = images.away_from(prompts.clone())?;
-            }
-        }
-        let negative_class = told.negative_class.filter(|_| upper.config.classes.is_some());
-        let guided = upper.config.is_conditional();
-        Ok(if guided { images.guided(told.guidance, negative_class)? } else { images })
+    /// The t to which the images are noised before.
+    pub fn level(&self) -> usize {
+        self.noise_level.unwrap_or(0)
     }
+}
+
+/// What `upper` makes of what `images` draw, noised to `level`; sampled as they are, and told the same
+/// as far as it understands it.
+///
+/// # Errors
+/// A network that does not enlarge these images, or knows no such level.
+pub fn enlarged(
+    images: ImageSampler,
+    upper: &Pretrained,
+    level: usize,
+    told: &Told,
+) -> Result<ImageSampler, SamplingError> {
+    let sampling = images.sampling();
+    let mut images = ImageSampler::upsampling(upper, sampling, images, level)?;
+    if upper.config.text.is_some() {
+        if let Some(prompts) = &told.prompts {
+            images = images.prompted(prompts.clone())?;
+        }
+        if let Some(prompts) = &told.negative_prompt {
+            images = images.away_from(prompts.clone())?;
+        }
+    }
+    let negative_class = told.negative_class.filter(|_| upper.config.classes.is_some());
+    let guided = upper.config.is_conditional();
+    if guided { images.guided(told.guidance, negative_class) } else { Ok(images) }
 }

@@ -12,7 +12,7 @@ const LOGGED: u64 = 10;
 
 /// The values of a flag `--precision`.
 pub const PRECISIONS: [(Precision, &str); 2] = [
-    (Precision::F32, "the whole of it"),
+    (Precision::F32, "all of it in f32"),
     (
         Precision::Bf16,
         "loss and gradient in bf16, weights in f32: faster on a GPU, slower on a CPU",
