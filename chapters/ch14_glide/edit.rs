@@ -10,6 +10,7 @@ use from_noise::metrics::alignment;
 use from_noise::plot::Grid;
 use from_noise::pretrained::{ImageCondition, Pretrained};
 use from_noise::util::cli::Chapter;
+use from_noise::util::device::on_cpu;
 use serde::Serialize;
 use tch::{Kind, Tensor};
 
@@ -82,7 +83,7 @@ pub fn show(
             let inpainter = Inpainter::new(net, config.sampling, how, known)?;
             let inpainter = inpainter.prompted(Prompts::new(&captions)?)?;
             let inpainter = inpainter.guided(Guidance::scale(scale))?;
-            let drawn = inpainter.draw(0, n, &mut |_| {});
+            let drawn = on_cpu(&inpainter.draw(0, n, &mut |_| {}));
             let found = alignment(&to_u8(&drawn), &facts);
             rows.push(Row {
                 way,

@@ -119,6 +119,8 @@ pub fn on_cpu(x: &Tensor) -> Tensor {
 fn cuda(index: usize) -> Result<Device, DeviceError> {
     load_cuda()?;
     let count = usize::try_from(tch::Cuda::device_count()).unwrap_or(0);
+    // cuDNN tries its algorithms once for each shape and keeps the fastest; a run has few shapes.
+    tch::Cuda::cudnn_set_benchmark(true);
     choose_gpu(index, count, load::cuda_driver_version)
 }
 

@@ -13,6 +13,8 @@ use std::process::{Command, Stdio};
 const PAIRS: [(&str, &str); 2] = [("2.11.0", "0.24.0"), (VERSION, "0.26.0")];
 /// Finds that torch and starts a program.
 const RUN: &str = include_str!("../bundle/run");
+/// A GPU waits for the processor that starts its kernels, so the calls between are compiled for speed.
+const FAST: &str = "profile.dev.package.torch-sys.opt-level=2";
 /// Bytes of the packed bundle: what a mail or a slow line still takes.
 const LARGEST: u64 = 60 << 20;
 /// What the programs have in common lies far apart: the window reaches over all of them.
@@ -106,7 +108,7 @@ fn build(repo: &Repo, work: &Path, torch: &Path, tch: &str) -> Result<Vec<PathBu
     files::write(&source.join("Cargo.toml"), &pinned(&manifest, tch)?)?;
     let mut cargo = repo.cargo();
     cargo.current_dir(&source).env("LIBTORCH", torch).env("CARGO_TARGET_DIR", &target);
-    cargo.args(["build", "--bins", "--example", "device-check"]);
+    cargo.args(["build", "--bins", "--example", "device-check", "--config", FAST]);
     ensure!(cargo.status()?.success(), "the programs do not build with tch {tch}");
     let mut built: Vec<PathBuf> =
         repo.binaries()?.iter().map(|program| target.join("debug").join(&program.name)).collect();
