@@ -445,11 +445,13 @@ fn run() -> anyhow::Result<()> {
     let command = cli::command_line("device-check");
     let mut results = Results::create(&args.out, command, &args, 0, device)?;
     let mut rows = (Vec::new(), Vec::new());
-    let ended = [false, true].into_iter().try_for_each(|tf32| gather(&args, tf32, &mut rows));
-    results.table("agreement.csv", &rows.0)?;
-    results.table("speed.csv", &rows.1)?;
+    for tf32 in [false, true] {
+        let ended = gather(&args, tf32, &mut rows);
+        results.table("agreement.csv", &rows.0)?; // what was measured before a failure is kept
+        results.table("speed.csv", &rows.1)?;
+        ended?;
+    }
     results.finish();
-    ended?; // what was measured before a failure is kept
     if let Some(row) = rows.0.iter().find(|row| row.holds == Some(false)) {
         let Agreement { network, what, tf32, error, bound, .. } = row;
         let (error, bound) = (number(*error), bound.unwrap_or_default());
