@@ -44,7 +44,7 @@ struct Args {
     upsampler: Vec<PathBuf>,
 
     /// Run directory of the network that draws the large images at once
-    #[arg(long, value_name = "DIR", default_value = "weights/improved/simple-cosine")]
+    #[arg(long, value_name = "DIR", default_value = "weights/cascade/direct")]
     direct: PathBuf,
 
     /// Only enlarge test images, and measure how near they come to the real ones
