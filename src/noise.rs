@@ -56,12 +56,26 @@ impl Seeded {
 
     /// The next draw, shaped, placed and typed like `like` (`[B, ...]`).
     pub fn draw(&mut self, like: &Tensor) -> Tensor {
-        let batch = like.size().first().copied().unwrap_or(1) as u64;
-        let per_image = like.numel() / (batch as usize).max(1);
-        let mut values: Vec<f64> = Vec::with_capacity(like.numel());
-        for image in self.first_image..self.first_image + batch {
-            let mut rng = ChaCha12Rng::seed_from_u64(mix(self.seed, image, self.draws));
-            values.extend((0..per_image).map(|_| -> f64 { StandardNormal.sample(&mut rng) }));
+        let batch = like.size().first().copied().unwrap_or(1).max(1) as usize;
+        let per_image = (like.numel() / batch).max(1);
+        let mut values = vec![0.0; like.numel()];
+        let (seed, draw) = (self.seed, self.draws);
+        let fill = |first: u64, values: &mut [f64]| {
+            for (image, values) in (first..).zip(values.chunks_mut(per_image)) {
+                let mut rng = ChaCha12Rng::seed_from_u64(mix(seed, image, draw));
+                values.fill_with(|| StandardNormal.sample(&mut rng));
+            }
+        };
+        let images = batch.div_ceil(threads_for(like.numel())); // for each thread
+        if images == batch {
+            fill(self.first_image, &mut values);
+        } else {
+            std::thread::scope(|scope| {
+                for (i, part) in values.chunks_mut(images * per_image).enumerate() {
+                    let first = self.first_image + (i * images) as u64;
+                    scope.spawn(move || fill(first, part));
+                }
+            });
         }
         self.draws += 1;
         let kind = like.kind();
@@ -72,6 +86,12 @@ impl Seeded {
     pub fn start(&mut self, shape: &[i64]) -> Tensor {
         self.draw(&Tensor::empty(shape, (Kind::Float, tch::Device::Cpu)))
     }
+}
+
+/// How many threads draw so many numbers: a network on a GPU is faster than one of them.
+fn threads_for(numbers: usize) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    cores.min(numbers / 50_000).max(1)
 }
 
 /// A recorded tape of noise, played back once: the independent variable of tests.
@@ -135,6 +155,19 @@ mod tests {
         all.sort_unstable();
         all.dedup();
         assert_eq!(all.len(), 512, "mix must not collide on small arguments");
+    }
+
+    #[test]
+    fn many_threads_draw_what_one_draws() {
+        let zeros = |n| Tensor::zeros([n, 5000], (Kind::Float, Device::Cpu));
+        assert!(
+            threads_for(41 * 5000) > 1 || std::thread::available_parallelism().unwrap().get() == 1
+        );
+        let all = Seeded::new(3, 7).draw(&zeros(41));
+        for image in 0..41 {
+            let alone = Seeded::new(3, 7 + image as u64).draw(&zeros(1));
+            assert_eq!(all.narrow(0, image, 1), alone, "image {image}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Which samples make up the batch of a training step.
 
+use std::cell::RefCell;
+
 use rand::Rng;
 use tch::Tensor;
 
@@ -30,14 +32,28 @@ pub fn batch_indices(seed: u64, step: u64, batch: usize, len: usize) -> Tensor {
     while chosen.len() < batch {
         let position = first + chosen.len() as u64;
         let (epoch, seen) = (position / len as u64, (position % len as u64) as usize);
-        let rest = &shuffled(seed, epoch, len)[seen..];
-        chosen.extend(&rest[..rest.len().min(batch - chosen.len())]);
+        in_order(seed, epoch, len, |order| {
+            let rest = &order[seen..];
+            chosen.extend(&rest[..rest.len().min(batch - chosen.len())]);
+        });
     }
     Tensor::from_slice(&chosen)
 }
 
-/// Fisher and Yates' shuffle of `0..len`. 60,000 samples take about a millisecond, so no state
-/// needs to be kept between steps.
+/// Hands over the epoch's order. The last one is kept: to shuffle 60,000 samples takes about a
+/// millisecond, and a training step on a GPU ten.
+fn in_order(seed: u64, epoch: u64, len: usize, mut take: impl FnMut(&[i64])) {
+    type Order = ((u64, u64, usize), Vec<i64>);
+    thread_local!(static LAST: RefCell<Order> = RefCell::default());
+    LAST.with_borrow_mut(|(of, order)| {
+        if order.is_empty() || *of != (seed, epoch, len) {
+            (*of, *order) = ((seed, epoch, len), shuffled(seed, epoch, len));
+        }
+        take(order);
+    });
+}
+
+/// Fisher and Yates' shuffle of `0..len`.
 fn shuffled(seed: u64, epoch: u64, len: usize) -> Vec<i64> {
     let mut rng = stream(seed, b"shuffle\0", epoch);
     let mut order: Vec<i64> = (0..len as i64).collect();
@@ -75,6 +91,14 @@ mod tests {
         let by_fifteen: Vec<i64> = (0..2).flat_map(|step| drawn(1, step, 15, 12)).collect();
         assert_eq!(by_five, by_fifteen);
         assert_ne!(drawn(1, 0, 12, 12), drawn(2, 0, 12, 12), "another seed, another order");
+    }
+
+    #[test]
+    fn an_order_is_not_taken_for_anothers() {
+        let fresh = |seed, epoch, len: usize| shuffled(seed, epoch, len)[..4].to_vec();
+        for (seed, epoch, len) in [(1, 0, 12), (2, 0, 12), (2, 1, 12), (2, 1, 16), (1, 0, 12)] {
+            assert_eq!(drawn(seed, epoch * len as u64 / 4, 4, len), fresh(seed, epoch, len));
+        }
     }
 
     #[test]
