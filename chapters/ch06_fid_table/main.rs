@@ -59,11 +59,12 @@ fn sweep(args: &Args) -> Sweep {
         vec![all(steps, Path::Uniform, args.table.samples.unwrap_or(few))]
     } else {
         let cheap = &steps[..steps.len() - 1];
+        let ends = [&steps[..2], &steps[steps.len() - 1..]].concat();
         let trailing = |n| all(&steps[..1], Path::Trailing, n);
         vec![
             all(steps, Path::Uniform, few),
             all(cheap, Path::Uniform, many),
-            all(&steps[..2], Path::Uniform, fewest),
+            all(&ends, Path::Uniform, fewest),
             all(&steps[..2], Path::Quadratic, fewest),
             trailing(few),
             trailing(many),
