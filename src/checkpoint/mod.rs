@@ -76,6 +76,8 @@ pub enum CheckpointError {
     Format { path: PathBuf, found: u64, expected: u64 },
     #[error("{} is damaged or cut short ({why}): copy or download it again, or train it again", path.display())]
     Damaged { path: PathBuf, why: String },
+    #[error("{} is a TorchScript program, which is code, and no known one (sha256 {found}): only that of sha256 {trusted} is run", path.display())]
+    Script { path: PathBuf, found: String, trusted: String },
     #[error("{} does not fit the network:\n{list}\ntake the config.json that came with the file", path.display())]
     Mismatch { path: PathBuf, list: String },
     #[error("{}: `{name}` is not finite in half precision (the largest number is 65504): keep these weights in f32", path.display())]
@@ -116,7 +118,10 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), CheckpointError> {
 }
 
 impl CheckpointError {
-    fn io(path: impl Into<PathBuf>, doing: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn io(
+        path: impl Into<PathBuf>,
+        doing: &'static str,
+    ) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { path, doing, source }
     }

@@ -45,7 +45,8 @@ enum Task {
     Chapter(chapter::Options),
     /// Download data sets into datasets/: mnist, fashion, cifar10.
     Data(data::Options),
-    /// Download published weights into weights/published/: ddpm-cifar10-32, fid-inception.
+    /// Download published weights into weights/published/: ddpm-cifar10-32, fid-inception,
+    /// stylegan-inception.
     Weights(data::Options),
     /// Look at this machine and tell what is wrong, each with its fix.
     Doctor(doctor::Options),

@@ -220,7 +220,7 @@ pub fn inception(
          weights/published/fid-inception/pt_inception-2015-12-05-6726825d.pth"
     );
     let net = InceptionNet::load(path, shape, device)?;
-    if !net.suffix().is_empty() {
+    if net.metric() == "FD-Inception" {
         print::err(format_args!("warning: {shown} is not the published network: no FID of papers"));
     }
     Ok(net)
