@@ -99,6 +99,11 @@ impl InceptionNet {
         Ok(Self { net, device, hash: found[..12].to_owned(), shape, reference: None })
     }
 
+    /// Whether papers give distances by this network: pytorch-fid's or StyleGAN's.
+    pub fn is_published(&self) -> bool {
+        matches!(self.net, Net::Script(_)) || self.hash == Self::PUBLISHED
+    }
+
     /// Compares samples with these images. Their moments are kept in the folder `cache`, by the
     /// weights, the images, their number and how they are brought to the network, and found there
     /// the next time.

@@ -7,7 +7,7 @@ use crate::evaluate::{
     CHUNK, ImageSampler, SamplingError, Score, ScoreTable, Shard, Sweep, TableEntry, check_guidance,
 };
 use crate::guide::Guidance;
-use crate::metrics::{FeatureExtractor, FeatureNet, InceptionNet};
+use crate::metrics::{FeatureNet, InceptionNet};
 use crate::pretrained::Pretrained;
 use crate::util::print;
 use crate::util::progress::Progress;
@@ -220,7 +220,7 @@ pub fn inception(
          weights/published/fid-inception/pt_inception-2015-12-05-6726825d.pth"
     );
     let net = InceptionNet::load(path, shape, device)?;
-    if net.metric() == "FD-Inception" {
+    if !net.is_published() {
         print::err(format_args!("warning: {shown} is not the published network: no FID of papers"));
     }
     Ok(net)
