@@ -159,6 +159,13 @@ fn classifiers_are_learned_resumed_and_guide() {
     well(&draw);
     assert_eq!(parts.iter().map(when).collect::<Vec<_>>(), before, "drawn again");
     assert_eq!(read("guidance.csv"), first);
+    std::fs::remove_dir_all(Path::new(&drawn).join("parts")).unwrap();
+    well(&draw);
+    assert!(!Path::new(&drawn).join("parts").exists(), "what both tables hold is not drawn again");
+    assert_eq!(read("guidance.csv"), first);
+    std::fs::remove_file(Path::new(&drawn).join("guidance.csv")).unwrap();
+    well(&draw);
+    assert_eq!(read("guidance.csv"), first, "what only the parts had told is drawn again");
     let few = run(&["--samples", "3", "--out", &drawn]);
     assert!(text(&few.stderr).contains("3 is not in 4.."), "{}", text(&few.stderr));
     let unfit = run(&["--noised", "weights/mnist-classifier", "--out", &drawn]);
@@ -283,6 +290,10 @@ fn clips_are_learned_resumed_and_guide() {
     let table = read("guidance.csv");
     assert!(table.starts_with("guide,scale,steps,nfe,seconds,n,all,color,"), "{table}");
     assert_eq!(table.lines().count(), 5, "{table}");
+    std::fs::remove_dir_all(Path::new(&drawn).join("parts")).unwrap();
+    well(&draw);
+    assert!(!Path::new(&drawn).join("parts").exists(), "what both tables hold is not drawn again");
+    assert_eq!(read("guidance.csv"), table);
     for name in ["dream.csv", "retrieval.csv"] {
         assert!(read(name).lines().count() > 1, "{name}");
     }

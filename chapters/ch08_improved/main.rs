@@ -25,6 +25,7 @@ use std::process::ExitCode;
 ///           cargo chapter 08 --samples 500 --images 16
 ///           cargo chapter 08 --out runs/improved --shard 1/2
 ///           cargo chapter 08 --out runs/improved --collect
+///           cargo chapter 08 --weights weights/adm
 ///           cargo chapter 08 --weights runs/mine
 ///
 /// The networks are trained one by one:

@@ -27,7 +27,7 @@ pub fn plan(args: &Args) -> Plan {
         classifier.train = TrainConfig { seed: common.seed, cooldown, ..classifier.train };
         return Plan::Train { steps, classifier };
     }
-    let (steps, fewer) = if common.smoke { (2, &[][..]) } else { (20, &[5, 10][..]) };
+    let (steps, fewer) = if common.smoke { (2, &[][..]) } else { (50, &[5, 10, 20][..]) };
     let samples = args.table.samples.unwrap_or(common.choose(20, 500, 10_000, 50_000));
     Plan::Guide { samples, lines: lines::lines(steps, fewer, common.seed) }
 }

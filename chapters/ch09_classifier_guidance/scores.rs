@@ -3,23 +3,24 @@
 use super::lines::{Guide, Line, Nets};
 use anyhow::Result;
 use from_noise::data::{Dataset, from_u8};
-use from_noise::evaluate::{CHUNK, Generator, Quality, ScoreTable};
+use from_noise::evaluate::{CHUNK, Generator, Quality, Score, ScoreTable};
 use from_noise::metrics::{FeatureExtractor, FeatureNet};
 use from_noise::nn::ClassLabels;
 use from_noise::schedule::Level;
-use from_noise::util::cli::{Chapter, ShardArgs, fill_table};
+use from_noise::util::cli::{Chapter, ShardArgs, fill_measured};
 use from_noise::util::device::on_cpu;
-use serde::Serialize;
+use from_noise::util::results::read_table;
+use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 /// A line of the table.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Row {
-    pub network: &'static str,
+    pub network: String,
     pub sampler: String,
     pub steps: usize,
-    pub guide: &'static str,
-    pub algorithm: &'static str,
+    pub guide: String,
+    pub algorithm: String,
     pub gamma: f64,
     /// Evaluations of the network that draws, per image.
     pub nfe: usize,
@@ -58,7 +59,9 @@ pub fn fill(
 ) -> Result<Vec<Row>> {
     let entries = lines.iter().map(|line| line.entry(nets, n)).collect::<Result<Vec<_>>>()?;
     let table = ScoreTable::new(entries, lenet, test, chapter.results.dir())?;
-    let scores = fill_table(&table, share, &mut chapter.results)?;
+    let known: Vec<Row> = read_table(&chapter.results.dir().join("guidance.csv"))?;
+    let of = |score: &Score| known.iter().find(|row| row.fid_lenet == score.distance);
+    let scores = fill_measured(&table, share, &mut chapter.results, |score| of(score).is_some())?;
     let mut rows = Vec::new();
     if share.shard.is_some() {
         return Ok(rows);
@@ -66,7 +69,10 @@ pub fn fill(
     for line in lines {
         let recipe = line.images(nets)?.recipe();
         let Some((entry, score)) = table.scored(&scores, &recipe) else { continue };
-        let Some(pixels) = table.measured(entry)? else { continue };
+        let Some(pixels) = table.measured(entry)? else {
+            rows.extend(of(score).cloned());
+            continue;
+        };
         let features = lenet.features(&pixels);
         // each class was to be drawn in turn, even where nobody asked for it
         let labels = ClassLabels::in_turn(nets.noised.classes(), 0, n);
@@ -83,11 +89,11 @@ pub fn fill(
         let [right_by_guide, surprise_of_guide] = judged(&logits, labels);
         let Quality { inception_score, precision, recall } = Quality::of(lenet, &features, test);
         rows.push(Row {
-            network: line.network(),
+            network: line.network().into(),
             sampler: score.sampler.clone(),
             steps: score.steps,
-            guide: line.guide(),
-            algorithm: line.algorithm(),
+            guide: line.guide().into(),
+            algorithm: line.algorithm().into(),
             gamma: line.gamma(),
             nfe: score.nfe,
             n,

@@ -4,17 +4,20 @@ use super::Config;
 use super::networks::Networks;
 use anyhow::Result;
 use from_noise::data::{Dataset, Mask};
-use from_noise::evaluate::{Generator, Inpainter, Inpainting, Known, ScoreTable, TableEntry};
+use from_noise::evaluate::{
+    Generator, Inpainter, Inpainting, Known, Score, ScoreTable, TableEntry,
+};
 use from_noise::guide::Snapshot;
 use from_noise::metrics::{FeatureNet, seam};
-use from_noise::util::cli::{Chapter, ShardArgs, fill_table};
+use from_noise::util::cli::{Chapter, ShardArgs, fill_measured};
 use from_noise::util::device::on_cpu;
-use serde::Serialize;
+use from_noise::util::results::read_table;
+use serde::{Deserialize, Serialize};
 use std::time::Instant;
 use tch::Tensor;
 
 /// A way to inpaint, with one mask.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Row {
     mask: String,
     way: String,
@@ -53,7 +56,10 @@ pub fn fill(
     };
     let entries = pairs.iter().map(entry).collect::<Result<Vec<_>>>()?;
     let table = ScoreTable::new(entries, net, test, chapter.results.dir().to_path_buf())?;
-    let scores = fill_table(&table, share, &mut chapter.results)?;
+    let kept: Vec<Row> = read_table(&chapter.results.dir().join("inpainting.csv"))?;
+    let seam_of = |score: &Score| kept.iter().find(|row| row.fid_lenet == score.distance)?.seam;
+    let scores =
+        fill_measured(&table, share, &mut chapter.results, |score| seam_of(score).is_some())?;
     let mut rows = Vec::new();
     if share.shard.is_some() || scores.is_empty() {
         return Ok(rows);
@@ -76,7 +82,7 @@ pub fn fill(
             fid_lenet: score.distance,
             error: score.error,
             same_digit: score.class_accuracy,
-            seam: found.as_ref().map(rms),
+            seam: found.as_ref().map(rms).or_else(|| seam_of(score)),
             seam_real: rms(&seam(&known.images, &known.mask)),
             fid_real: score.fid_real,
         });

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use from_noise::data::captions::{Facts, Part, Scene};
 use from_noise::evaluate::Prompts;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Seed of the scenes and their captions.
 const SEED: u64 = 0;
@@ -16,7 +16,7 @@ pub struct Asked {
 }
 
 /// Which captions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Which {
     /// Other scenes of compositions that training has seen.

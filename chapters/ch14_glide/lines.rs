@@ -30,6 +30,11 @@ impl Line {
         Ok(images.guided(Guidance::scale(self.scale), None)?)
     }
 
+    /// What guidance leads away from.
+    pub fn away_from(self) -> &'static str {
+        if self.exchanged { "the objects exchanged" } else { "no caption" }
+    }
+
     /// As a table draws it, the images kept: the rule reads them.
     pub fn entry(self, base: &Pretrained, sampling: Sampling, asked: &Asked) -> Result<TableEntry> {
         let n = asked.facts.len() as u64;

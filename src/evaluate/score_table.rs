@@ -263,6 +263,11 @@ impl<'a> ScoreTable<'a> {
         Some((line, rows.iter().find(|row| self.made(row, line))?))
     }
 
+    /// Whether all parts of a line are there.
+    pub fn is_drawn(&self, line: &TableEntry) -> bool {
+        self.parts_of(line).iter().all(|part| part.file.exists())
+    }
+
     /// The score of a line whose parts are all there; `None` before.
     pub fn score(&self, line: &TableEntry) -> Result<Option<Score>, SweepError> {
         let Some(parts) = self.features(line)? else { return Ok(None) };
@@ -299,10 +304,10 @@ impl<'a> ScoreTable<'a> {
         name: &str,
         dims: Option<usize>,
     ) -> Result<Option<Vec<Tensor>>, SweepError> {
-        let parts = self.parts_of(line);
-        if !parts.iter().all(|part| part.file.exists()) {
+        if !self.is_drawn(line) {
             return Ok(None);
         }
+        let parts = self.parts_of(line);
         Ok(Some(parts.iter().map(|part| saved(part, name, dims)).collect::<Result<_, _>>()?))
     }
 

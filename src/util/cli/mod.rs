@@ -11,7 +11,7 @@ pub use cost::{Cost, peak_memory};
 pub use images::{DataArgs, PictureArgs, images_of_run};
 pub use interrupt::{HeldInterrupts, hold_interrupts, interrupted, stop_if_interrupted};
 pub use latents::same_latents;
-pub use table::{ShardArgs, TableArgs, fill_table, image_lines, inception};
+pub use table::{ShardArgs, TableArgs, fill_measured, fill_table, image_lines, inception};
 pub use training::{PRECISIONS, train};
 
 use crate::say;

@@ -160,14 +160,31 @@ pub fn fill_table(
     share: &ShardArgs,
     results: &mut Results,
 ) -> anyhow::Result<Vec<Score>> {
+    fill_measured(table, share, results, |_| true)
+}
+
+/// As [`fill_table`], of lines that [measure](TableEntry::measured) more than `table.csv` holds: one
+/// whose parts are gone is drawn again, unless `known` says that an earlier run has left the rest.
+///
+/// # Errors
+/// As [`fill_table`].
+pub fn fill_measured(
+    table: &ScoreTable,
+    share: &ShardArgs,
+    results: &mut Results,
+    known: impl Fn(&Score) -> bool,
+) -> anyhow::Result<Vec<Score>> {
     let _held = hold_interrupts()?;
     let lines = table.lines();
-    let mut rows = known(results)?;
+    let mut rows = scores_of(results)?;
     if let Some(warning) = table.warning() {
         print::err(format_args!("warning: {warning}"));
     }
     let place = |row: &Score| lines.iter().position(|line| table.made(row, line));
-    let found: Vec<_> = rows.iter().filter_map(|(row, _)| place(row)).collect();
+    let complete = |row: &Score, line| known(row) || table.is_drawn(line);
+    let found = rows.iter().filter_map(|(row, _)| Some((place(row)?, row)));
+    let found = found.filter(|(i, row)| complete(row, &lines[*i])).map(|(i, _)| i);
+    let found: Vec<usize> = found.collect();
     let todo = lines.iter().enumerate().filter(|(i, _)| !found.contains(i));
     let todo: Vec<&TableEntry> = todo.map(|(_, line)| line).collect();
     if !share.collect {
@@ -179,7 +196,10 @@ pub fn fill_table(
     }
     if share.shard.is_none() {
         for line in todo {
-            rows.extend(table.score(line)?.map(|row| (row, None)));
+            if let Some(row) = table.score(line)? {
+                rows.retain(|(old, _)| !table.made(old, line));
+                rows.push((row, None));
+            }
         }
         rows.sort_by_key(|(row, _)| place(row).unwrap_or(usize::MAX));
         for (row, seconds) in &mut rows {
@@ -200,7 +220,7 @@ pub fn fill_table(
 }
 
 /// The lines of a `table.csv` that an earlier run left behind, and what each took.
-fn known(results: &Results) -> Result<Vec<(Score, Option<f64>)>, ReadError> {
+fn scores_of(results: &Results) -> Result<Vec<(Score, Option<f64>)>, ReadError> {
     let path = results.dir().join("table.csv");
     let rows = read_table(&path)?;
     let seconds = row_seconds(&path)?.into_iter().chain(std::iter::repeat(None));
