@@ -23,9 +23,9 @@ use tch::{Kind, Tensor};
 
 #[derive(Debug, Parser, Serialize)]
 struct Args {
-    /// Folder of run directories
-    #[arg(default_value = "weights/improved")]
-    runs: PathBuf,
+    /// Run directories of networks in single precision
+    #[arg(default_value = "weights/mnist-unet-v")]
+    runs: Vec<PathBuf>,
     /// Images that both draw
     #[arg(long, default_value_t = 500, value_parser = cli::count::<u64>().range(2..=10_000))]
     samples: u64,
@@ -61,7 +61,7 @@ fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let device = device::pick(args.device)?;
     let net = FeatureNet::load(cli::find(&args.classifier), device)?;
-    let runs = cli::runs_in(&args.runs)?;
+    let runs: Vec<PathBuf> = args.runs.iter().map(|run| cli::find(run)).collect();
     let mut results =
         Results::create(&args.out, cli::command_line("half-precision"), &args, 0, device)?;
     let copy = std::env::temp_dir().join(format!("half-precision-{}", std::process::id()));

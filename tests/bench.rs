@@ -50,7 +50,7 @@ fn a_cpu_checked_as_a_device_agrees_with_itself() {
 #[test]
 fn half_precision_is_compared_with_the_whole() {
     let out = tempfile::tempdir().unwrap();
-    let flags = "weights/labels --samples 4 --device cpu";
+    let flags = "weights/labels/all weights/labels/ten-percent --samples 4 --device cpu";
     let rows = run("half-precision", flags, out.path(), &["half.csv"]).remove(0);
     assert_eq!(rows.len(), 2, "{rows:?}");
     // these weights are in half precision already
