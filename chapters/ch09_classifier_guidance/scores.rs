@@ -38,6 +38,9 @@ pub struct Row {
     pub right_by_lenet: f64,
     pub surprise_of_lenet: f64,
     pub fid_real: f64,
+    /// The hash of the weights of the guiding classifier.
+    #[serde(default)]
+    pub judge: String,
 }
 
 /// The share of the labels that are found, and `-ln p` of the labels in the mean.
@@ -60,7 +63,11 @@ pub fn fill(
     let entries = lines.iter().map(|line| line.entry(nets, n)).collect::<Result<Vec<_>>>()?;
     let table = ScoreTable::new(entries, lenet, test, chapter.results.dir())?;
     let known: Vec<Row> = read_table(&chapter.results.dir().join("guidance.csv"))?;
-    let of = |score: &Score| known.iter().find(|row| row.fid_lenet == score.distance);
+    let judges = [&nets.noised.hash, &nets.clean.hash];
+    let of = |score: &Score| {
+        let same = |row: &&Row| row.fid_lenet == score.distance && judges.contains(&&row.judge);
+        known.iter().find(same)
+    };
     let scores = fill_measured(&table, share, &mut chapter.results, |score| of(score).is_some())?;
     let mut rows = Vec::new();
     if share.shard.is_some() {
@@ -107,6 +114,7 @@ pub fn fill(
             right_by_lenet,
             surprise_of_lenet,
             fid_real: score.fid_real,
+            judge: guide.hash.clone(),
         });
     }
     chapter.results.samples(n);

@@ -41,6 +41,9 @@ pub struct Row {
     pub precision: f64,
     pub recall: f64,
     pub fid_real: f64,
+    /// The hashes of the weights of both CLIPs.
+    #[serde(default)]
+    pub judges: String,
 }
 
 /// Draws all lines, and writes `guidance.csv` of those that are complete. A share only draws.
@@ -57,7 +60,12 @@ pub fn fill(
         lines.iter().map(|line| line.entry(nets, &captions)).collect::<Result<Vec<_>>>()?;
     let table = ScoreTable::new(entries, net, test, chapter.results.dir())?;
     let known: Vec<Row> = read_table(&chapter.results.dir().join("guidance.csv"))?;
-    let of = |score: &Score| known.iter().find(|row| row.fid_lenet == score.distance);
+    let judges = |guide: &PretrainedClip| format!("{} {}", guide.hash, nets.held_out.hash);
+    let all = [judges(&nets.noised), judges(&nets.clean)];
+    let of = |score: &Score| {
+        let same = |row: &&Row| row.fid_lenet == score.distance && all.contains(&row.judges);
+        known.iter().find(same)
+    };
     let scores = fill_measured(&table, share, &mut chapter.results, |score| of(score).is_some())?;
     let mut rows = Vec::new();
     if share.shard.is_some() {
@@ -94,6 +102,7 @@ pub fn fill(
             precision: quality.precision,
             recall: quality.recall,
             fid_real: score.fid_real,
+            judges: judges(guide),
         });
     }
     chapter.results.samples(n);
