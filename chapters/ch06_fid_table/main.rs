@@ -59,7 +59,8 @@ fn sweep(args: &Args) -> Sweep {
         vec![all(steps, Path::Uniform, args.table.samples.unwrap_or(few))]
     } else {
         let cheap = &steps[..steps.len() - 1];
-        let ends = [&steps[..2], &steps[steps.len() - 1..]].concat();
+        let mut ends = [&steps[..2], &steps[steps.len() - 1..]].concat();
+        ends.dedup();
         let trailing = |n| all(&steps[..1], Path::Trailing, n);
         vec![
             all(steps, Path::Uniform, few),

@@ -131,6 +131,16 @@ impl InceptionNet {
         };
         Ok(Self { reference: Some(moments), ..self })
     }
+
+    /// The name of the distance, and the end of the other scores' names: FID, and no end, are for
+    /// the published weights alone.
+    fn names(&self) -> [&'static str; 2] {
+        match &self.net {
+            Net::Script(_) => ["FID-StyleGAN", "-StyleGAN"],
+            Net::Ours(_) if self.hash == Self::PUBLISHED => ["FID", ""],
+            Net::Ours(_) => ["FD-Inception", "-of-other-weights"],
+        }
+    }
 }
 
 impl FeatureExtractor for InceptionNet {
@@ -138,23 +148,12 @@ impl FeatureExtractor for InceptionNet {
         &self.hash
     }
 
-    /// None with the published weights.
     fn suffix(&self) -> &str {
-        match &self.net {
-            Net::Script(_) => "-StyleGAN",
-            Net::Ours(_) if self.hash == Self::PUBLISHED => "",
-            Net::Ours(_) => "-of-other-weights",
-        }
+        self.names()[1]
     }
 
-    /// FID with the published weights alone, FID-StyleGAN with StyleGAN's.
     fn metric(&self) -> String {
-        match &self.net {
-            Net::Script(_) => "FID-StyleGAN",
-            Net::Ours(_) if self.hash == Self::PUBLISHED => "FID",
-            Net::Ours(_) => "FD-Inception",
-        }
-        .into()
+        self.names()[0].into()
     }
 
     fn shape(&self) -> [i64; 3] {
