@@ -1,5 +1,6 @@
 //! A folder of pictures: png or jpeg files, in one subfolder per class or in none.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,9 +40,10 @@ pub struct PassedOver {
 /// Every picture below `folder` as `[N, C, size, size]`: turned upright (EXIF), put on white where
 /// it is transparent, scaled until the shorter side fits and cropped to the centre square.
 ///
-/// Classes are the subfolders in the order of their names, and so are the pictures of a class
-/// ("10.png" before "2.png"); without subfolders all are of one class. Names that start with a dot
-/// are not looked at, and files that are no pictures by their names are passed over.
+/// Classes are the subfolders in the order of their names; without subfolders all are of one class.
+/// Pictures are taken from the classes in turn, so that the first few are of all of them, and from a
+/// class in the order of their names ("10.png" before "2.png"). Names that start with a dot are not
+/// looked at, and files that are no pictures by their names are passed over.
 ///
 /// # Errors
 /// Pictures that are no whole png or jpeg within [`LARGEST_SIDE`](super::picture::LARGEST_SIDE)
@@ -107,8 +109,25 @@ fn read_all(
     }
     let side = format.size as i64;
     let images = Tensor::from_slice(&bytes);
+    drop(bytes);
     let images = images.view([-1, format.color.channels(), side, side]); // [N*C*H*W] -> [N, C, H, W]
-    Ok((images, labels, found))
+    let order = in_turn(&labels);
+    let labels = order.iter().map(|&at| labels[at as usize]).collect();
+    Ok((images.index_select(0, &Tensor::from_slice(&order)), labels, found))
+}
+
+/// The places of sorted labels, one of each class after the other: `[0, 0, 0, 1, 1]` is taken as
+/// `0, 3, 1, 4, 2`.
+fn in_turn(labels: &[i64]) -> Vec<i64> {
+    let mut seen = BTreeMap::new();
+    let mut order: Vec<(i64, i64)> = Vec::new();
+    for (at, label) in (0..).zip(labels) {
+        let before = seen.entry(label).or_insert(0);
+        order.push((*before, at));
+        *before += 1;
+    }
+    order.sort_unstable();
+    order.into_iter().map(|(_, at)| at).collect()
 }
 
 fn find(folder: &Path) -> Result<Found> {
