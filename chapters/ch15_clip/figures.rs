@@ -23,19 +23,21 @@ pub fn against_each_other(rows: &[Row], chapter: &mut Chapter) -> Result<()> {
         }
         curves
     };
-    let by_rule = panel("The rule", "colours right", |row| row.color);
+    let colors = panel("The rule: colours", "share that is right", |row| row.color);
+    let all = panel("The rule: everything", "share that is right", |row| row.all);
     let held_out = panel("Another CLIP", "what it says", |row| row.held_out_clip);
     let figure = Figure::row(&[
-        by_rule.without_legend().size(330.0, 280.0).draw(),
-        held_out.size(450.0, 280.0).draw(),
+        colors.without_legend().size(300.0, 280.0).draw(),
+        all.without_legend().size(300.0, 280.0).draw(),
+        held_out.size(430.0, 280.0).draw(),
     ]);
     chapter.results.figure("guidance.png", &figure)?;
-    let mut curves = Curves::new("At equal seconds", "seconds an image", "colours right");
+    let mut curves = Curves::new("At equal seconds", "seconds an image", "everything right");
     for way in WAYS {
         let mut line: Vec<(f64, f64)> = rows
             .iter()
             .filter(|row| row.guide == way)
-            .filter_map(|row| Some((row.seconds?, row.color)))
+            .filter_map(|row| Some((row.seconds?, row.all)))
             .collect();
         line.sort_by(|a, b| a.0.total_cmp(&b.0));
         curves = curves.points(way, &line);
