@@ -90,39 +90,36 @@ fn read_all(
     let (mut bytes, reasons) = decode_all(&found.files, format, fit);
     let size = bytes.len() / found.files.len();
     let total = found.files.len();
-    let mut labels: Vec<i64> = found.files.iter().map(|(_, label)| *label).collect();
+    let labels: Vec<i64> = found.files.iter().map(|(_, label)| *label).collect();
     let files = found.files.iter().zip(&reasons);
     let named = files.filter_map(|((path, _), why)| {
         Some(BadPicture { path: path.clone(), why: why.clone()? }) //
     });
     found.passed_over.bad = named.collect();
     let wrong = &found.passed_over.bad;
-    if !wrong.is_empty() {
-        if bad == BadPictures::Refuse || wrong.len() == total {
-            let (folder, bad) = (folder.to_owned(), wrong.clone());
-            return Err(Error::BadPictures { folder, bad, total });
-        }
-        let good = |at: &usize| reasons[*at].is_none();
-        labels = (0..total).filter(good).map(|at| labels[at]).collect();
-        bytes =
-            (0..total).filter(good).flat_map(|at| &bytes[at * size..][..size]).copied().collect();
+    if !wrong.is_empty() && (bad == BadPictures::Refuse || wrong.len() == total) {
+        let (folder, bad) = (folder.to_owned(), wrong.clone());
+        return Err(Error::BadPictures { folder, bad, total });
     }
+    let good = (0..total).filter(|&at| reasons[at].is_none());
+    let order = in_turn(good, &labels);
+    if !order.iter().copied().eq(0..total) {
+        bytes = order.iter().flat_map(|&at| &bytes[at * size..][..size]).copied().collect();
+    }
+    let labels = order.into_iter().map(|at| labels[at]).collect();
     let side = format.size as i64;
     let images = Tensor::from_slice(&bytes);
-    drop(bytes);
     let images = images.view([-1, format.color.channels(), side, side]); // [N*C*H*W] -> [N, C, H, W]
-    let order = in_turn(&labels);
-    let labels = order.iter().map(|&at| labels[at as usize]).collect();
-    Ok((images.index_select(0, &Tensor::from_slice(&order)), labels, found))
+    Ok((images, labels, found))
 }
 
-/// The places of sorted labels, one of each class after the other: `[0, 0, 0, 1, 1]` is taken as
-/// `0, 3, 1, 4, 2`.
-fn in_turn(labels: &[i64]) -> Vec<i64> {
+/// These places of sorted labels, one of each class after the other: all of `[0, 0, 0, 1, 1]` are
+/// taken as `0, 3, 1, 4, 2`.
+fn in_turn(places: impl Iterator<Item = usize>, labels: &[i64]) -> Vec<usize> {
     let mut seen = BTreeMap::new();
-    let mut order: Vec<(i64, i64)> = Vec::new();
-    for (at, label) in (0..).zip(labels) {
-        let before = seen.entry(label).or_insert(0);
+    let mut order = Vec::new();
+    for at in places {
+        let before = seen.entry(labels[at]).or_insert(0);
         order.push((*before, at));
         *before += 1;
     }
