@@ -164,7 +164,8 @@ pub fn fill_table(
 }
 
 /// As [`fill_table`], of lines that [measure](TableEntry::measured) more than `table.csv` holds: one
-/// whose parts are gone is drawn again, unless `known` says that an earlier run has left the rest.
+/// whose parts are gone is drawn again, unless `known` says that an earlier run has left the rest. A
+/// row of a chapter's own table is of the same images as a score if it has the score's distance.
 ///
 /// # Errors
 /// As [`fill_table`].
