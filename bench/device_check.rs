@@ -106,21 +106,6 @@ fn send(row: Row) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One line from nvidia-smi about the card; none without one.
-fn ask_card(device: Device, what: &str) -> Option<String> {
-    let Device::Cuda(index) = device else { return None };
-    let query = format!("--query-gpu={what}");
-    let index = index.to_string();
-    let args = [query.as_str(), "--format=csv,noheader,nounits", "-i", &index];
-    let out = Command::new("nvidia-smi").args(args).output().ok()?;
-    let text = String::from_utf8(out.stdout).ok()?;
-    out.status.success().then(|| text.trim().to_owned())
-}
-
-fn name_of(device: Device) -> String {
-    ask_card(device, "name").unwrap_or_else(|| format!("{device:?}").to_lowercase())
-}
-
 /// Names and variables in one order everywhere.
 fn sorted(vs: &VarStore) -> BTreeMap<String, Tensor> {
     vs.variables().into_iter().collect()
@@ -240,7 +225,7 @@ fn resumed_apart(args: &Args, device: Device) -> anyhow::Result<[f64; 2]> {
 }
 
 fn compare(args: &Args, device: Device, tf32: bool) -> anyhow::Result<()> {
-    let name = name_of(device);
+    let name = device::name(device);
     let row = |network: &str, what: &str, error: f64, bound: Option<f64>| {
         send(Row::Agreement(Agreement {
             network: network.into(),
@@ -315,7 +300,7 @@ fn rate<E>(
 }
 
 fn time(args: &Args, device: Device, precision: &str) -> anyhow::Result<()> {
-    let (gpu, half, name) = (device.is_cuda(), precision == "bf16", name_of(device));
+    let (gpu, half, name) = (device.is_cuda(), precision == "bf16", device::name(device));
     let side = if gpu { 4096 } else { 1024 };
     let (kind, computed) = match half {
         true => (Kind::BFloat16, Precision::Bf16),
@@ -336,7 +321,8 @@ fn time(args: &Args, device: Device, precision: &str) -> anyhow::Result<()> {
             tflop_per_second: tflop,
             share_of_product: tflop / product,
             product_tflop_per_second: product,
-            memory_mb_so_far: ask_card(device, "memory.used").and_then(|text| text.parse().ok()),
+            memory_mb_so_far: device::ask_card(device, "memory.used")
+                .and_then(|text| text.parse().ok()),
             device: name.clone(),
         }))
     };
@@ -442,7 +428,7 @@ fn run() -> anyhow::Result<()> {
         };
         return precisions.iter().try_for_each(|precision| time(&args, device, precision));
     }
-    println!("{} beside the CPU", name_of(device));
+    println!("{} beside the CPU", device::name(device));
     let command = cli::command_line("device-check");
     let mut results = Results::create(&args.out, command, &args, 0, device)?;
     let mut rows = (Vec::new(), Vec::new());

@@ -7,6 +7,7 @@ use from_noise::nn::ClassLabels;
 use from_noise::noise::Seeded;
 use from_noise::plot::{Curves, Figure};
 use from_noise::pretrained::Pretrained;
+use from_noise::schedule::Level;
 use from_noise::util::device::on_cpu;
 use from_noise::util::print;
 use from_noise::util::results::read_table;
@@ -31,22 +32,33 @@ pub fn training_loss(log: &std::path::Path) -> Option<Figure> {
 
 /// The loss of the averaged weights at each of 40 levels, on images they were not trained on.
 pub fn loss_by_level(trained: &Pretrained, held_out: &Dataset, device: Device) -> Figure {
+    let errors = errors_by_level(trained, held_out, device);
+    let point = |(at, error): &(Level, f64)| (trained.schedule.t_of(*at), *error);
+    let points: Vec<(f64, f64)> = errors.iter().map(point).collect();
+    let figure = Curves::new("Loss by level", "t", "squared error of eps").log_y();
+    figure.line("", &points).size(370.0, 240.0).draw()
+}
+
+/// The squared error of the noise at the first level and 40 others, evenly apart, on images that the
+/// network was not trained on.
+pub fn errors_by_level(
+    trained: &Pretrained,
+    held_out: &Dataset,
+    device: Device,
+) -> Vec<(Level, f64)> {
     let _guard = tch::no_grad_guard();
     let x0 = from_u8(&held_out.images);
     let mut noise = Seeded::new(0, 1 << 32);
     let last = trained.schedule.steps();
-    let points: Vec<(f64, f64)> = (0..=40)
-        .map(|i| {
-            let at = trained.schedule.level((i * last / 40).max(1));
-            let eps = noise.draw(&x0);
-            let x_t = q_sample(&x0, &eps, at).to_device(device);
-            let prediction = trained.model.given(labels(trained, held_out)).denoise(&x_t, at);
-            let error = (on_cpu(prediction.eps()) - eps).square().mean(None);
-            (trained.schedule.t_of(at), error.double_value(&[]))
-        })
-        .collect();
-    let figure = Curves::new("Loss by level", "t", "squared error of eps").log_y();
-    figure.line("", &points).size(370.0, 240.0).draw()
+    let error = |i: usize| {
+        let at = trained.schedule.level((i * last / 40).max(1));
+        let eps = noise.draw(&x0);
+        let x_t = q_sample(&x0, &eps, at).to_device(device);
+        let prediction = trained.model.given(labels(trained, held_out)).denoise(&x_t, at);
+        let error = (on_cpu(prediction.eps()) - eps).square().mean(None);
+        (at, error.double_value(&[]))
+    };
+    (0..=40).map(error).collect()
 }
 
 /// The classes of the images, if the model is told any.

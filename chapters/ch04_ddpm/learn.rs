@@ -13,10 +13,17 @@ use from_noise::util::progress::Progress;
 use std::path::Path;
 use tch::{Device, Kind};
 
-/// Algorithm 1, resumable, with a grid of samples from fixed noise at every save.
+/// Algorithm 1 in the run directory `dir`, resumable, with a grid of samples from fixed noise at every save.
 ///
 /// It begins with the averaged weights of `--start-from`, or with random ones.
-pub fn learn(config: &ImageConfig, steps: u64, args: &Args, chapter: &Chapter) -> Result<()> {
+pub fn learn(
+    config: &ImageConfig,
+    steps: u64,
+    dir: &Path,
+    resume: bool,
+    args: &Args,
+    chapter: &Chapter,
+) -> Result<()> {
     let common = &args.common;
     let scored_by = match args.score_every {
         Some(every) => Some((every, args.feature_net(config, chapter.device)?)),
@@ -47,8 +54,7 @@ pub fn learn(config: &ImageConfig, steps: u64, args: &Args, chapter: &Chapter) -
     }
     let mut times = TimeSampler::new(config.schedule_sampler, &schedule);
     trainer.memory = times.memory();
-    let dir = chapter.results.dir();
-    let mut run = open(dir, config, args.resume, &mut trainer)?;
+    let mut run = open(dir, config, resume, &mut trainer)?;
     if trainer.step < steps {
         for change in run.changes() {
             say!("goes on from step {} with another {change} (config.json)", trainer.step);

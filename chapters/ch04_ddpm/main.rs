@@ -1,5 +1,6 @@
 //! Chapter 4: DDPM on images: Algorithm 1 learns digits, Algorithm 2 draws them.
 
+mod compare;
 mod curves;
 mod draw;
 mod learn;
@@ -8,9 +9,11 @@ mod measure;
 mod plan;
 mod recipe;
 mod samples;
+mod variants;
 
 use anyhow::Result;
 use clap::Parser;
+use from_noise::evaluate::Shard;
 use from_noise::pretrained::Pretrained;
 use from_noise::train::Precision;
 use from_noise::util::cli::{self, Common, DataArgs, count};
@@ -88,6 +91,15 @@ struct Args {
     /// for --weights or for the networks that come with the crate
     #[arg(long, value_name = "N", conflicts_with_all = ["train", "preset", "samples", "every", "score"], value_parser = count::<u64>())]
     from_levels: Option<u64>,
+
+    /// Train this chapter's network and others that differ from it in one thing, and score N samples
+    /// of each: which choice bought what. It goes on when the same command is typed again
+    #[arg(long, value_name = "N", conflicts_with_all = ["train", "samples", "every", "score", "from_levels", "weights", "data", "size", "rgb"], value_parser = count::<u64>())]
+    variants: Option<u64>,
+
+    /// Train the I-th of N shares of them, for N processes with one --out; no table is written
+    #[arg(long, value_name = "I/N", requires = "variants")]
+    shard: Option<Shard>,
 }
 
 fn main() -> ExitCode {
@@ -102,7 +114,10 @@ fn run() -> Result<()> {
         return Ok(());
     };
     match &plan {
-        Plan::Train { steps, image } => learn::learn(image, *steps, &args, &chapter)?,
+        Plan::Train { steps, image } => {
+            let dir = chapter.results.dir();
+            learn::learn(image, *steps, dir, args.resume, &args, &chapter)?
+        }
         Plan::Draw { weights, samples, steps } => {
             let dir = cli::find(weights);
             let trained = Pretrained::load(&dir, chapter.device)?;
@@ -116,6 +131,9 @@ fn run() -> Result<()> {
         }
         Plan::Levels { weights, samples } => {
             levels::levels(weights, *samples, &args, &mut chapter)?
+        }
+        Plan::Variants { samples, length } => {
+            compare::compare(*length, *samples, &args, &mut chapter)?
         }
     }
     chapter.results.finish();

@@ -1,6 +1,7 @@
 //! What chapter 4 is asked for, from its flags.
 
-use super::{Args, draw, levels, recipe};
+use super::variants::{self, Length};
+use super::{Args, compare, draw, levels, recipe};
 use anyhow::{Context, Result, ensure};
 use from_noise::evaluate::{CHUNK, Sampler, Sampling, check_shape};
 use from_noise::forward::Variance;
@@ -22,6 +23,7 @@ pub enum Plan {
     Draw { weights: PathBuf, samples: u64, steps: usize },
     Score { weights: PathBuf, samples: u64, sampling: Sampling },
     Levels { weights: Vec<PathBuf>, samples: u64 },
+    Variants { length: Length, samples: u64 },
 }
 
 impl Plan {
@@ -48,6 +50,9 @@ impl Plan {
                     Ok(Cost::sampling(of(weights)?, samples * levels::evaluations(), CHUNK))
                 });
                 costs.reduce(|a: Result<Cost>, b| Ok(a? + b?)).expect("at least one network")?
+            }
+            Plan::Variants { length, samples } => {
+                variants::cost(*length, samples * compare::SAMPLING.steps as u64)?
             }
         })
     }
@@ -82,16 +87,15 @@ impl Args {
             ("--config", self.config.is_some()),
             ("--start-from", self.start_from.is_some()),
             ("--score-every", self.score_every.is_some()),
-            ("--steps", self.steps.is_some()),
+            ("--steps", self.steps.is_some() && self.variants.is_none()),
             ("--resume", self.resume),
             ("--precision", self.precision.is_some()),
         ] {
             ensure!(self.train || !given, "{flag} is about learning: add --train, or leave it out");
         }
-        let scored =
-            self.score.is_some() || self.from_levels.is_some() || self.score_every.is_some();
+        let scored = [self.score, self.from_levels, self.score_every, self.variants];
         ensure!(
-            scored || self.classifier.is_none(),
+            scored.iter().any(Option::is_some) || self.classifier.is_none(),
             "--classifier is about scores: add --score, or --score-every with --train"
         );
         Ok(())
@@ -134,6 +138,10 @@ pub fn plan(args: &Args) -> Result<Plan> {
     } else if let Some(samples) = args.score {
         let sampling = sampling(Sampler::Ddim(0.0), if common.smoke { 2 } else { 100 })?;
         Plan::Score { weights, samples, sampling }
+    } else if let Some(samples) = args.variants {
+        let steps = args.steps.unwrap_or(common.choose(4, 1500, 5000, 5000));
+        let batch = common.choose(4, 64, 128, 128);
+        Plan::Variants { length: Length { steps, batch, seed: common.seed }, samples }
     } else if let Some(samples) = args.from_levels {
         let all = ["weights/mnist-ddpm", "weights/mnist-unet-eps", "weights/mnist-unet-v"];
         let given = args.weights.clone().map(|weights| vec![weights]);

@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::str::FromStr;
 use tch::{Device, Kind, Tensor};
 use thiserror::Error;
@@ -144,6 +145,24 @@ fn choose_gpu(
             DeviceError::NoGpu { hint: hint.unwrap_or_default() }
         }
     })
+}
+
+/// What the maker calls a GPU, as nvidia-smi says it (`NVIDIA H100 80GB HBM3`); `cpu` for the CPU,
+/// and `cuda(0)` where nobody says more.
+pub fn name(device: Device) -> String {
+    ask_card(device, "name").unwrap_or_else(|| format!("{device:?}").to_lowercase())
+}
+
+/// One of nvidia-smi's values about a GPU, without its unit (`memory.used`); none where there is no
+/// nvidia-smi, and for the CPU.
+pub fn ask_card(device: Device, what: &str) -> Option<String> {
+    let Device::Cuda(index) = device else { return None };
+    let query = format!("--query-gpu={what}");
+    let index = index.to_string();
+    let args = [query.as_str(), "--format=csv,noheader,nounits", "-i", &index];
+    let out = Command::new("nvidia-smi").args(args).output().ok()?;
+    let text = String::from_utf8(out.stdout).ok()?;
+    out.status.success().then(|| text.trim().to_owned())
 }
 
 /// Loads libtorch_cuda and all it needs into this process, and returns the name it was found by.
@@ -350,6 +369,7 @@ mod tests {
     #[test]
     fn the_cpu_is_always_there_and_auto_never_fails() {
         assert_eq!(pick(Choice::Cpu), Ok(Device::Cpu));
+        assert_eq!(name(Device::Cpu), "cpu");
         let auto = pick(Choice::Auto).unwrap();
         assert_eq!(auto, if tch::Cuda::is_available() { Device::Cuda(0) } else { Device::Cpu });
     }
