@@ -413,6 +413,33 @@ fn a_table_is_shared_out_collected_and_kept() {
 }
 
 #[test]
+fn variants_are_trained_once_shared_out_and_compared() {
+    let scratch = tempfile::tempdir().unwrap();
+    let out = scratch.path().join("variants");
+    let line = ["--variants", "256", "--smoke", "--out", out.to_str().unwrap()];
+    let said = succeeds(&[&line[..], &["--shard", "2/2"]].concat());
+    assert!(said.contains("seed: another seed") && !said.contains("base:"), "{said}");
+    assert!(!out.join("variants.csv").exists());
+    let said = succeeds(&line);
+    assert!(said.contains("base: none") && !said.contains("seed: another seed"), "{said}");
+    let table = std::fs::read_to_string(out.join("variants.csv")).unwrap();
+    let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split(',').collect()).collect();
+    let column = |name| rows[0].iter().position(|column| *column == name).unwrap();
+    assert_eq!(rows.len(), 3, "{table}");
+    assert_eq!([rows[1][0], rows[2][0]], ["base", "seed"]);
+    for row in &rows[1..] {
+        let [time, eps, v] =
+            ["time", "loss_eps", "loss_v"].map(|name| row[column(name)].parse::<f64>().unwrap());
+        assert_eq!(time, 1.0, "one network, drawn from twice: {table}");
+        assert!(eps > 0.0 && v > eps, "the error of v is that of eps / alpha^2: {table}");
+    }
+    assert_ne!(rows[1][column("loss_v")], rows[2][column("loss_v")], "another seed is another net");
+    let again = succeeds(&line);
+    assert!(!again.contains("training"), "trained again: {again}");
+    assert_eq!(std::fs::read_to_string(out.join("variants.csv")).unwrap(), table);
+}
+
+#[test]
 fn a_classifier_that_does_not_fit_is_refused_in_words() {
     let scratch = tempfile::tempdir().unwrap();
     let (folder, out) = (scratch.path().join("pets"), scratch.path().join("run"));

@@ -119,6 +119,8 @@ fn a_count_of_none_is_refused_before_anything_is_drawn() {
     desk.refuses("cargo chapter 04 --score 1", &["128 features from 1 images", "--score 256"]);
     let few = ["128 features from 1 images", "--from-levels 256"];
     desk.refuses("cargo chapter 04 --from-levels 1", &few);
+    let few = ["128 features from 1 images", "--variants 256"];
+    desk.refuses("cargo chapter 04 --variants 1", &few);
     let zero = "weights = \"weights/mnist-ddpm\"\n[[grid]]\nsamplers = [\"heun\"]\n\
                 paths = [\"trailing\"]\nevaluations = [9, 0]\nn = 40\n";
     fs::write(desk.path("zero.toml"), zero).unwrap();

@@ -1,11 +1,12 @@
 //! What each choice bought: the networks of `variants`, trained alike and scored.
 
+use super::timing::times;
 use super::variants::{Length, Variant};
 use super::{Args, curves, learn, variants};
 use anyhow::Result;
 use from_noise::data::Split;
-use from_noise::denoiser::Denoiser;
 use from_noise::evaluate::{CHUNK, ImageSampler, Sampler, Sampling, Shard, in_short, score};
+use from_noise::metrics::FeatureNet;
 use from_noise::pretrained::Pretrained;
 use from_noise::say;
 use from_noise::schedule::{self, Level};
@@ -15,17 +16,13 @@ use from_noise::util::progress::Progress;
 use from_noise::util::results::read_table;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use std::time::Instant;
-use tch::{Device, Kind, Tensor, nn};
-
-/// Evaluations of which one is timed, for each network; the fastest counts.
-const ROUNDS: usize = 7;
-/// Images that a timed evaluation sees.
-const TIMED: i64 = 100;
 
 /// How all of them draw.
-pub const SAMPLING: Sampling =
-    Sampling { sampler: Sampler::Ddim(0.0), path: schedule::Path::Trailing, steps: 20, seed: 0 };
+pub fn sampling(args: &Args) -> Sampling {
+    let steps = if args.common.smoke { 2 } else { 20 };
+    let (sampler, path) = (Sampler::Ddim(0.0), schedule::Path::Trailing);
+    Sampling { sampler, path, steps, seed: args.common.seed }
+}
 
 /// What a trained network is worth: `score.csv` in its folder.
 #[derive(Debug, Serialize, Deserialize)]
@@ -64,6 +61,8 @@ struct Row {
 pub fn compare(length: Length, n: u64, args: &Args, chapter: &mut Chapter) -> Result<()> {
     let mut all = variants::all(length);
     all.truncate(if args.common.smoke { 2 } else { all.len() });
+    let net = args.feature_net(&all[0].config, chapter.device)?;
+    args.enough(n, &net, "--variants")?;
     let shard = args.shard.unwrap_or(Shard::WHOLE);
     for (i, variant) in all.iter().enumerate() {
         if i % shard.count == shard.index - 1 && known(variant, length, n, chapter)?.is_none() {
@@ -71,7 +70,7 @@ pub fn compare(length: Length, n: u64, args: &Args, chapter: &mut Chapter) -> Re
             let dir = chapter.results.dir().join(variant.name);
             let resume = dir.join("config.json").exists();
             learn::learn(&variant.config, length.steps, &dir, resume, args, chapter)?;
-            let worth = worth(&dir, length.steps, n, args, chapter)?;
+            let worth = worth(&dir, length.steps, n, &net, args, chapter)?;
             chapter.results.samples(n);
             chapter.results.table(&format!("{}/score.csv", variant.name), &[worth])?;
         }
@@ -80,10 +79,11 @@ pub fn compare(length: Length, n: u64, args: &Args, chapter: &mut Chapter) -> Re
         return Ok(());
     }
     let times = times(&all, chapter.device);
-    let mut rows = Vec::new();
+    let (mut rows, mut points) = (Vec::new(), Vec::new());
     for (variant, time) in all.iter().zip(times) {
         let worth = known(variant, length, n, chapter)?.expect("just written");
         let cost = variant.config.network.cost()?;
+        points.push((variant.kind, time, worth.loss_eps, worth.fid_lenet));
         rows.push(Row {
             variant: variant.name,
             change: variant.change,
@@ -100,7 +100,8 @@ pub fn compare(length: Length, n: u64, args: &Args, chapter: &mut Chapter) -> Re
         });
     }
     chapter.results.samples(n);
-    Ok(chapter.results.table("variants.csv", &rows)?)
+    chapter.results.table("variants.csv", &rows)?;
+    Ok(chapter.results.figure("variants.png", &curves::by_kind(&points))?)
 }
 
 /// What is known of a network that was trained as long and scored on as many images.
@@ -110,16 +111,27 @@ fn known(variant: &Variant, length: Length, n: u64, chapter: &Chapter) -> Result
 }
 
 /// Scores what lies in `dir`.
-fn worth(dir: &Path, steps: u64, n: u64, args: &Args, chapter: &Chapter) -> Result<Worth> {
+fn worth(
+    dir: &Path,
+    steps: u64,
+    n: u64,
+    net: &FeatureNet,
+    args: &Args,
+    chapter: &Chapter,
+) -> Result<Worth> {
     let trained = Pretrained::load(dir, chapter.device)?;
     let smoke = args.common.smoke;
     let test = cli::images_of_run(dir, &trained.config, Split::Test, smoke, &args.data.pictures)?;
-    let net = args.feature_net(&trained.config, chapter.device)?;
-    let mut progress = Progress::new("drawing", n.div_ceil(CHUNK) * SAMPLING.steps as u64);
-    let images = ImageSampler::new(&trained, SAMPLING)?;
-    let score = score(&images, &net, n, f64::NAN, |_, _| {}, |_| progress.tick(""));
+    let sampling = sampling(args);
+    let mut progress = Progress::new("drawing", n.div_ceil(CHUNK) * sampling.steps as u64);
+    let images = ImageSampler::new(&trained, sampling)?;
+    let score = score(&images, net, n, f64::NAN, |_, _| {}, |_| progress.tick(""));
     progress.finish(format_args!("{n} images"));
-    let errors = curves::errors_by_level(&trained, &test.first(1000), chapter.device);
+    let errors = curves::errors_by_level(
+        &trained,
+        &test.first(if smoke { 32 } else { 1000 }),
+        chapter.device,
+    );
     let mean = |weight: fn(Level) -> f64| {
         errors.iter().map(|(at, of_eps)| weight(*at) * of_eps).sum::<f64>() / errors.len() as f64
     };
@@ -127,24 +139,4 @@ fn worth(dir: &Path, steps: u64, n: u64, args: &Args, chapter: &Chapter) -> Resu
     let device = device::name(chapter.device);
     say!("{score}");
     Ok(Worth { steps, loss_eps, loss_v, fid_lenet: score.distance, error: score.error, n, device })
-}
-
-/// Seconds of an evaluation of each network in units of the first's: taken in turn, so that a busy
-/// machine slows all of them alike.
-fn times(all: &[Variant], device: Device) -> Vec<f64> {
-    let _guard = tch::no_grad_guard();
-    let vs = nn::VarStore::new(device);
-    let build = |variant: &Variant| variant.config.build(&(&vs.root() / variant.name)).given(None);
-    let models: Vec<_> = all.iter().map(build).collect();
-    let x = Tensor::randn([TIMED, 1, 28, 28], (Kind::Float, device));
-    let at = all[0].config.schedule.build().level(500);
-    let mut fastest = vec![f64::INFINITY; models.len()];
-    for _ in 0..ROUNDS {
-        for (model, fastest) in models.iter().zip(&mut fastest) {
-            let started = Instant::now();
-            let _wait = model.denoise(&x, at).x0().sum(None).double_value(&[]);
-            *fastest = fastest.min(started.elapsed().as_secs_f64());
-        }
-    }
-    fastest.iter().map(|seconds| seconds / fastest[0]).collect()
 }

@@ -1,5 +1,6 @@
-//! Two curves of the loss: over the training, and over the levels.
+//! Curves of the loss: over the training, over the levels, and against the quality of samples.
 
+use super::variants::Kind;
 use from_noise::data::{Dataset, from_u8};
 use from_noise::denoiser::Denoiser;
 use from_noise::forward::q_sample;
@@ -59,6 +60,27 @@ pub fn errors_by_level(
         (at, error.double_value(&[]))
     };
     (0..=40).map(error).collect()
+}
+
+/// What is compared, and the point that a network is: its time, its L_simple,
+/// its distance.
+pub type Point = (Kind, f64, f64, f64);
+
+/// The distances of `variants` against the time of an evaluation, and against the loss.
+pub fn by_kind(points: &[Point]) -> Figure {
+    let panel = |title, x_label, x: fn(&Point) -> f64| {
+        let curves = Curves::new(title, x_label, "FID-LeNet").log_y();
+        let of = |kind| {
+            let here = points.iter().filter(move |point| point.0 == kind);
+            here.map(|point| (x(point), point.3)).collect::<Vec<_>>()
+        };
+        let all = Kind::ALL.into_iter().map(|kind| (kind.name(), of(kind)));
+        all.fold(curves, |curves, (name, points)| curves.points(name, &points)).draw()
+    };
+    Figure::row(&[
+        panel("What it costs to draw", "time of an evaluation, the base is 1", |point| point.1),
+        panel("What the loss tells", "L_simple on test digits", |point| point.2),
+    ])
 }
 
 /// The classes of the images, if the model is told any.

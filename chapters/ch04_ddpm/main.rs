@@ -9,6 +9,7 @@ mod measure;
 mod plan;
 mod recipe;
 mod samples;
+mod timing;
 mod variants;
 
 use anyhow::Result;
@@ -109,7 +110,7 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let args = Args::parse();
     let plan = plan::plan(&args)?;
-    let cost = plan.cost()?;
+    let cost = plan.cost(&args)?;
     let Some(mut chapter) = cli::start("ch04-ddpm", &args.common, &plan, || cost)? else {
         return Ok(());
     };

@@ -3,11 +3,13 @@
 use super::Args;
 use anyhow::{Result, ensure};
 use from_noise::data::{Dataset, Split};
-use from_noise::evaluate::{CHUNK, ImageSampler, Sampling, score};
-use from_noise::metrics::{FeatureExtractor, classification_accuracy_score};
-use from_noise::pretrained::Pretrained;
+use from_noise::evaluate::{CHUNK, ImageSampler, Sampling, check_shape, score};
+use from_noise::metrics::{
+    FeatureExtractor, FeatureNet, classification_accuracy_score, confident_share, enough_images,
+};
+use from_noise::pretrained::{ImageConfig, Pretrained};
 use from_noise::say;
-use from_noise::util::cli::{Chapter, images_of_run};
+use from_noise::util::cli::{self, Chapter, images_of_run};
 use from_noise::util::progress::Progress;
 use serde::Serialize;
 use std::path::Path;
@@ -19,6 +21,17 @@ struct Cas {
     n: usize,
     /// Of the classifier so taught, on the test images.
     accuracy: f64,
+}
+
+/// A classifier is sure of an image whose likeliest class is likelier than this.
+const SURE: f64 = 0.9;
+
+#[derive(Debug, Serialize)]
+struct Confidence {
+    images: &'static str,
+    n: usize,
+    /// The share of the images that the feature net is sure of.
+    sure: f64,
 }
 
 /// FID-LeNet, the classes, and how well the samples teach.
@@ -56,6 +69,11 @@ pub fn measure(
     say!("{score}");
     let (pixels, labels) = (Tensor::cat(&pixels, 0), Tensor::cat(&labels, 0));
     let samples = Dataset::new("samples", pixels, labels, test.classes.clone());
+    let confidence = |(images, data): (&'static str, &Dataset)| {
+        let logits = net.logits(&net.features(&data.images)).expect("a classifier");
+        Confidence { images, n: data.len(), sure: confident_share(&logits, SURE) }
+    };
+    let confidence = [("samples", &samples), ("test images", &test)].map(confidence);
     let steps = if smoke { 2 } else { 2000 };
     let mut rows = Vec::new();
     for (taught_by, data) in [("samples", samples), ("real images", train.first(n as usize))] {
@@ -68,5 +86,27 @@ pub fn measure(
     }
     chapter.results.samples(n);
     chapter.results.table("score.csv", &[score])?;
+    chapter.results.table("confidence.csv", &confidence)?;
     Ok(chapter.results.table("classification-accuracy.csv", &rows)?)
+}
+
+impl Args {
+    /// The classifier that scores compare by, if it reads the images of `config`.
+    pub fn feature_net(&self, config: &ImageConfig, device: Device) -> Result<FeatureNet> {
+        let usual = std::path::Path::new("weights/mnist-classifier");
+        let dir = cli::find(self.classifier.as_deref().unwrap_or(usual));
+        let net = FeatureNet::load(dir, device)?;
+        check_shape(config.format.shape(), &net)?;
+        Ok(net)
+    }
+
+    /// Refuses to measure so few images that a distance is mostly bias; `flag` asks for them.
+    pub fn enough(&self, n: u64, net: &FeatureNet, flag: &str) -> Result<()> {
+        let (dim, enough) = (net.dim(), enough_images(net.dim()));
+        ensure!(
+            n >= enough,
+            "a covariance of {dim} features from {n} images is mostly bias: take {flag} {enough} or more"
+        );
+        Ok(())
+    }
 }

@@ -3,9 +3,8 @@
 use super::variants::{self, Length};
 use super::{Args, compare, draw, levels, recipe};
 use anyhow::{Context, Result, ensure};
-use from_noise::evaluate::{CHUNK, Sampler, Sampling, check_shape};
+use from_noise::evaluate::{CHUNK, Sampler, Sampling};
 use from_noise::forward::Variance;
-use from_noise::metrics::{FeatureExtractor, FeatureNet, enough_images};
 use from_noise::nn::{UnetConfig, cost};
 use from_noise::pretrained::{ImageConfig, Pretrained};
 use from_noise::say;
@@ -13,7 +12,6 @@ use from_noise::schedule::Path;
 use from_noise::util::cli::{self, Cost};
 use serde::Serialize;
 use std::path::PathBuf;
-use tch::Device;
 
 /// What is asked for.
 #[derive(Debug, Serialize)]
@@ -28,7 +26,7 @@ pub enum Plan {
 
 impl Plan {
     /// What it costs; says how large the network is.
-    pub fn cost(&self) -> Result<Cost> {
+    pub fn cost(&self, args: &Args) -> Result<Cost> {
         let count = |network: &UnetConfig| -> Result<cost::Cost> {
             let net = network.cost()?;
             say!("{:.1} MFLOP per sample and forward pass", net.flops as f64 / 1e6);
@@ -52,32 +50,13 @@ impl Plan {
                 costs.reduce(|a: Result<Cost>, b| Ok(a? + b?)).expect("at least one network")?
             }
             Plan::Variants { length, samples } => {
-                variants::cost(*length, samples * compare::SAMPLING.steps as u64)?
+                variants::cost(*length, samples * compare::sampling(args).steps as u64)?
             }
         })
     }
 }
 
 impl Args {
-    /// The classifier that scores compare by, if it reads the images of `config`.
-    pub fn feature_net(&self, config: &ImageConfig, device: Device) -> Result<FeatureNet> {
-        let usual = std::path::Path::new("weights/mnist-classifier");
-        let dir = cli::find(self.classifier.as_deref().unwrap_or(usual));
-        let net = FeatureNet::load(dir, device)?;
-        check_shape(config.format.shape(), &net)?;
-        Ok(net)
-    }
-
-    /// Refuses to measure so few images that a distance is mostly bias; `flag` asks for them.
-    pub fn enough(&self, n: u64, net: &FeatureNet, flag: &str) -> Result<()> {
-        let (dim, enough) = (net.dim(), enough_images(net.dim()));
-        ensure!(
-            n >= enough,
-            "a covariance of {dim} features from {n} images is mostly bias: take {flag} {enough} or more"
-        );
-        Ok(())
-    }
-
     /// Refuses a flag that would mean nothing here.
     fn check(&self) -> Result<()> {
         for (flag, given) in [

@@ -11,11 +11,34 @@ use from_noise::train::TrainConfig;
 use from_noise::util::cli::Cost;
 use serde::Serialize;
 
+/// What kind of choice is varied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Seed,
+    Network,
+    Target,
+    Training,
+}
+
+impl Kind {
+    pub const ALL: [Self; 4] = [Self::Seed, Self::Network, Self::Target, Self::Training];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Seed => "this chapter's",
+            Self::Network => "another network",
+            Self::Target => "another target",
+            Self::Training => "another training",
+        }
+    }
+}
+
 /// One of the networks.
 #[derive(Debug)]
 pub struct Variant {
     /// Of its folder.
     pub name: &'static str,
+    pub kind: Kind,
     /// In what it differs.
     pub change: &'static str,
     pub config: ImageConfig,
@@ -45,28 +68,28 @@ pub fn all(length: Length) -> Vec<Variant> {
     let train = TrainConfig { lr: 1e-3, warmup: 500, seed, ..ImageConfig::mnist().train };
     let train = TrainConfig { cooldown: Some([steps * 3 / 5, steps]), ..train };
     let base = ImageConfig { batch, train, ..ImageConfig::mnist() };
-    let variant = |name, change, edit: &dyn Fn(&mut ImageConfig)| {
+    let variant = |name, kind, change, edit: &dyn Fn(&mut ImageConfig)| {
         let mut config = base.clone();
         edit(&mut config);
-        Variant { name, change, config }
+        Variant { name, kind, change, config }
     };
     let network = |name, change, edit: fn(&mut UnetConfig)| {
-        variant(name, change, &|config| edit(&mut config.network))
+        variant(name, Kind::Network, change, &|config| edit(&mut config.network))
     };
     let eps = |name, change, weighting, sampler| {
-        variant(name, change, &|config| {
+        variant(name, Kind::Target, change, &|config| {
             config.parameterization.target = Target::Eps;
             config.weighting = weighting;
             config.schedule_sampler = sampler;
         })
     };
     let training = |name, change, edit: &dyn Fn(&mut TrainConfig)| {
-        variant(name, change, &|config| edit(&mut config.train))
+        variant(name, Kind::Training, change, &|config| edit(&mut config.train))
     };
     let (flat, uniform) = (Weighting::Flat, ScheduleSampler::Uniform);
     vec![
-        variant("base", "none: the network of this chapter", &|_| ()),
-        training("seed", "another seed", &|train| train.seed += 1),
+        variant("base", Kind::Seed, "none: the network of this chapter", &|_| ()),
+        variant("seed", Kind::Seed, "another seed", &|config| config.train.seed += 1),
         network("no-attention", "no attention but in the middle", |net| net.attention.clear()),
         network("attention-14", "attention at 14 x 14, too", |net| net.attention = vec![0, 1]),
         network("ada-gn", "time by AdaGN", |net| net.time = TimeConditioning::ScaleShift),
@@ -90,6 +113,6 @@ pub fn all(length: Length) -> Vec<Variant> {
         training("fast", "learning rate doubled", &|train| train.lr *= 2.0),
         training("constant", "learning rate constant", &|train| train.cooldown = None),
         training("short-average", "EMA decay 0.995", &|train| train.ema_decay = 0.995),
-        variant("large-batch", "batch doubled", &|config| config.batch *= 2),
+        variant("large-batch", Kind::Training, "batch doubled", &|config| config.batch *= 2),
     ]
 }

@@ -7,10 +7,11 @@ mod model_error;
 use anyhow::Result;
 use clap::Parser;
 use from_noise::evaluate::table1::{self, SAMPLERS};
-use from_noise::evaluate::{Sweep, SweepGrid};
+use from_noise::evaluate::{Score, Sweep, SweepGrid};
 use from_noise::guide::Guidance;
 use from_noise::schedule::Path;
-use from_noise::util::cli::{self, Common, TableArgs, count};
+use from_noise::util::cli::{self, Chapter, Common, TableArgs, count};
+use from_noise::util::results::read_table;
 use std::process::ExitCode;
 
 /// FID against steps: S in {10, 20, 50, 100, 1000} times eta in {0, 0.2, 0.5, 1, sigma-hat}, the
@@ -91,7 +92,8 @@ fn run() -> Result<()> {
         let (few, many) = if args.common.smoke { (2, 3) } else { (10, 100) };
         let most = trained.schedule.steps();
         let (few, many) = (few.min(most), many.min(most));
-        chapter.results.table("fid.csv", &table1::rows("MNIST", &PATHS, &rows))?;
+        let all = lines_like(&rows[0], &chapter)?;
+        chapter.results.table("fid.csv", &table1::rows("MNIST", &PATHS, &all))?;
         chapter.results.samples(table1::IMAGES);
         chapter.results.table("paper.csv", &table1::papers("CIFAR-10", "CelebA"))?;
         figures::curves(&rows, &trained, &mut chapter)?;
@@ -101,4 +103,13 @@ fn run() -> Result<()> {
     }
     chapter.results.finish();
     Ok(())
+}
+
+/// All lines of `table.csv` that compare with this one, those of other sweeps among them: by the same
+/// weights from the same seed, measured by the same network.
+fn lines_like(known: &Score, chapter: &Chapter) -> Result<Vec<Score>> {
+    let mut lines: Vec<Score> = read_table(&chapter.results.dir().join("table.csv"))?;
+    let origin = |line: &Score| (line.weights.clone(), line.feature_net.clone(), line.seed);
+    lines.retain(|line| origin(line) == origin(known) && line.condition == known.condition);
+    Ok(lines)
 }

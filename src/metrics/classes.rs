@@ -67,6 +67,13 @@ impl ClassifierConfig {
     }
 }
 
+/// The share of pictures of which a classifier is sure: whose likeliest class has a probability
+/// above `least`. `logits: [N, classes]`.
+pub fn confident_share(logits: &Tensor, least: f64) -> f64 {
+    let likeliest = logits.softmax(-1, Kind::Double).amax(-1, false); // [N]
+    likeliest.gt(least).to_kind(Kind::Double).mean(None).double_value(&[])
+}
+
 // ANCHOR: classifier
 /// One step: cross-entropy on the step's batch, every image [augmented](augment).
 pub fn classifier_step(

@@ -20,7 +20,7 @@ mod spectrum;
 pub use alignment::{Alignment, Share, Shown, alignment};
 pub use classes::{
     ClassHistogram, ClassifierConfig, accuracy, class_histogram, classification_accuracy_score,
-    classifier_step,
+    classifier_step, confident_share,
 };
 pub use energy::energy_distance;
 pub use feature_net::{FeatureExtractor, FeatureNet};

@@ -7,7 +7,7 @@ use from_noise::forward::Variance;
 use from_noise::guide::DenoiserExt;
 use from_noise::metrics::{
     ClassifierConfig, FeatureExtractor, FeatureNet, Moments, class_histogram,
-    classification_accuracy_score, frechet_distance, frechet_of_gaussians,
+    classification_accuracy_score, confident_share, frechet_distance, frechet_of_gaussians,
 };
 use from_noise::noise::{Noise, Seeded};
 use from_noise::pretrained::Pretrained;
@@ -82,6 +82,16 @@ fn e7_a_histogram_counts_and_its_entropy_tells_one_class_from_all() {
     close(even.entropy, 4f64.ln(), 1e-12);
     let one = class_histogram(&Tensor::full([5], 2, (Kind::Int64, Device::Cpu)), 4);
     assert_eq!((one.counts, one.entropy), (vec![0, 0, 5, 0], 0.0));
+}
+
+/// Three classes, two pictures: `e^2 / (e^2 + 2) = 0.787` for the first, one third for the second.
+#[test]
+fn a_classifier_is_sure_where_one_class_is_likelier_than_asked() {
+    let logits = Tensor::from_slice(&[0.0, 2.0, 0.0, 5.0, 5.0, 5.0]).view([2, 3]);
+    let first = 2f64.exp() / (2f64.exp() + 2.0);
+    for (least, share) in [(0.3, 1.0), (0.4, 0.5), (first - 1e-9, 0.5), (first + 1e-9, 0.0)] {
+        assert_eq!(confident_share(&logits, least), share, "above {least}");
+    }
 }
 
 /// One seed per sample: alone or among others, image i is image i.
