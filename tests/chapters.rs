@@ -381,17 +381,20 @@ fn a_table_is_shared_out_collected_and_kept() {
             .env_remove("RUST_BACKTRACE");
         let out = command.output().unwrap();
         assert!(out.status.success(), "{more:?}: {}", text(&out.stderr));
+        text(&out.stderr)
     };
     let table = |folder: &str| std::fs::read_to_string(Path::new(folder).join("table.csv"));
     let (whole, shared) = (out("whole"), out("shared"));
     run(&whole, &[]);
     run(&shared, &["--shard", "1/2"]);
     assert!(table(&shared).is_err(), "a share writes no table");
-    run(&shared, &["--collect"]);
+    let said = run(&shared, &["--collect"]);
+    assert!(said.contains("not drawn whole, and so left out: "), "{said}");
     let lines = |folder: &str| table(folder).unwrap().lines().count();
     assert!(lines(&shared) < lines(&whole), "half of the lines are yet to be drawn");
     run(&shared, &["--shard", "2/2"]);
-    run(&shared, &["--collect"]);
+    let said = run(&shared, &["--collect"]);
+    assert!(!said.contains("left out"), "{said}");
     assert_eq!(table(&shared).unwrap(), table(&whole).unwrap());
     let seconds = row_seconds(Path::new(&shared).join("table.csv").as_path()).unwrap();
     assert_eq!(seconds.len() + 1, lines(&shared), "a time for every line under the header");
@@ -434,6 +437,8 @@ fn variants_are_trained_once_shared_out_and_compared() {
         assert!(eps > 0.0 && v > eps, "the error of v is that of eps / alpha^2: {table}");
     }
     assert_ne!(rows[1][column("loss_v")], rows[2][column("loss_v")], "another seed is another net");
+    let otherwise = [&line[..], &["--seed", "1"]].concat();
+    fails(&otherwise, &["base was trained with another --steps, --seed", "another --out"]);
     let again = succeeds(&line);
     assert!(!again.contains("training"), "trained again: {again}");
     assert_eq!(std::fs::read_to_string(out.join("variants.csv")).unwrap(), table);

@@ -3,10 +3,10 @@
 use super::timing::times;
 use super::variants::{Length, Variant};
 use super::{Args, curves, learn, variants};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use from_noise::data::Split;
 use from_noise::evaluate::{CHUNK, ImageSampler, Sampler, Sampling, Shard, in_short, score};
-use from_noise::metrics::FeatureNet;
+use from_noise::metrics::{FeatureExtractor, FeatureNet};
 use from_noise::pretrained::Pretrained;
 use from_noise::say;
 use from_noise::schedule::{self, Level};
@@ -27,7 +27,6 @@ pub fn sampling(args: &Args) -> Sampling {
 /// What a trained network is worth: `score.csv` in its folder.
 #[derive(Debug, Serialize, Deserialize)]
 struct Worth {
-    steps: u64,
     /// The squared error of eps on test digits, mean over the levels: L_simple.
     loss_eps: f64,
     /// That of v: `|v - v'|^2 = |eps - eps'|^2 / alpha^2`, whatever the network predicts.
@@ -65,12 +64,12 @@ pub fn compare(length: Length, n: u64, args: &Args, chapter: &mut Chapter) -> Re
     args.enough(n, &net, "--variants")?;
     let shard = args.shard.unwrap_or(Shard::WHOLE);
     for (i, variant) in all.iter().enumerate() {
-        if i % shard.count == shard.index - 1 && known(variant, length, n, chapter)?.is_none() {
+        if i % shard.count == shard.index - 1 && known(variant, n, chapter)?.is_none() {
             say!("{}: {}", variant.name, variant.change);
             let dir = chapter.results.dir().join(variant.name);
             let resume = dir.join("config.json").exists();
             learn::learn(&variant.config, length.steps, &dir, resume, args, chapter)?;
-            let worth = worth(&dir, length.steps, n, &net, args, chapter)?;
+            let worth = worth(&dir, n, &net, args, chapter)?;
             chapter.results.samples(n);
             chapter.results.table(&format!("{}/score.csv", variant.name), &[worth])?;
         }
@@ -81,7 +80,7 @@ pub fn compare(length: Length, n: u64, args: &Args, chapter: &mut Chapter) -> Re
     let times = times(&all, chapter.device);
     let (mut rows, mut points) = (Vec::new(), Vec::new());
     for (variant, time) in all.iter().zip(times) {
-        let worth = known(variant, length, n, chapter)?.expect("just written");
+        let worth = known(variant, n, chapter)?.expect("just written");
         let cost = variant.config.network.cost()?;
         points.push((variant.kind, time, worth.loss_eps, worth.fid_lenet));
         rows.push(Row {
@@ -90,7 +89,7 @@ pub fn compare(length: Length, n: u64, args: &Args, chapter: &mut Chapter) -> Re
             parameters: cost.params,
             mflop: cost.flops as f64 / 1e6,
             time,
-            steps: worth.steps,
+            steps: length.steps,
             batch: variant.config.batch,
             loss_eps: worth.loss_eps,
             loss_v: worth.loss_v,
@@ -104,39 +103,41 @@ pub fn compare(length: Length, n: u64, args: &Args, chapter: &mut Chapter) -> Re
     Ok(chapter.results.figure("variants.png", &curves::by_kind(&points))?)
 }
 
-/// What is known of a network that was trained as long and scored on as many images.
-fn known(variant: &Variant, length: Length, n: u64, chapter: &Chapter) -> Result<Option<Worth>> {
-    let scored = read_table::<Worth>(&chapter.results.dir().join(variant.name).join("score.csv"))?;
-    Ok(scored.into_iter().find(|worth| worth.steps == length.steps && worth.n == n))
+/// What is known of a network that was trained before and scored on as many images.
+///
+/// # Errors
+/// It was trained otherwise.
+fn known(variant: &Variant, n: u64, chapter: &Chapter) -> Result<Option<Worth>> {
+    let dir = chapter.results.dir().join(variant.name);
+    let Ok(saved) = Pretrained::config(&dir) else { return Ok(None) };
+    ensure!(
+        saved == variant.config,
+        "{} was trained with another --steps, --seed or --preset: give the one it had, or choose \
+         another --out",
+        dir.display()
+    );
+    let scored = read_table::<Worth>(&dir.join("score.csv"))?;
+    Ok(scored.into_iter().find(|worth| worth.n == n))
 }
 
 /// Scores what lies in `dir`.
-fn worth(
-    dir: &Path,
-    steps: u64,
-    n: u64,
-    net: &FeatureNet,
-    args: &Args,
-    chapter: &Chapter,
-) -> Result<Worth> {
+fn worth(dir: &Path, n: u64, net: &FeatureNet, args: &Args, chapter: &Chapter) -> Result<Worth> {
     let trained = Pretrained::load(dir, chapter.device)?;
     let smoke = args.common.smoke;
     let test = cli::images_of_run(dir, &trained.config, Split::Test, smoke, &args.data.pictures)?;
     let sampling = sampling(args);
     let mut progress = Progress::new("drawing", n.div_ceil(CHUNK) * sampling.steps as u64);
     let images = ImageSampler::new(&trained, sampling)?;
-    let score = score(&images, net, n, f64::NAN, |_, _| {}, |_| progress.tick(""));
+    let fid_real = net.distance_of_real(&test, n, 0);
+    let score = score(&images, net, n, fid_real, |_, _| {}, |_| progress.tick(""));
     progress.finish(format_args!("{n} images"));
-    let errors = curves::errors_by_level(
-        &trained,
-        &test.first(if smoke { 32 } else { 1000 }),
-        chapter.device,
-    );
+    let few = test.first(if smoke { 32 } else { 1000 });
+    let errors = curves::errors_by_level(&trained, &few, chapter.device);
     let mean = |weight: fn(Level) -> f64| {
         errors.iter().map(|(at, of_eps)| weight(*at) * of_eps).sum::<f64>() / errors.len() as f64
     };
     let (loss_eps, loss_v) = (mean(|_| 1.0), mean(|at| at.alpha.powi(-2)));
     let device = device::name(chapter.device);
     say!("{score}");
-    Ok(Worth { steps, loss_eps, loss_v, fid_lenet: score.distance, error: score.error, n, device })
+    Ok(Worth { loss_eps, loss_v, fid_lenet: score.distance, error: score.error, n, device })
 }

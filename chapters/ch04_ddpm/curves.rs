@@ -75,12 +75,12 @@ pub fn by_kind(points: &[Point]) -> Figure {
             here.map(|point| (x(point), point.3)).collect::<Vec<_>>()
         };
         let all = Kind::ALL.into_iter().map(|kind| (kind.name(), of(kind)));
-        all.fold(curves, |curves, (name, points)| curves.points(name, &points)).draw()
+        all.fold(curves, |curves, (name, points)| curves.points(name, &points))
     };
-    Figure::row(&[
-        panel("What it costs to draw", "time of an evaluation, the base is 1", |point| point.1),
-        panel("What the loss tells", "L_simple on test digits", |point| point.2),
-    ])
+    let time = panel("What it costs to draw", "time of an evaluation", |point| point.1);
+    let loss = panel("What the loss tells", "L_simple on test digits", |point| point.2);
+    let panels = [time.without_legend().size(310.0, 300.0), loss.size(465.0, 300.0)];
+    Figure::row(&panels.map(|panel| panel.draw()))
 }
 
 /// The classes of the images, if the model is told any.

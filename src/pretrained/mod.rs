@@ -42,7 +42,7 @@ const _: () = assert!(Tokenizer::END == Captions::END && Tokenizer::PAD == Capti
 const MOST: usize = 1_000_000;
 
 /// All that fixes an image model; `config.json` of its run directory.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageConfig {
     pub data: Source,

@@ -196,6 +196,14 @@ pub fn fill_measured(
         progress.finish("");
     }
     if share.shard.is_none() {
+        let lacking = todo.iter().filter(|line| !table.is_drawn(line)).count();
+        if lacking > 0 {
+            print::err(format_args!(
+                "warning: not drawn whole, and so left out: {lacking} of {} lines; the same \
+                 command without --collect draws what is missing",
+                lines.len()
+            ));
+        }
         for line in todo {
             if let Some(row) = table.score(line)? {
                 rows.retain(|(old, _)| !table.made(old, line));
