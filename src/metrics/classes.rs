@@ -3,6 +3,7 @@
 use crate::data::{Dataset, Format, Source, batch_indices};
 use crate::nn::lenet::{LeNet, augment};
 use crate::train::{TrainConfig, TrainError, Trainer};
+use crate::util::device::on_cpu;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor, nn};
 
@@ -70,8 +71,9 @@ impl ClassifierConfig {
 /// The share of pictures of which a classifier is sure: whose likeliest class has a probability
 /// above `least`. `logits: [N, classes]`.
 pub fn confident_share(logits: &Tensor, least: f64) -> f64 {
-    let likeliest = logits.softmax(-1, Kind::Double).amax(-1, false); // [N]
-    likeliest.gt(least).to_kind(Kind::Double).mean(None).double_value(&[])
+    let likeliest = on_cpu(logits).softmax(-1, None::<Kind>).amax(-1, false); // [N]
+    let sure = likeliest.gt(least).sum(Kind::Int64).int64_value(&[]);
+    sure as f64 / likeliest.size()[0] as f64
 }
 
 // ANCHOR: classifier
