@@ -63,16 +63,17 @@ pub fn compare(length: Length, n: u64, args: &Args, chapter: &mut Chapter) -> Re
     let net = args.feature_net(&all[0].config, chapter.device)?;
     args.enough(n, &net, "--variants")?;
     let shard = args.shard.unwrap_or(Shard::WHOLE);
-    for (i, variant) in all.iter().enumerate() {
-        if i % shard.count == shard.index - 1 && known(variant, n, chapter)?.is_none() {
-            say!("{}: {}", variant.name, variant.change);
-            let dir = chapter.results.dir().join(variant.name);
-            let resume = dir.join("config.json").exists();
-            learn::learn(&variant.config, length.steps, &dir, resume, args, chapter)?;
-            let worth = worth(&dir, n, &net, args, chapter)?;
-            chapter.results.samples(n);
-            chapter.results.table(&format!("{}/score.csv", variant.name), &[worth])?;
+    for variant in shard.of(all.iter()) {
+        if known(variant, n, chapter)?.is_some() {
+            continue;
         }
+        say!("{}: {}", variant.name, variant.change);
+        let dir = chapter.results.dir().join(variant.name);
+        let resume = dir.join("config.json").exists();
+        learn::learn(&variant.config, length.steps, &dir, resume, args, chapter)?;
+        let worth = worth(&dir, n, &net, args, chapter)?;
+        chapter.results.samples(n);
+        chapter.results.table(&format!("{}/score.csv", variant.name), &[worth])?;
     }
     if args.shard.is_some() {
         return Ok(());

@@ -109,7 +109,11 @@ fn run() -> Result<()> {
 /// weights from the same seed, measured by the same network.
 fn lines_like(known: &Score, chapter: &Chapter) -> Result<Vec<Score>> {
     let mut lines: Vec<Score> = read_table(&chapter.results.dir().join("table.csv"))?;
-    let origin = |line: &Score| (line.weights.clone(), line.feature_net.clone(), line.seed);
-    lines.retain(|line| origin(line) == origin(known) && line.condition == known.condition);
+    lines.retain(|line| {
+        line.weights == known.weights
+            && line.condition == known.condition
+            && line.seed == known.seed
+            && line.feature_net == known.feature_net
+    });
     Ok(lines)
 }

@@ -31,6 +31,11 @@ pub struct Shard {
 impl Shard {
     /// The only one of one.
     pub const WHOLE: Self = Self { index: 1, count: 1 };
+
+    /// Its share of all the work.
+    pub fn of<I: Iterator>(self, all: I) -> impl Iterator<Item = I::Item> {
+        all.skip(self.index - 1).step_by(self.count)
+    }
 }
 
 impl FromStr for Shard {
@@ -196,7 +201,7 @@ impl<'a> ScoreTable<'a> {
         let wanted: BTreeSet<PathBuf> =
             self.parts(todo.iter().copied()).into_iter().map(|part| part.file).collect();
         let all = self.parts(self.lines.iter()).into_iter();
-        let mine = all.skip(shard.index - 1).step_by(shard.count);
+        let mine = shard.of(all);
         mine.filter(|part| wanted.contains(&part.file)).collect()
     }
 
