@@ -315,6 +315,8 @@ fn scores_say_all_they_depend_on() {
         "3",
         "--out",
         out,
+        "--eta",
+        "1",
     ]);
     for word in ["n = 600", "path uniform", "2 evaluations", "seed 3", "real images"] {
         assert!(said.contains(word), "{word:?} is not in: {said}");
@@ -324,7 +326,7 @@ fn scores_say_all_they_depend_on() {
                 class_entropy,class_accuracy,condition";
     assert_eq!(table.lines().next(), Some(head));
     let row = table.lines().nth(1).unwrap();
-    assert!(row.starts_with("DDIM eta 0,uniform,2,2,600,"), "{row}");
+    assert!(row.starts_with("DDIM eta 1,uniform,2,2,600,"), "{row}");
     assert!(row.contains(",3,ema at step "), "{row}");
 }
 
@@ -333,7 +335,7 @@ fn a_plan_counts_what_it_would_cost() {
     // What is learned is what the chapter shows: as `info` counts and describes those weights.
     let config = Pretrained::config("weights/mnist-unet-v").unwrap();
     let net = config.network.cost().unwrap();
-    let presets = [("cpu", 64, 20_000), ("gpu", config.batch as u64, 12_000)];
+    let presets = [("cpu", 64, 20_000), ("gpu", config.batch as u64, 7500)];
     for (preset, batch, steps) in presets {
         let said = succeeds(&["--train", "--preset", preset, "--dry-run"]);
         let megaflop = format!("{:.1} MFLOP per sample and forward pass", net.flops as f64 / 1e6);
@@ -347,9 +349,9 @@ fn a_plan_counts_what_it_would_cost() {
         assert_eq!((plan["steps"].as_u64(), image.batch as u64), (Some(steps), batch));
         assert_eq!(image.network, config.network);
         assert_eq!(image.parameterization, config.parameterization);
-        assert_eq!(image.train.cooldown, Some([steps * 3 / 5, steps]));
+        assert_eq!(image.train.cooldown, Some([steps / 2, steps]));
         if preset == "gpu" {
-            assert_eq!(image.train, config.train);
+            assert_eq!((&image.train, image.precision), (&config.train, config.precision));
         }
         let gigaflop = 3.0 * (batch * steps) as f64 * net.flops as f64 / 1e9; // back costs twice
         assert!((after(cost, "compute: ") - gigaflop).abs() < 1e-6 * gigaflop, "{cost}");
@@ -492,10 +494,10 @@ fn a_run_is_learned_from_another_s_config_and_weights_and_scored_on_the_way() {
     std::fs::write(plan.join("config.json"), &config).unwrap();
     let [plan, out, next] = [&plan, &first, &second].map(|path| path.to_str().unwrap());
     let like = ["--train", "--config", plan, "--smoke", "--device", "cpu"];
-    succeeds(&[&like[..], &["--score-every", "2", "--out", out]].concat());
+    succeeds(&[&like[..], &["--score-every", "3", "--out", out]].concat());
     let scores = std::fs::read_to_string(first.join("scores.csv")).unwrap();
     let steps: Vec<&str> = scores.lines().map(|line| line.split(',').next().unwrap()).collect();
-    assert_eq!(steps, ["step", "2", "4"], "as many steps as the config's cooldown: {scores}");
+    assert_eq!(steps, ["step", "3", "4"], "at the end, too, after the config's cooldown: {scores}");
     let weights = |run: &Path| std::fs::read(run.join("ema.safetensors")).unwrap();
     let learned = weights(&first);
     // The learning rate of the last step is 0: what it begins with is what it ends with.

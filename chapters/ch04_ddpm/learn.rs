@@ -85,7 +85,7 @@ pub fn learn(
         run.save_if_due(&trainer)?;
         progress.tick(format_args!("loss {loss:.4}"));
         if let Some((every, net)) = &scored_by
-            && trainer.step.is_multiple_of(*every)
+            && (trainer.step.is_multiple_of(*every) || trainer.step == steps)
         {
             let n = if common.smoke { 100 } else { 2000 };
             let [distance, error] = samples::fid(config, &trainer, &data, net, n, chapter)?;

@@ -27,6 +27,7 @@ use std::process::ExitCode;
 ///
 /// Examples: cargo chapter 04
 ///           cargo chapter 04 --score 10000
+///           cargo chapter 04 --score 10000 --eta 1
 ///           cargo chapter 04 --train --out runs/mnist
 ///           cargo chapter 04 --weights runs/mnist
 ///           cargo chapter 04 --train --data ./pets --size 32 --rgb --preset gpu --out runs/pets
@@ -52,7 +53,7 @@ struct Args {
     #[arg(long, value_name = "DIR")]
     start_from: Option<PathBuf>,
 
-    /// Score 2000 samples every K steps (scores.csv): FID-LeNet, DDIM, 20 steps
+    /// Score 2000 samples every K steps and at the end (scores.csv): FID-LeNet, DDIM, 20 steps
     #[arg(long, value_name = "K", value_parser = count::<u64>())]
     score_every: Option<u64>,
 
@@ -88,13 +89,17 @@ struct Args {
     #[arg(long, value_name = "N", conflicts_with_all = ["train", "preset", "samples", "every"], value_parser = count::<u64>())]
     score: Option<u64>,
 
+    /// Fresh noise of the samples that are measured: DDIM's, from 0 to DDPM's 1 [default: 0]
+    #[arg(long, requires = "score")]
+    eta: Option<f64>,
+
     /// Measure FID-LeNet of N test images that are noised to a level and denoised again, by level,
     /// for --weights or for the networks that come with the crate
     #[arg(long, value_name = "N", conflicts_with_all = ["train", "preset", "samples", "every", "score"], value_parser = count::<u64>())]
     from_levels: Option<u64>,
 
-    /// Train this chapter's network and others that differ from it in one thing, and score N samples
-    /// of each: which choice bought what. It goes on when the same command is typed again
+    /// Train a network and others that differ from it in one thing, and score N samples of each: which
+    /// choice bought what. It goes on when the same command is typed again
     #[arg(long, value_name = "N", conflicts_with_all = ["train", "samples", "every", "score", "from_levels", "weights", "data", "size", "rgb"], value_parser = count::<u64>())]
     variants: Option<u64>,
 

@@ -115,7 +115,8 @@ pub fn plan(args: &Args) -> Result<Plan> {
         args.data.pictures.check(&image.data)?;
         Plan::Train { steps, image: Box::new(image) }
     } else if let Some(samples) = args.score {
-        let sampling = sampling(Sampler::Ddim(0.0), if common.smoke { 2 } else { 100 })?;
+        let sampling =
+            sampling(Sampler::Ddim(args.eta.unwrap_or(0.0)), if common.smoke { 2 } else { 100 })?;
         Plan::Score { weights, samples, sampling }
     } else if let Some(samples) = args.variants {
         let steps = args.steps.unwrap_or(common.choose(4, 1500, 5000, 5000));

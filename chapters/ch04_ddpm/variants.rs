@@ -1,4 +1,4 @@
-//! What chapter 4 compares: the network that it shows, and others that differ from it in one thing.
+//! What chapter 4 compares before it chooses: a network, and others that differ from it in one thing.
 
 use anyhow::Result;
 use from_noise::denoiser::Target;
@@ -25,7 +25,7 @@ impl Kind {
 
     pub fn name(self) -> &'static str {
         match self {
-            Self::Seed => "this chapter's",
+            Self::Seed => "the base",
             Self::Network => "another network",
             Self::Target => "another target",
             Self::Training => "another training",
@@ -67,7 +67,7 @@ pub fn all(length: Length) -> Vec<Variant> {
     let Length { steps, batch, seed } = length;
     let train = TrainConfig { lr: 1e-3, warmup: 500, seed, ..ImageConfig::mnist().train };
     let train = TrainConfig { cooldown: Some([steps * 3 / 5, steps]), ..train };
-    let base = ImageConfig { batch, train, ..ImageConfig::mnist() };
+    let base = ImageConfig { network: UnetConfig::mnist(), batch, train, ..ImageConfig::mnist() };
     let variant = |name, kind, change, edit: &dyn Fn(&mut ImageConfig)| {
         let mut config = base.clone();
         edit(&mut config);
@@ -88,7 +88,7 @@ pub fn all(length: Length) -> Vec<Variant> {
     };
     let (flat, uniform) = (Weighting::Flat, ScheduleSampler::Uniform);
     vec![
-        variant("base", Kind::Seed, "none: the network of this chapter", &|_| ()),
+        variant("base", Kind::Seed, "none: the base", &|_| ()),
         variant("seed", Kind::Seed, "another seed", &|config| config.train.seed += 1),
         network("no-attention", "no attention but in the middle", |net| net.attention.clear()),
         network("attention-14", "attention at 14 x 14, too", |net| net.attention = vec![0, 1]),

@@ -153,7 +153,8 @@ impl UnetConfig {
         Self { channels: vec![8, 16], attention: vec![], groups: 4, ..Self::mnist() }
     }
 
-    /// Digits of 28 x 28, folded to 14 x 14: the network of chapter 4, `weights/mnist-unet-v`.
+    /// Digits of 28 x 28, folded to 14 x 14, with one block per level: small and fast. Chapter 4's own
+    /// network is [`ImageConfig::mnist`](crate::pretrained::ImageConfig::mnist)'s.
     pub fn mnist() -> Self {
         Self {
             in_channels: 1,
