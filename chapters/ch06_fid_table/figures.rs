@@ -8,21 +8,46 @@ use from_noise::pretrained::Pretrained;
 use from_noise::schedule::Path;
 use from_noise::util::cli::{self, Chapter};
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
-/// `fid.png` shows our curves beside the paper's: those of the path and the number of images that
-/// have most points.
+/// `fid.png` shows our curves beside the paper's: those of the most images, and those of the number of
+/// images that has most points.
 pub fn curves(scores: &[Score], trained: &Pretrained, chapter: &mut Chapter) -> Result<()> {
     let uniform = &Path::Uniform.to_string();
     let of = |n: u64| scores.iter().filter(move |score| score.n == n && score.path == *uniform);
-    let longest = |n: &u64| (of(*n).count(), Reverse(*n));
-    let Some(n) = scores.iter().map(|score| score.n).max_by_key(longest) else { return Ok(()) };
-    let ours: Vec<&Score> = of(n).collect();
-    let Some(first) = ours.first() else { return Ok(()) };
-    let title = format!("FID-LeNet, {}, n = {n}", trained.config.data.caption());
-    let mut left = Curves::new(title, "steps", "FID-LeNet").log_x().log_y();
+    let points = |n: &u64| of(*n).count();
+    let several = |n: &u64| points(n) > SAMPLERS.len();
+    let counts: BTreeSet<u64> = scores.iter().map(|score| score.n).collect();
+    let longest = counts.iter().copied().max_by_key(|n| (points(n), Reverse(*n)));
+    let most = counts.iter().copied().rev().find(several).or(longest);
+    let mut shown: Vec<u64> = most.into_iter().chain(longest).collect();
+    shown.dedup();
+    let data = trained.config.data.caption();
+    let ours = |n: &u64| {
+        let lines: Vec<&Score> = of(*n).collect();
+        panel(format!("FID-LeNet, {data}, n = {n}"), &lines)
+    };
+    let title = "The paper's FID, CIFAR-10, n = 50000";
+    let mut right = Curves::new(title, "steps", "FID").log_x().log_y().size(465.0, 330.0);
+    for (i, sampler) in SAMPLERS.iter().enumerate() {
+        let line = CIFAR10.map(|(steps, fids)| (steps as f64, fids[i]));
+        right = right.line(sampler.to_string(), &line).points(sampler.to_string(), &line);
+    }
+    let mut panels: Vec<Figure> = shown.iter().filter(|n| points(n) > 0).map(ours).collect();
+    if panels.is_empty() {
+        return Ok(());
+    }
+    panels.push(right.draw());
+    chapter.results.samples(shown[0]);
+    Ok(chapter.results.figure("fid.png", &Figure::row(&panels))?)
+}
+
+/// A curve for each sampler, with a band of two standard errors.
+fn panel(title: String, scores: &[&Score]) -> Figure {
+    let mut curves = Curves::new(title, "steps", "FID-LeNet").log_x().log_y();
     for sampler in SAMPLERS {
         let name = sampler.to_string();
-        let mut mine: Vec<&&Score> = ours.iter().filter(|score| score.sampler == name).collect();
+        let mut mine: Vec<&&Score> = scores.iter().filter(|score| score.sampler == name).collect();
         mine.sort_by_key(|score| score.steps);
         let point = |score: &&&Score| (score.steps as f64, score.distance);
         let line: Vec<(f64, f64)> = mine.iter().map(point).collect();
@@ -31,17 +56,9 @@ pub fn curves(scores: &[Score], trained: &Pretrained, chapter: &mut Chapter) -> 
             (score.steps as f64, score.distance - two, score.distance + two)
         };
         let band: Vec<(f64, f64, f64)> = mine.iter().map(spread).collect();
-        left = left.band(&name, &band).line(&name, &line).points(&name, &line);
+        curves = curves.band(&name, &band).line(&name, &line).points(&name, &line);
     }
-    let left = left.hline(first.fid_real, "test images").without_legend().size(310.0, 330.0);
-    let title = "The paper's FID, CIFAR-10, n = 50000";
-    let mut right = Curves::new(title, "steps", "FID").log_x().log_y().size(465.0, 330.0);
-    for (i, sampler) in SAMPLERS.iter().enumerate() {
-        let line = CIFAR10.map(|(steps, fids)| (steps as f64, fids[i]));
-        right = right.line(sampler.to_string(), &line).points(sampler.to_string(), &line);
-    }
-    chapter.results.samples(n);
-    Ok(chapter.results.figure("fid.png", &Figure::row(&[left.draw(), right.draw()]))?)
+    curves.hline(scores[0].fid_real, "test images").without_legend().size(310.0, 330.0).draw()
 }
 
 /// `same-latents.png` shows eight latents drawn by each sampler, with few steps on either path and
