@@ -41,7 +41,7 @@ pub fn recipe(args: &Args) -> Result<(u64, ImageConfig)> {
     };
     let steps = args.steps.unwrap_or(steps);
     image.train.seed = common.seed;
-    image.train.cooldown = (common.preset != Preset::Paper).then(|| [steps / 2, steps]);
+    image.train.cooldown = (common.preset != Preset::Paper).then_some([steps / 2, steps]);
     image.network.in_channels = format.color.channels();
     image.network.out_channels = format.color.channels();
     image.network.image_size = format.size as i64;
