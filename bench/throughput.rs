@@ -1,8 +1,9 @@
 //! How fast the main job is on this machine, beside what its processor can do at all.
 //!
 //! Trains and samples with the network of chapter 4 at batch 64 and sets the arithmetic it did a
-//! second beside that of a 2048 x 2048 matrix product, measured before and after in the same run;
-//! then the peak memory of training, and of scoring ever more samples, each in a fresh process.
+//! second beside that of a 2048 x 2048 matrix product. The three take turns, so that what else the
+//! machine does slows all of them alike; medians over the rounds count. Then the peak memory of
+//! training, and of scoring ever more samples, each in a fresh process.
 //!
 //! ```text
 //! cargo xtask bench
@@ -18,7 +19,7 @@ use from_noise::nn::Conditions;
 use from_noise::pretrained::Pretrained;
 use from_noise::schedule::Path;
 use from_noise::train::Trainer;
-use from_noise::util::cli::peak_memory;
+use from_noise::util::cli::{self, peak_memory};
 use from_noise::util::device;
 use from_noise::util::results::Results;
 use serde::Serialize;
@@ -32,9 +33,9 @@ struct Args {
     #[arg(long, default_value = "auto")]
     #[serde(skip)]
     device: device::Choice,
-    /// Training steps that are timed
-    #[arg(long, default_value_t = 60)]
-    steps: u64,
+    /// Rounds of ten training steps, ten evaluations and a matrix product
+    #[arg(long, default_value_t = 10, value_parser = cli::count::<u64>())]
+    rounds: u64,
     /// Where throughput.csv and memory.csv go
     #[arg(long, default_value = "results/bench")]
     out: String,
@@ -53,6 +54,8 @@ enum Child {
 }
 
 const BATCH: i64 = 64;
+/// Training steps and evaluations of a round: a trainer on a GPU waits for it at every tenth step.
+const TURN: u64 = 10;
 
 #[derive(Debug, Serialize)]
 struct Speed {
@@ -62,7 +65,7 @@ struct Speed {
     unit: &'static str,
     images_per_second: f64,
     gflop_per_second: f64,
-    /// Of the matrix product's.
+    /// Of the matrix product's: the median of the rounds' own shares.
     share_of_peak: f64,
     /// GFLOP/s of a 2048 x 2048 matrix product in the same run.
     peak_gflop_per_second: f64,
@@ -74,40 +77,34 @@ struct Memory {
     peak_mb: f64,
 }
 
-/// GFLOP/s of a 2048 x 2048 product in f32: the median of nine.
-fn matrix_product(device: Device) -> f64 {
+/// Multiplies two 2048 x 2048 matrices in f32, [`PRODUCT`] GFLOP.
+fn matrix_product(device: Device) -> impl FnMut() -> anyhow::Result<()> {
     let a = Tensor::rand([2048, 2048], (Kind::Float, device));
-    let mut rates: Vec<f64> = (0..10)
-        .map(|_| {
-            let started = Instant::now();
-            a.matmul(&a).select(0, 0).sum(Kind::Float).double_value(&[]); // waits for a GPU too
-            2.0 * 2048f64.powi(3) / started.elapsed().as_secs_f64() / 1e9
-        })
-        .skip(1)
-        .collect();
-    rates.sort_by(f64::total_cmp);
-    rates[rates.len() / 2]
+    move || {
+        a.matmul(&a).select(0, 0).sum(Kind::Float).double_value(&[]); // waits for a GPU too
+        Ok(())
+    }
 }
 
-/// Trains on the crate's own digits; seconds per step after a third as many to warm up.
-fn train(steps: u64, device: Device) -> anyhow::Result<f64> {
+const PRODUCT: f64 = 2.0 * 2048.0 * 2048.0 * 2048.0 / 1e9;
+
+/// Takes [`TURN`] training steps on the crate's own digits.
+fn training(device: Device) -> anyhow::Result<impl FnMut() -> anyhow::Result<()>> {
     let config = Pretrained::config(weights(NETWORK))?;
     let (schedule, digits) = (config.schedule.build(), sample::digits().to_device(device));
     let mut trainer = Trainer::new(device, config.train.clone(), |vs| config.build(vs));
-    let mut started = Instant::now();
-    for step in 0..steps + steps / 3 {
-        if step == steps / 3 {
-            started = Instant::now();
+    Ok(move || {
+        for _ in 0..TURN {
+            let chosen = batch_indices(0, trainer.step, BATCH as usize, 256).to_device(device);
+            let x0 = digits.index_select(0, &chosen);
+            trainer.step(|model, _batch| {
+                let (t, eps) = (schedule.draw_t(BATCH), x0.randn_like());
+                l_target(model, &schedule.levels(&t), &x0, &Conditions::default(), &eps)
+                    .mean(Kind::Float)
+            })?;
         }
-        let x0 =
-            digits.index_select(0, &batch_indices(0, step, BATCH as usize, 256).to_device(device));
-        trainer.step(|model, _batch| {
-            let (t, eps) = (schedule.draw_t(BATCH), x0.randn_like());
-            l_target(model, &schedule.levels(&t), &x0, &Conditions::default(), &eps)
-                .mean(Kind::Float)
-        })?;
-    }
-    Ok(started.elapsed().as_secs_f64() / steps as f64)
+        Ok(())
+    })
 }
 
 /// The network that the chapters draw with.
@@ -121,17 +118,36 @@ fn sampling(steps: usize) -> Sampling {
     Sampling { sampler: Sampler::Ddim(0.0), path: Path::Uniform, steps, seed: 0 }
 }
 
-/// Seconds an evaluation of a batch, drawing with the committed weights.
-fn sample(device: Device) -> anyhow::Result<f64> {
-    let trained = Pretrained::load(weights(NETWORK), device)?;
-    let draw = |steps| {
-        let images = ImageSampler::new(&trained, sampling(steps)).expect("a sound path");
-        images.draw(0, BATCH as u64, &mut |_| {})
-    };
-    let _ = draw(5);
-    let started = Instant::now();
-    draw(50).sum(Kind::Float).double_value(&[]);
-    Ok(started.elapsed().as_secs_f64() / 50.0)
+/// Evaluates the committed weights [`TURN`] times, drawing a batch.
+fn drawing(device: Device) -> anyhow::Result<impl FnMut() -> anyhow::Result<()>> {
+    let images = ImageSampler::new(&Pretrained::load(weights(NETWORK), device)?, sampling(TURN as usize))?;
+    Ok(move || {
+        images.draw(0, BATCH as u64, &mut |_| {}).sum(Kind::Float).double_value(&[]);
+        Ok(())
+    })
+}
+
+/// Seconds of each job in each round, after one that does not count.
+fn take_turns<const N: usize>(
+    jobs: &mut [&mut dyn FnMut() -> anyhow::Result<()>; N],
+    rounds: u64,
+) -> anyhow::Result<Vec<[f64; N]>> {
+    let mut all = Vec::new();
+    for _ in 0..=rounds {
+        let mut seconds = [0.0; N];
+        for (job, seconds) in jobs.iter_mut().zip(&mut seconds) {
+            let started = Instant::now();
+            job()?;
+            *seconds = started.elapsed().as_secs_f64();
+        }
+        all.push(seconds);
+    }
+    Ok(all.split_off(1))
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 fn memory_of(job: &str, count: u64, args: &Args) -> anyhow::Result<Memory> {
@@ -150,7 +166,10 @@ fn main() -> anyhow::Result<()> {
     let device = device::pick(args.device)?;
     match args.child {
         Some(Child::Train { steps }) => {
-            train(steps, device)?;
+            let mut train = training(device)?;
+            for _ in 0..steps.div_ceil(TURN) {
+                train()?;
+            }
             println!("{}", peak_memory() / 1024.0 / 1024.0);
             return Ok(());
         }
@@ -167,22 +186,29 @@ fn main() -> anyhow::Result<()> {
     let mut results = Results::create(&args.out, "cargo xtask bench".into(), &args, 0, device)?;
     let forward =
         Pretrained::config(weights(NETWORK))?.network.cost()?.flops as f64 * BATCH as f64 / 1e9;
-    let before = matrix_product(device);
-    let (a_step, an_evaluation) = (train(args.steps, device)?, sample(device)?);
-    let peak = (before + matrix_product(device)) / 2.0;
-    let row = |job, unit, seconds: f64, gflop: f64, passes: f64| Speed {
-        job,
-        batch: BATCH,
-        per_second: 1.0 / seconds,
-        unit,
-        images_per_second: BATCH as f64 / seconds / passes,
-        gflop_per_second: gflop / seconds,
-        share_of_peak: gflop / seconds / peak,
-        peak_gflop_per_second: peak,
+    let (mut multiply, mut train) = (matrix_product(device), training(device)?);
+    let mut draw = drawing(device)?;
+    let rounds = take_turns(&mut [&mut multiply, &mut train, &mut draw], args.rounds)?;
+    let over_rounds = |value: &dyn Fn(&[f64; 3]) -> f64| median(rounds.iter().map(value).collect());
+    let peak = over_rounds(&|seconds| PRODUCT / seconds[0]);
+    let row = |job, unit, which: usize, gflop: f64, passes: f64| {
+        let turn = TURN as f64;
+        let per_second = over_rounds(&|seconds| turn / seconds[which]);
+        let share = |seconds: &[f64; 3]| turn * gflop / seconds[which] * seconds[0] / PRODUCT;
+        Speed {
+            job,
+            batch: BATCH,
+            per_second,
+            unit,
+            images_per_second: BATCH as f64 * per_second / passes,
+            gflop_per_second: gflop * per_second,
+            share_of_peak: over_rounds(&share),
+            peak_gflop_per_second: peak,
+        }
     };
     let speeds = [
-        row("training", "steps", a_step, 3.0 * forward, 1.0),
-        row("Algorithm 2, 1000 steps", "evaluations", an_evaluation, forward, 1000.0),
+        row("training", "steps", 1, 3.0 * forward, 1.0),
+        row("Algorithm 2, 1000 steps", "evaluations", 2, forward, 1000.0),
     ];
     for Speed {
         job, per_second, unit, images_per_second, gflop_per_second, share_of_peak, ..
