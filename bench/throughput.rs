@@ -120,7 +120,8 @@ fn sampling(steps: usize) -> Sampling {
 
 /// Evaluates the committed weights [`TURN`] times, drawing a batch.
 fn drawing(device: Device) -> anyhow::Result<impl FnMut() -> anyhow::Result<()>> {
-    let images = ImageSampler::new(&Pretrained::load(weights(NETWORK), device)?, sampling(TURN as usize))?;
+    let images =
+        ImageSampler::new(&Pretrained::load(weights(NETWORK), device)?, sampling(TURN as usize))?;
     Ok(move || {
         images.draw(0, BATCH as u64, &mut |_| {}).sum(Kind::Float).double_value(&[]);
         Ok(())

@@ -10,7 +10,7 @@ use from_noise::util::cli::{self, Chapter};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-/// `fid.png` shows our curves beside the paper's: those of the most images, and those of the number of
+/// `fid.png` shows our curves above the paper's: those of the most images, and those of the number of
 /// images that has most points.
 pub fn curves(scores: &[Score], trained: &Pretrained, chapter: &mut Chapter) -> Result<()> {
     let uniform = &Path::Uniform.to_string();
@@ -33,13 +33,13 @@ pub fn curves(scores: &[Score], trained: &Pretrained, chapter: &mut Chapter) -> 
         let line = CIFAR10.map(|(steps, fids)| (steps as f64, fids[i]));
         right = right.line(sampler.to_string(), &line).points(sampler.to_string(), &line);
     }
-    let mut panels: Vec<Figure> = shown.iter().filter(|n| points(n) > 0).map(ours).collect();
-    if panels.is_empty() {
+    let ours: Vec<Figure> = shown.iter().filter(|n| points(n) > 0).map(ours).collect();
+    if ours.is_empty() {
         return Ok(());
     }
-    panels.push(right.draw());
     chapter.results.samples(shown[0]);
-    Ok(chapter.results.figure("fid.png", &Figure::row(&panels))?)
+    let both = Figure::column(&[Figure::row(&ours), right.draw()]);
+    Ok(chapter.results.figure("fid.png", &both)?)
 }
 
 /// A curve for each sampler, with a band of two standard errors.
