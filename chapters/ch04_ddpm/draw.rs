@@ -56,14 +56,15 @@ pub fn draw(
     progress.finish(format_args!("{n} images, {steps} steps each"));
     let device = chapter.device;
     let results = &mut chapter.results;
-    results.samples(256);
+    let shown = (4 * n).min(256); // few for a few samples, so that they come at once
+    results.samples(shown);
     let fits = |data: &Dataset| {
         trained.config.classes.is_none_or(|known| data.classes.len() as i64 <= known)
     };
     let by_level = held_out
         .as_ref()
         .filter(|data| fits(data))
-        .map(|data| curves::loss_by_level(trained, &data.first(256), device));
+        .map(|data| curves::loss_by_level(trained, &data.first(shown as usize), device));
     let log = curves::training_loss(&dir.join("log.csv"));
     let curves: Vec<Figure> = [log, by_level].into_iter().flatten().collect();
     if !curves.is_empty() {
