@@ -132,7 +132,7 @@ impl Args {
     }
 }
 
-/// The network of chapter 4 without its attention, that of `weights/mnist-unet-eps`.
+/// The small network for digits without its attention, that of `weights/mnist-unet-eps`.
 fn wide() -> UnetConfig {
     UnetConfig { attention: vec![], ..UnetConfig::mnist() }
 }

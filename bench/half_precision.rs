@@ -24,7 +24,7 @@ use tch::{Kind, Tensor};
 #[derive(Debug, Parser, Serialize)]
 struct Args {
     /// Run directories of networks in single precision
-    #[arg(default_value = "weights/mnist-unet-v")]
+    #[arg(default_value = "weights/mnist-unet-class")]
     runs: Vec<PathBuf>,
     /// Images that both draw
     #[arg(long, default_value_t = 500, value_parser = cli::count::<u64>().range(2..=10_000))]

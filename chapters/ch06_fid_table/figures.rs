@@ -13,33 +13,29 @@ use std::collections::BTreeSet;
 /// `fid.png` shows our curves above the paper's: those of the most images, and those of the number of
 /// images that has most points.
 pub fn curves(scores: &[Score], trained: &Pretrained, chapter: &mut Chapter) -> Result<()> {
-    let uniform = &Path::Uniform.to_string();
-    let of = |n: u64| scores.iter().filter(move |score| score.n == n && score.path == *uniform);
-    let points = |n: &u64| of(*n).count();
-    let several = |n: &u64| points(n) > SAMPLERS.len();
-    let counts: BTreeSet<u64> = scores.iter().map(|score| score.n).collect();
+    let path = Path::Uniform.to_string();
+    let uniform: Vec<&Score> = scores.iter().filter(|score| score.path == path).collect();
+    let of =
+        |n: u64| -> Vec<&Score> { uniform.iter().copied().filter(|score| score.n == n).collect() };
+    let counts: BTreeSet<u64> = uniform.iter().map(|score| score.n).collect();
+    let points = |n: &u64| of(*n).len();
     let longest = counts.iter().copied().max_by_key(|n| (points(n), Reverse(*n)));
-    let most = counts.iter().copied().rev().find(several).or(longest);
-    let mut shown: Vec<u64> = most.into_iter().chain(longest).collect();
+    let Some(longest) = longest else { return Ok(()) };
+    let several = |n: &u64| points(n) > SAMPLERS.len(); // more than one number of steps
+    let most = counts.iter().copied().rev().find(several).unwrap_or(longest);
+    let mut shown = vec![most, longest];
     shown.dedup();
     let data = trained.config.data.caption();
-    let ours = |n: &u64| {
-        let lines: Vec<&Score> = of(*n).collect();
-        panel(format!("FID-LeNet, {data}, n = {n}"), &lines)
-    };
+    let ours = shown.iter().map(|n| panel(format!("FID-LeNet, {data}, n = {n}"), &of(*n)));
+    let ours = Figure::row(&ours.collect::<Vec<_>>());
     let title = "The paper's FID, CIFAR-10, n = 50000";
     let mut right = Curves::new(title, "steps", "FID").log_x().log_y().size(465.0, 330.0);
     for (i, sampler) in SAMPLERS.iter().enumerate() {
         let line = CIFAR10.map(|(steps, fids)| (steps as f64, fids[i]));
         right = right.line(sampler.to_string(), &line).points(sampler.to_string(), &line);
     }
-    let ours: Vec<Figure> = shown.iter().filter(|n| points(n) > 0).map(ours).collect();
-    if ours.is_empty() {
-        return Ok(());
-    }
-    chapter.results.samples(shown[0]);
-    let both = Figure::column(&[Figure::row(&ours), right.draw()]);
-    Ok(chapter.results.figure("fid.png", &both)?)
+    chapter.results.samples(most);
+    Ok(chapter.results.figure("fid.png", &Figure::column(&[ours, right.draw()]))?)
 }
 
 /// A curve for each sampler, with a band of two standard errors.
