@@ -34,6 +34,9 @@ struct Worth {
     fid_lenet: f64,
     error: Option<f64>,
     n: u64,
+    /// The hash of the network whose features were compared.
+    #[serde(default)]
+    feature_net: String,
     device: String,
 }
 
@@ -58,13 +61,12 @@ struct Row {
 /// Trains the networks of this share that are not scored yet, each in a folder of its own below
 /// `--out`; whoever has the whole writes `variants.csv`.
 pub fn compare(length: Length, n: u64, args: &Args, chapter: &mut Chapter) -> Result<()> {
-    let mut all = variants::all(length);
-    all.truncate(if args.common.smoke { 2 } else { all.len() });
+    let all = variants::all(length, args.common.smoke);
     let net = args.feature_net(&all[0].config, chapter.device)?;
     args.enough(n, &net, "--variants")?;
     let shard = args.shard.unwrap_or(Shard::WHOLE);
     for variant in shard.of(all.iter()) {
-        if known(variant, n, chapter)?.is_some() {
+        if known(variant, n, &net, chapter)?.is_some() {
             continue;
         }
         say!("{}: {}", variant.name, variant.change);
@@ -81,7 +83,7 @@ pub fn compare(length: Length, n: u64, args: &Args, chapter: &mut Chapter) -> Re
     let times = times(&all, chapter.device);
     let (mut rows, mut points) = (Vec::new(), Vec::new());
     for (variant, time) in all.iter().zip(times) {
-        let worth = known(variant, n, chapter)?.expect("just written");
+        let worth = known(variant, n, &net, chapter)?.expect("just written");
         let cost = variant.config.network.cost()?;
         points.push((variant.kind, time, worth.loss_eps, worth.fid_lenet));
         rows.push(Row {
@@ -104,11 +106,12 @@ pub fn compare(length: Length, n: u64, args: &Args, chapter: &mut Chapter) -> Re
     Ok(chapter.results.figure("variants.png", &curves::by_kind(&points))?)
 }
 
-/// What is known of a network that was trained before and scored on as many images.
+/// What is known of a network that was trained before and scored on as many images by the same
+/// features.
 ///
 /// # Errors
 /// It was trained otherwise.
-fn known(variant: &Variant, n: u64, chapter: &Chapter) -> Result<Option<Worth>> {
+fn known(variant: &Variant, n: u64, net: &FeatureNet, chapter: &Chapter) -> Result<Option<Worth>> {
     let dir = chapter.results.dir().join(variant.name);
     let Ok(saved) = Pretrained::config(&dir) else { return Ok(None) };
     ensure!(
@@ -118,7 +121,7 @@ fn known(variant: &Variant, n: u64, chapter: &Chapter) -> Result<Option<Worth>> 
         dir.display()
     );
     let scored = read_table::<Worth>(&dir.join("score.csv"))?;
-    Ok(scored.into_iter().find(|worth| worth.n == n))
+    Ok(scored.into_iter().find(|worth| worth.n == n && worth.feature_net == net.hash()))
 }
 
 /// Scores what lies in `dir`.
@@ -138,7 +141,8 @@ fn worth(dir: &Path, n: u64, net: &FeatureNet, args: &Args, chapter: &Chapter) -
         errors.iter().map(|(at, of_eps)| weight(*at) * of_eps).sum::<f64>() / errors.len() as f64
     };
     let (loss_eps, loss_v) = (mean(|_| 1.0), mean(|at| at.alpha.powi(-2)));
-    let device = device::name(chapter.device);
+    let (feature_net, device) = (score.feature_net.clone(), device::name(chapter.device));
     say!("{score}");
-    Ok(Worth { loss_eps, loss_v, fid_lenet: score.distance, error: score.error, n, device })
+    let (fid_lenet, error) = (score.distance, score.error);
+    Ok(Worth { loss_eps, loss_v, fid_lenet, error, n, feature_net, device })
 }

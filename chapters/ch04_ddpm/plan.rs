@@ -50,7 +50,8 @@ impl Plan {
                 costs.reduce(|a: Result<Cost>, b| Ok(a? + b?)).expect("at least one network")?
             }
             Plan::Variants { length, samples } => {
-                variants::cost(*length, samples * compare::sampling(args).steps as u64)?
+                let evaluations = samples * compare::sampling(args).steps as u64;
+                variants::cost(*length, args.common.smoke, evaluations)?
             }
         })
     }

@@ -53,8 +53,8 @@ pub struct Length {
 }
 
 /// What it costs to train all of them and evaluate each so often.
-pub fn cost(length: Length, evaluations: u64) -> Result<Cost> {
-    let costs = all(length).into_iter().map(|variant| {
+pub fn cost(length: Length, smoke: bool, evaluations: u64) -> Result<Cost> {
+    let costs = all(length, smoke).into_iter().map(|variant| {
         let net = variant.config.network.cost()?;
         let training = Cost::training(net, length.steps, variant.config.batch as u64);
         Ok(training + Cost::sampling(net, evaluations, CHUNK))
@@ -63,7 +63,8 @@ pub fn cost(length: Length, evaluations: u64) -> Result<Cost> {
 }
 
 /// The same course for all: the digits of a batch and their noise, too, where the batch is as large.
-pub fn all(length: Length) -> Vec<Variant> {
+/// A smoke run has the first two alone.
+pub fn all(length: Length, smoke: bool) -> Vec<Variant> {
     let Length { steps, batch, seed } = length;
     let train = TrainConfig { lr: 1e-3, warmup: 500, seed, ..ImageConfig::mnist().train };
     let train = TrainConfig { cooldown: Some([steps * 3 / 5, steps]), ..train };
@@ -87,7 +88,7 @@ pub fn all(length: Length) -> Vec<Variant> {
         variant(name, Kind::Training, change, &|config| edit(&mut config.train))
     };
     let (flat, uniform) = (Weighting::Flat, ScheduleSampler::Uniform);
-    vec![
+    let mut all = vec![
         variant("base", Kind::Seed, "none: the base", &|_| ()),
         variant("seed", Kind::Seed, "another seed", &|config| config.train.seed += 1),
         network("no-attention", "no attention but in the middle", |net| net.attention.clear()),
@@ -114,5 +115,7 @@ pub fn all(length: Length) -> Vec<Variant> {
         training("constant", "learning rate constant", &|train| train.cooldown = None),
         training("short-average", "EMA decay 0.995", &|train| train.ema_decay = 0.995),
         variant("large-batch", Kind::Training, "batch doubled", &|config| config.batch *= 2),
-    ]
+    ];
+    all.truncate(if smoke { 2 } else { all.len() });
+    all
 }
