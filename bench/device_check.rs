@@ -153,8 +153,8 @@ fn answer(config: &ImageConfig, from: &VarStore, device: Device) -> anyhow::Resu
     let x0 = sample::digits().narrow(0, 0, 64);
     let eps = Seeded::new(0, 0).draw(&x0).to_device(device);
     let x0 = x0.to_device(device);
-    let t: Vec<usize> = (0..64).map(|i| 1 + i * (schedule.steps() - 1) / 63).collect();
-    let levels = schedule.levels(&t);
+    let t: Vec<i64> = (0..64).map(|i| 1 + i * (schedule.steps() as i64 - 1) / 63).collect();
+    let levels = schedule.levels(&Tensor::from_slice(&t));
     let x_t = q_sample(&x0, &eps, Level::of_batch(&levels, &x0));
     let (output, _) = model.output(&x_t, &levels, &Conditioning::none(), false);
     let loss = l_target(&model, &levels, &x0, &Conditions::default(), &eps).mean(Kind::Float);
@@ -185,7 +185,8 @@ fn train_step(
     trainer.step(|model, number| {
         let chosen = batch_indices(0, number, batch as usize, digits.size()[0] as usize);
         let x0 = digits.index_select(0, &chosen.to_device(digits.device()));
-        let (levels, eps) = (schedule.levels(&schedule.draw_t(batch)), x0.randn_like());
+        let levels = schedule.levels(&schedule.draw_t(batch, digits.device()));
+        let eps = x0.randn_like();
         l_target(model, &levels, &x0, &Conditions::default(), &eps).mean(Kind::Float)
     })
 }

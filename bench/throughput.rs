@@ -98,7 +98,7 @@ fn training(device: Device) -> anyhow::Result<impl FnMut() -> anyhow::Result<()>
             let chosen = batch_indices(0, trainer.step, BATCH as usize, 256).to_device(device);
             let x0 = digits.index_select(0, &chosen);
             trainer.step(|model, _batch| {
-                let (t, eps) = (schedule.draw_t(BATCH), x0.randn_like());
+                let (t, eps) = (schedule.draw_t(BATCH, device), x0.randn_like());
                 l_target(model, &schedule.levels(&t), &x0, &Conditions::default(), &eps)
                     .mean(Kind::Float)
             })?;

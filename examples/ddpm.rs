@@ -19,7 +19,7 @@ fn main() -> anyhow::Result<()> {
     while trainer.step < steps {
         let loss = trainer.step(|model, batch| {
             let (x0, _labels) = digits.batch(&batch_indices(0, batch, 64, digits.len()), device);
-            let levels = schedule.levels(&schedule.draw_t(64)); // [64], t uniform over 1..=1000
+            let levels = schedule.levels(&schedule.draw_t(64, device)); // [64], t uniform over 1..=1000
             let eps = x0.randn_like(); // [64, 1, 28, 28]
             l_simple(model, &levels, &x0, &(), &eps).mean(Kind::Float)
         })?;

@@ -3,7 +3,7 @@
 //!
 //! `t` is the noisier level, `s < t` the destination; both are any two levels, neighbours or not.
 
-use crate::schedule::{Coefficient, Level, per_sample};
+use crate::schedule::{Coefficient, Level};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use tch::Tensor;
@@ -92,19 +92,6 @@ impl fmt::Display for Variance {
     /// As flags and files spell it: `small`.
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         self.serialize(f)
-    }
-}
-
-impl Posterior<Tensor> {
-    /// The posteriors of a batch, one step for all samples or one per sample, as coefficients that
-    /// multiply `like`.
-    pub fn of_batch(steps: &[Posterior], like: &Tensor) -> Self {
-        Self {
-            on_x0: per_sample(steps, like, |q| q.on_x0),
-            on_xt: per_sample(steps, like, |q| q.on_xt),
-            var_small: per_sample(steps, like, |q| q.var_small),
-            var_large: per_sample(steps, like, |q| q.var_large),
-        }
     }
 }
 

@@ -81,8 +81,8 @@ fn what_the_loss_remembers_is_resumed() {
         let mut run = Run::create_or_resume(dir, &config(), resume, &mut trainer).unwrap();
         while trainer.step < steps {
             let loss = trainer.step(|net, _| {
-                let t = times.draw(16);
-                let shift = Tensor::from_slice(&t.iter().map(|t| *t as f32).collect::<Vec<_>>());
+                let t = times.draw(16, Device::Cpu);
+                let shift = t.to_kind(Kind::Float);
                 let x = Tensor::randn([16, 2], (Kind::Float, Device::Cpu)) * shift.unsqueeze(1);
                 let loss = (net.forward(&x) - x.sin()).square().mean_dim(1, false, None); // [16]
                 times.weighted(&t, loss).mean(Kind::Float)

@@ -589,7 +589,7 @@ fn image_step(trainer: &mut Trainer<ImageModel>, config: &ImageConfig) -> f64 {
         let chosen = batch_indices(0, batch, config.batch, digits.len());
         let (x0, labels) = digits.batch(&chosen, CPU);
         let captions = Tensor::from_slice(&[5i64, 3, 1, 0]).expand([16, 4], false);
-        let t = schedule.draw_t(config.batch as i64);
+        let t = schedule.draw_t(config.batch as i64, Device::Cpu);
         let eps = x0.randn_like();
         let cond = config.draw_conditions(&schedule, &x0, &chosen, &labels, Some(&captions));
         config.loss(model, &schedule, &t, &x0, &cond, &eps).mean(Kind::Float)

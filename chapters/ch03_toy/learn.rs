@@ -37,7 +37,7 @@ pub fn learn(
             let first = batch * config.batch as u64;
             let x0 = config.toy.sample_from(first, config.batch as usize, chapter.seed);
             let x0 = x0.to_device(chapter.device);
-            let levels = schedule.levels(&schedule.draw_t(config.batch));
+            let levels = schedule.levels(&schedule.draw_t(config.batch, chapter.device));
             let eps = x0.randn_like();
             l_target(model, &levels, &x0, &(), &eps).mean(Kind::Float) // L_simple if it predicts eps
         })?;

@@ -70,7 +70,7 @@ pub fn learn(
             let chosen = batch_indices(config.train.seed, batch, config.batch, data.len());
             let (x0, _) = data.batch(&chosen, chapter.device);
             let x0 = config.mirrored(x0);
-            let t = times.draw(config.batch as i64);
+            let t = times.draw(config.batch as i64, chapter.device);
             let eps = x0.randn_like();
             let labels = labels.index_select(0, &chosen);
             let captions = data.caption_batch(&chosen);

@@ -67,7 +67,7 @@ pub fn of(
             let at = schedule.level(t);
             let x_t = q_sample(&x0, &noise.draw(&x0), at);
             let prediction = model.denoise(&x_t, at);
-            let all = vec![t; x0.size()[0] as usize];
+            let all = Tensor::full([x0.size()[0]], t as i64, (Kind::Int64, trained.device));
             for (variance, terms) in variances.iter().zip(&mut terms) {
                 let term = vlb_term(schedule, &all, &prediction, &x0, &x_t, *variance) / LN_2;
                 terms.push(on_cpu(&term));

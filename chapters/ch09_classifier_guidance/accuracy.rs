@@ -40,7 +40,7 @@ pub fn show(nets: &Nets, test: &Dataset, chapter: &mut Chapter) -> Result<()> {
         let x_t = q_sample(&x0, &eps, at).to_device(chapter.device);
         let mut found = [&nets.noised, &nets.clean].into_iter().map(|net| {
             let batches = x_t.split(BATCH, 0).into_iter();
-            let logits = batches.map(|x| net.classifier.logits(&x, &[at], false));
+            let logits = batches.map(|x| net.classifier.logits(&x, &at.into(), false));
             let p = on_cpu(&Tensor::cat(&logits.collect::<Vec<_>>(), 0)).softmax(1, None::<Kind>);
             let (sure, class) = p.max_dim(1, false);
             let right = on_cpu(&class.eq_tensor(&test.labels));

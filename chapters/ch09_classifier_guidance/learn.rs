@@ -41,7 +41,7 @@ pub fn learn(
     cli::train(name, &mut trainer, &mut run, steps, |classifier, batch| {
         let chosen = batch_indices(config.train.seed, batch, config.batch, data.len());
         let (x0, labels) = data.batch(&chosen, device);
-        let levels = classifier.draw_levels(config.batch);
+        let levels = classifier.draw_levels(config.batch, device);
         let x_t = q_sample(&x0, &x0.randn_like(), Level::of_batch(&levels, &x0));
         classifier.logits(&x_t, &levels, true).cross_entropy_for_logits(&labels)
     })?;

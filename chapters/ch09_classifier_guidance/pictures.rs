@@ -109,7 +109,7 @@ pub fn fooled(
         }
         let features = lenet.features(&to_u8(&x));
         let by_lenet = share(lenet.logits(&features).expect("a LeNet classifies"));
-        let logits = tch::no_grad(|| net.classifier.logits(&x, &[Level::CLEAN], false));
+        let logits = tch::no_grad(|| net.classifier.logits(&x, &Level::CLEAN.into(), false));
         let change = (&x - &x0).square().mean(None::<Kind>).sqrt().double_value(&[]);
         rows.push(Fooled { classifier, n: data.len(), by_itself: share(logits), by_lenet, change });
         shown.push(x.narrow(0, 0, 10));

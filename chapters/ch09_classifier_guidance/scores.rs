@@ -89,7 +89,7 @@ pub fn fill(
         let guide = if matches!(line.guide, Guide::Clean(_)) { &nets.clean } else { &nets.noised };
         let logits = |pixels: &Tensor| {
             let x0 = from_u8(&pixels.to_device(chapter.device));
-            tch::no_grad(|| guide.classifier.logits(&x0, &[Level::CLEAN], false))
+            tch::no_grad(|| guide.classifier.logits(&x0, &Level::CLEAN.into(), false))
         };
         let logits: Vec<Tensor> = pixels.split(CHUNK as i64, 0).iter().map(logits).collect();
         let logits = Tensor::cat(&logits, 0);

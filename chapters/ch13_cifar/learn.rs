@@ -65,7 +65,7 @@ pub fn learn(config: &ImageConfig, until: u64, args: &Args, chapter: &Chapter) -
     cli::train("the network", &mut trainer, &mut run, until, |model, batch| {
         let chosen = batch_indices(config.train.seed, batch, config.batch, data.len());
         let x0 = config.mirrored(data.batch(&chosen, device).0); // [B, 3, 32, 32]
-        let t = schedule.draw_t(config.batch as i64);
+        let t = schedule.draw_t(config.batch as i64, device);
         let (eps, free) = (x0.randn_like(), Conditions::default());
         config.loss(model, &schedule, &t, &x0, &free, &eps).mean(Kind::Float)
     })?;

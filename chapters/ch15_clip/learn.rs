@@ -51,7 +51,7 @@ pub fn learn(
         let chosen = batch_indices(config.train.seed, batch, config.batch, data.len());
         let (x0, _) = data.batch(&chosen, device);
         let captions = data.caption_batch(&chosen).expect("checked above");
-        let levels = clip.draw_levels(config.batch);
+        let levels = clip.draw_levels(config.batch, device);
         let x_t = q_sample(&x0, &x0.randn_like(), Level::of_batch(&levels, &x0));
         clip.loss(&x_t, &levels, &Captions::new(&captions))
     })?;

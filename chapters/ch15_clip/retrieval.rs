@@ -102,7 +102,7 @@ fn distinct(n: usize, side: i64) -> (Tensor, Vec<String>) {
 
 /// The share of the images whose own caption fits best, among every hundred.
 fn found(net: &PretrainedClip, x_t: &Tensor, at: Level, captions: &Captions) -> f64 {
-    let images = on_cpu(&net.clip.image_embeddings(x_t, &[at], false)); // [N, D]
+    let images = on_cpu(&net.clip.image_embeddings(x_t, &at.into(), false)); // [N, D]
     let texts = on_cpu(&net.clip.text_embeddings(captions));
     let width = images.size()[1];
     let [images, texts] = [images, texts].map(|x| x.view([-1, AMONG as i64, width]));

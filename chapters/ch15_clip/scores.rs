@@ -117,7 +117,7 @@ pub fn says(net: &PretrainedClip, x0: &Tensor, captions: &Captions) -> f64 {
     let similarity = |first: i64| {
         let count = (CHUNK as i64).min(n - first);
         let (x0, captions) = (x0.narrow(0, first, count), captions.narrow(first, count));
-        on_cpu(&net.clip.similarity(&x0, &[Level::CLEAN], &captions))
+        on_cpu(&net.clip.similarity(&x0, &Level::CLEAN.into(), &captions))
     };
     let found: Vec<Tensor> = (0..n).step_by(CHUNK as usize).map(similarity).collect();
     Tensor::cat(&found, 0).mean(None::<Kind>).double_value(&[])

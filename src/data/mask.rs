@@ -1,10 +1,10 @@
 //! Which part of a picture is known: for inpainting, and for training a network to do it.
 
+use crate::util::device::widest_float;
 use serde::Serialize;
 use std::f64::consts::TAU;
 use std::fmt;
-use tch::Tensor;
-use tch::kind::DOUBLE_CPU;
+use tch::{Device, Kind, Tensor};
 
 /// A mask by name, for pictures of any side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -25,7 +25,7 @@ impl Mask {
 
     /// `[side, side]` (bool), true where the picture is known.
     pub fn of(self, side: i64) -> Tensor {
-        let (pixels, at) = (Pixels::of(side), |number: f64| Tensor::from(number));
+        let (pixels, at) = (Pixels::of(side, Device::Cpu), |number: f64| Tensor::from(number));
         let half = at(0.5);
         match self {
             Mask::Half => pixels.before([&at(0.0), &at(1.0)], &half),
@@ -42,9 +42,10 @@ impl Mask {
     /// planes, boxes, strokes and what lies around a box, of any size and place; of every fifth
     /// picture nothing is known, so that the network still draws whole ones. It draws from libtorch's
     /// generator.
-    pub fn random(n: i64, side: i64) -> Tensor {
-        let pixels = Pixels::of(side);
-        let draw = |low: f64, high: f64| Tensor::rand([n, 1, 1], DOUBLE_CPU) * (high - low) + low;
+    pub fn random(n: i64, side: i64, device: Device) -> Tensor {
+        let pixels = Pixels::of(side, device);
+        let options = (pixels.x.kind(), device);
+        let draw = |low: f64, high: f64| Tensor::rand([n, 1, 1], options) * (high - low) + low;
         let angle = draw(0.0, TAU);
         let [x, y] = [angle.cos(), angle.sin()];
         let middle: Tensor = (&x + &y) / 2.0;
@@ -61,7 +62,7 @@ impl Mask {
             box_of(0.15, 0.35),
             pixels.x.full_like(2.0).lt(0.0).expand([n, side, side], false), // nothing
         ];
-        let kind = Tensor::randint(kinds.len() as i64, [1, n, 1, 1], tch::kind::INT64_CPU);
+        let kind = Tensor::randint(kinds.len() as i64, [1, n, 1, 1], (Kind::Int64, device));
         let masks = Tensor::stack(&kinds, 0); // [kinds, n, side, side]
         masks.take_along_dim(&kind.expand([1, n, side, side], false), 0).transpose(0, 1)
     }
@@ -75,8 +76,9 @@ struct Pixels {
 }
 
 impl Pixels {
-    fn of(side: i64) -> Self {
-        let places = (Tensor::arange(side, DOUBLE_CPU) + 0.5) / side as f64;
+    fn of(side: i64, device: Device) -> Self {
+        let options = (widest_float(device), device);
+        let places = (Tensor::arange(side, options) + 0.5) / side as f64;
         let y = places.unsqueeze(1).expand([side, side], false);
         Self { x: y.tr(), y }
     }
@@ -114,7 +116,6 @@ impl fmt::Display for Mask {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::Kind;
 
     fn share(mask: &Tensor) -> f64 {
         mask.to_kind(Kind::Double).mean(None).double_value(&[])
@@ -134,7 +135,7 @@ mod tests {
     #[test]
     fn random_masks_are_of_all_kinds_and_all_different() {
         tch::manual_seed(3);
-        let masks = Mask::random(500, 28);
+        let masks = Mask::random(500, 28, Device::Cpu);
         assert_eq!((masks.size(), masks.kind()), (vec![500, 1, 28, 28], Kind::Bool));
         let shares: Vec<f64> = (0..500).map(|i| share(&masks.get(i))).collect();
         let nothing = shares.iter().filter(|share| **share == 0.0).count();

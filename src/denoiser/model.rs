@@ -3,10 +3,10 @@
 use super::{Denoised, Denoiser};
 use crate::conditioning::{Condition, Conditioning};
 use crate::network::Network;
-use crate::schedule::{Level, Schedule, per_sample};
+use crate::schedule::{Level, Levels, Schedule};
 use serde::{Deserialize, Serialize};
 use std::rc::Rc;
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 // ANCHOR: target
 /// What the network was trained to output.
@@ -58,23 +58,24 @@ impl Target {
     }
 
     /// The prediction behind an output for `x_t`; one level for the batch, or one per sample.
-    pub fn denoised(self, x_t: &Tensor, levels: &[Level], output: Tensor) -> Denoised {
+    pub fn denoised(self, x_t: &Tensor, levels: &Levels, output: Tensor) -> Denoised {
         let at = Level::of_batch(levels, x_t);
         match self {
             Target::Eps => Denoised::from_eps(x_t, at, output),
             Target::X0 => Denoised::from_x0(x_t, at, output),
             Target::V => Denoised::from_v(x_t, at, output),
             Target::Edm { sigma_data } => {
-                let c = |f: fn(Level, Preconditioning) -> f64| {
-                    per_sample(levels, x_t, |at| f(at, Preconditioning::at(at, sigma_data)))
+                let c = |name: &str, f: fn(Level, Preconditioning) -> f64| {
+                    let f = |at| f(at, Preconditioning::at(at, sigma_data));
+                    levels.each(x_t, &format!("{name} of {self:?}"), f)
                 };
                 // Both views are the same prediction; the better conditioned one defines the pair.
-                if levels.iter().all(|at| at.sigma > at.alpha) {
-                    let x0 = c(|_, c| c.skip) * x_t + c(|_, c| c.out) * output;
+                if levels.shared().is_some_and(|at| at.sigma > at.alpha) {
+                    let x0 = c("skip", |_, c| c.skip) * x_t + c("out", |_, c| c.out) * output;
                     return Denoised::from_x0(x_t, at, x0);
                 }
-                let on_x = c(|at, c| at.sigma * c.input.powi(2));
-                let on_f = c(|at, c| at.alpha * c.input) * sigma_data;
+                let on_x = c("x in eps", |at, c| at.sigma * c.input.powi(2));
+                let on_f = c("F in eps", |at, c| at.alpha * c.input) * sigma_data;
                 Denoised::from_eps(x_t, at, on_x * x_t - on_f * output)
             }
         }
@@ -199,17 +200,23 @@ impl<N: Network> Model<N> {
     pub fn output(
         &self,
         x_t: &Tensor,
-        levels: &[Level],
+        levels: &Levels,
         conditioning: &Conditioning,
         train: bool,
     ) -> (Tensor, Option<Tensor>) {
         let Parameterization { target, head, time_input } = self.parameterization;
-        let value = |at: &Level| time_input.value(*at, self.schedule.as_ref()) as f32;
-        let t: Vec<f32> = levels.iter().map(value).collect();
-        let t = Tensor::from_slice(&t).to_device(x_t.device()); // [1] or [B]
-        let input = per_sample(levels, x_t, |at| target.input(at)) * x_t;
+        if let (Levels::Of(schedule, _), Some(own)) = (levels, &self.schedule) {
+            assert!(schedule == own, "the levels are those of another schedule than the model's");
+        }
+        let told = |at| time_input.value(at, self.schedule.as_ref());
+        let t = levels.numbers(x_t.device(), &format!("{time_input:?}"), told); // [1] or [B]
+        let input = levels.each(x_t, &format!("input of {target:?}"), |at| target.input(at)) * x_t;
         let input = input.to_kind(self.net.kind().unwrap_or(x_t.kind()));
-        head.split(self.net.forward(&input, &t, conditioning, train).to_kind(x_t.kind()))
+        head.split(
+            self.net
+                .forward(&input, &t.to_kind(Kind::Float), conditioning, train)
+                .to_kind(x_t.kind()),
+        )
     }
 
     /// The least noisy level that the network knows: the schedule's first, or EDM's `sigma_min`.
@@ -242,8 +249,9 @@ impl<N: Network> Denoiser for Given<N> {
             let eps = self.denoise(x_t, self.model.first_level()).eps().shallow_clone();
             return Denoised::from_eps(x_t, at, eps);
         }
-        let (output, nu) = self.model.output(x_t, &[at], &self.conditioning, false);
-        self.model.parameterization.target.denoised(x_t, &[at], output).with_nu(nu)
+        let levels = at.into();
+        let (output, nu) = self.model.output(x_t, &levels, &self.conditioning, false);
+        self.model.parameterization.target.denoised(x_t, &levels, output).with_nu(nu)
     }
 }
 // ANCHOR_END: model

@@ -29,12 +29,12 @@ pub enum Objective {
 }
 
 impl Objective {
-    /// The loss of each sample at its own `t` in `1..=T`: `[B]`, with gradient.
+    /// The loss of each sample at its own `t` in `1..=T` (`[B]`, i64): `[B]`, with gradient.
     pub fn loss<N: Network>(
         self,
         model: &Model<N>,
         schedule: &Schedule,
-        t: &[usize],
+        t: &Tensor,
         x0: &Tensor,
         cond: &N::Cond,
         eps: &Tensor,
@@ -55,14 +55,14 @@ pub const LAMBDA: f64 = 0.001;
 /// sample. The bound's part sees the predicted mean as a constant: it trains the variance alone.
 ///
 /// # Shapes
-/// `x0`, `eps`: `[B, ...]`; a `t` in `1..=T` for each sample. The result is `[B]`, with gradient.
+/// `x0`, `eps`: `[B, ...]`; `t`: `[B]`, i64, in `1..=T`. The result is `[B]`, with gradient.
 ///
 /// # Panics
 /// When the network has learned no variance, or `x0` are no 8-bit images.
 pub fn l_hybrid<N: Network>(
     model: &Model<N>,
     schedule: &Schedule,
-    t: &[usize],
+    t: &Tensor,
     x0: &Tensor,
     cond: &N::Cond,
     eps: &Tensor,
@@ -76,7 +76,7 @@ pub fn l_hybrid<N: Network>(
 pub fn l_vlb_t<N: Network>(
     model: &Model<N>,
     schedule: &Schedule,
-    t: &[usize],
+    t: &Tensor,
     x0: &Tensor,
     cond: &N::Cond,
     eps: &Tensor,
@@ -90,7 +90,7 @@ pub fn l_vlb_t<N: Network>(
 fn both<N: Network>(
     model: &Model<N>,
     schedule: &Schedule,
-    t: &[usize],
+    t: &Tensor,
     x0: &Tensor,
     cond: &N::Cond,
     eps: &Tensor,

@@ -9,7 +9,8 @@ pub use hybrid::{LAMBDA, Objective, l_hybrid, l_vlb_t};
 pub use schedule_sampler::{LossSecondMoment, ScheduleSampler, TimeSampler};
 pub use simple::{Weighting, draw_lognormal, l_simple, l_target};
 pub use vlb::{
-    Decoder, Vlb, discretised_log_likelihood, kl, kl_term, l_0, l_T, l_t, l_vlb, nll_term, vlb_term,
+    Decoder, Vlb, discretised_log_likelihood, kl, kl_term, l_0, l_T, l_t, l_vlb, nll_term,
+    reverse_steps, vlb_term,
 };
 
 use tch::Tensor;

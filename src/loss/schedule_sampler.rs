@@ -3,7 +3,7 @@
 use crate::schedule::Schedule;
 use crate::util::device::on_cpu;
 use serde::{Deserialize, Serialize};
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 /// How `t` is drawn in training. The names are those of Improved DDPM's code.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,18 +52,18 @@ impl LossSecondMoment {
         }
     }
 
-    /// A `t` for each sample, from libtorch's generator.
-    pub fn draw(&self, batch: i64) -> Vec<usize> {
-        let t = self.probabilities().multinomial(batch, true) + 1;
-        let t = Vec::<i64>::try_from(t).expect("a vector of integers");
-        t.into_iter().map(|t| t as usize).collect()
+    /// A `t` for each sample, from libtorch's generator: `[batch]`, i64, on the CPU.
+    pub fn draw(&self, batch: i64) -> Tensor {
+        self.probabilities().multinomial(batch, true) + 1
     }
 
-    /// The losses (`[B]`) found at the `t` just drawn, weighted; they are remembered without weights.
-    pub fn weighted(&mut self, t: &[usize], losses: Tensor) -> Tensor {
-        let rows: Vec<i64> = t.iter().map(|&t| t as i64 - 1).collect();
-        let p = self.probabilities().index_select(0, &Tensor::from_slice(&rows));
+    /// The losses (`[B]`) found at the `t` just drawn, weighted; they are remembered without weights,
+    /// on the CPU: a GPU is read in every step.
+    pub fn weighted(&mut self, t: &Tensor, losses: Tensor) -> Tensor {
+        let rows = t.to_device(Device::Cpu) - 1;
+        let p = self.probabilities().index_select(0, &rows);
         let found = on_cpu(&losses.detach());
+        let rows = Vec::<i64>::try_from(rows).expect("a vector of integers");
         for (i, row) in rows.into_iter().enumerate() {
             let mut row = self.losses.get(row);
             row.copy_(&row.roll([-1], [0]));
@@ -103,16 +103,16 @@ impl TimeSampler {
         }
     }
 
-    /// A `t` for each sample.
-    pub fn draw(&self, batch: i64) -> Vec<usize> {
+    /// A `t` for each sample: `[batch]`, i64.
+    pub fn draw(&self, batch: i64, device: Device) -> Tensor {
         match self {
-            Self::Uniform(schedule) => schedule.draw_t(batch),
-            Self::LossSecondMoment(moments) => moments.draw(batch),
+            Self::Uniform(schedule) => schedule.draw_t(batch, device),
+            Self::LossSecondMoment(moments) => moments.draw(batch).to_device(device),
         }
     }
 
     /// The losses of the samples, such that their mean is that of uniform `t`: `[B]`.
-    pub fn weighted(&mut self, t: &[usize], losses: Tensor) -> Tensor {
+    pub fn weighted(&mut self, t: &Tensor, losses: Tensor) -> Tensor {
         match self {
             Self::Uniform(_) => losses,
             Self::LossSecondMoment(moments) => moments.weighted(t, losses),

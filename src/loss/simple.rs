@@ -2,14 +2,14 @@
 //!
 //! They differ in one line, what the network should have said. Each returns one term per sample:
 //! the mean of the batch is the loss. `eps` and the levels are arguments: the caller draws them, a
-//! test pins them. The levels may be a schedule's (`schedule.levels(&schedule.draw_t(batch))`) or
-//! any others, as EDM's lognormal ones.
+//! test pins them. The levels may be a schedule's (`schedule.levels(&schedule.draw_t(batch, device))`)
+//! or any others, as EDM's lognormal ones.
 
 use crate::denoiser::{Model, Preconditioning, Target};
 use crate::forward::q_sample;
 use crate::network::Network;
 use crate::noise::gaussian;
-use crate::schedule::{Level, per_sample};
+use crate::schedule::{Level, Levels};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
@@ -23,7 +23,7 @@ use tch::Tensor;
 /// When the model predicts something else.
 pub fn l_simple<N: Network>(
     model: &Model<N>,
-    levels: &[Level],
+    levels: &Levels,
     x0: &Tensor,
     cond: &N::Cond,
     eps: &Tensor,
@@ -42,7 +42,7 @@ pub fn l_simple<N: Network>(
 /// The squared error of what the model predicts: [`l_simple`] where that is the noise.
 pub fn l_target<N: Network>(
     model: &Model<N>,
-    levels: &[Level],
+    levels: &Levels,
     x0: &Tensor,
     cond: &N::Cond,
     eps: &Tensor,
@@ -53,7 +53,7 @@ pub fn l_target<N: Network>(
 }
 
 /// What the network should have said.
-pub(super) fn truth(target: Target, levels: &[Level], x0: &Tensor, eps: &Tensor) -> Tensor {
+pub(super) fn truth(target: Target, levels: &Levels, x0: &Tensor, eps: &Tensor) -> Tensor {
     match target {
         Target::Eps => eps.shallow_clone(),
         Target::X0 => x0.shallow_clone(),
@@ -64,8 +64,9 @@ pub(super) fn truth(target: Target, levels: &[Level], x0: &Tensor, eps: &Tensor)
         // (x0 - skip x_t) / out, without its cancellation
         Target::Edm { sigma_data } => {
             let c_in = |at| Preconditioning::at(at, sigma_data).input;
-            let on_x0 = per_sample(levels, x0, |at| at.sigma * c_in(at) / sigma_data);
-            let on_eps = per_sample(levels, x0, |at| at.alpha * c_in(at) * sigma_data);
+            let name = |on| format!("{on} in {target:?}");
+            let on_x0 = levels.each(x0, &name("x0"), |at| at.sigma * c_in(at) / sigma_data);
+            let on_eps = levels.each(x0, &name("eps"), |at| at.alpha * c_in(at) * sigma_data);
             on_x0 * x0 - on_eps * eps
         }
     }
@@ -73,7 +74,7 @@ pub(super) fn truth(target: Target, levels: &[Level], x0: &Tensor, eps: &Tensor)
 // ANCHOR_END: other_losses
 
 /// What the network says of `x_t`, in training.
-fn predict<N: Network>(model: &Model<N>, x_t: &Tensor, levels: &[Level], cond: &N::Cond) -> Tensor {
+fn predict<N: Network>(model: &Model<N>, x_t: &Tensor, levels: &Levels, cond: &N::Cond) -> Tensor {
     let conditioning = model.net.encode(cond, true);
     model.output(x_t, levels, &conditioning, true).0
 }
@@ -87,10 +88,11 @@ pub(super) fn squared_error(output: &Tensor, target: &Tensor) -> Tensor {
 /// EDM's distribution of training levels (Karras et al. 2022, Table 1): variance exploding,
 /// `ln sigma ~ N(mean, std^2)`, published as `(-1.2, 1.2)`. One per sample, from libtorch's
 /// generator.
-pub fn draw_lognormal(batch: i64, mean: f64, std: f64) -> Vec<Level> {
+pub fn draw_lognormal(batch: i64, mean: f64, std: f64) -> Levels {
     let z = gaussian(&Tensor::empty([batch], tch::kind::DOUBLE_CPU));
     let z = Vec::<f64>::try_from(z).expect("a vector of doubles");
-    z.into_iter().map(|z| Level::variance_exploding((mean + std * z).exp())).collect()
+    let level = |z: f64| Level::variance_exploding((mean + std * z).exp());
+    z.into_iter().map(level).collect::<Vec<_>>().into()
 }
 // ANCHOR_END: lognormal
 
@@ -137,7 +139,7 @@ impl Weighting {
     // ANCHOR_END: weighting
 
     /// The weights that multiply a batch's losses `like`: `[B]`.
-    pub fn of(self, levels: &[Level], target: Target, like: &Tensor) -> Tensor {
-        per_sample(levels, like, |at| self.at(at, target))
+    pub fn of(self, levels: &Levels, target: Target, like: &Tensor) -> Tensor {
+        levels.each(like, &format!("{self:?} of {target:?}"), |at| self.at(at, target))
     }
 }

@@ -8,9 +8,9 @@
 use super::per_image;
 use crate::denoiser::{Denoised, Denoiser};
 use crate::forward::{Posterior, Variance, posterior, q_sample};
-use crate::schedule::{Coefficient, Level, Schedule};
+use crate::schedule::{Coefficient, Level, Schedule, per_sample};
 use crate::util::device::widest_float;
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 // ANCHOR: kl
 /// `KL(N(mean_q, var_q) || N(mean_p, var_p))`, element by element, in nats (DDPM eq. 8 is its
@@ -121,21 +121,39 @@ pub fn nll_term<C: Coefficient>(
 /// to `[-1, 1]`.
 pub fn vlb_term(
     schedule: &Schedule,
-    t: &[usize],
+    t: &Tensor,
     prediction: &Denoised,
     x0: &Tensor,
     x_t: &Tensor,
     variance: Variance,
 ) -> Tensor {
-    let steps: Vec<Posterior> = t.iter().map(|&t| reverse_step(schedule, t)).collect();
-    let q = Posterior::of_batch(&steps, &wide(x0));
+    let q = reverse_steps(schedule, t, &wide(x0));
     let l_t = kl_term(&q, prediction, x0, x_t, variance);
-    if !t.contains(&1) {
-        return l_t; // as of most batches
+    let first = t.to_device(x0.device()).eq(1);
+    if first.device() == Device::Cpu && first.any().int64_value(&[]) == 0 {
+        return l_t; // as of most batches; a GPU would have to wait to be told
     }
     let l_0 = nll_term(&q, prediction, x0, x_t, variance, Decoder::Discretised);
-    let first: Vec<bool> = t.iter().map(|&t| t == 1).collect();
-    l_0.where_self(&Tensor::from_slice(&first).to_device(x0.device()), &l_t)
+    l_0.where_self(&first, &l_t)
+}
+
+/// The posteriors of the steps from each `t` of `1..=T` (`[B]`, i64) down to `t - 1`, as coefficients
+/// that multiply `like`.
+///
+/// # Panics
+/// When the schedule has fewer than two steps.
+pub fn reverse_steps(schedule: &Schedule, t: &Tensor, like: &Tensor) -> Posterior<Tensor> {
+    let each = |name: &str, f: fn(Posterior) -> f64| {
+        // from level 0 there is no step: that entry stands for nothing
+        let f = |t: usize| f(reverse_step(schedule, t.max(1)));
+        per_sample(&schedule.numbers(t, like.device(), name, f), like)
+    };
+    Posterior {
+        on_x0: each("on_x0", |q| q.on_x0),
+        on_xt: each("on_xt", |q| q.on_xt),
+        var_small: each("var_small", |q| q.var_small),
+        var_large: each("var_large", |q| q.var_large),
+    }
 }
 
 /// The posterior of the step from `t` down to `t - 1`. The last step's has no variance; by custom
@@ -154,12 +172,12 @@ fn reverse_step(schedule: &Schedule, t: usize) -> Posterior {
 /// width 2/255, the two outer bins reaching to infinity (DDPM eq. 13). At least `ln 1e-12`.
 ///
 /// # Panics
-/// When `x0` is not made of 8-bit levels: on any other data the bins mean nothing.
+/// When `x0` is not made of 8-bit levels: on any other data the bins mean nothing. On a GPU, which
+/// would have to wait to be asked, the answer is then NaN, and training stops at that.
 pub fn discretised_log_likelihood(x0: &Tensor, mean: &Tensor, std: &Tensor) -> Tensor {
     let x = wide(x0);
     let level = (&x + 1.0) * 127.5;
-    let off = (&level - level.round()).abs().max().double_value(&[]);
-    assert!(off < 1e-3, "the discretised decoder needs 8-bit data in [-1, 1], off by {off} levels");
+    let off = (&level - level.round()).abs().max(); // []
     let half = 1.0 / 255.0;
     let lower = (&x - half - mean) / std;
     let upper = (&x + half - mean) / std;
@@ -173,9 +191,24 @@ pub fn discretised_log_likelihood(x0: &Tensor, mean: &Tensor, std: &Tensor) -> T
     let b = (-&lower).where_self(&mirrored, &upper);
     // erfc, since libtorch's special_ndtr is 1 + erf, which cancels in the left tail.
     let below = |z: Tensor| -> Tensor { 0.5 * (z * -std::f64::consts::FRAC_1_SQRT_2).erfc() };
-    (below(b) - below(a)).clamp_min(1e-12).log()
+    only_of_8_bits((below(b) - below(a)).clamp_min(1e-12).log(), &off)
 }
 // ANCHOR_END: discretised
+
+/// `log_p`, if the data lie within a thousandth of 8-bit levels (`off: []`).
+fn only_of_8_bits(log_p: Tensor, off: &Tensor) -> Tensor {
+    if off.device() != Device::Cpu {
+        return nan_beyond(1e-3, off, &log_p);
+    }
+    let off = off.double_value(&[]);
+    assert!(off < 1e-3, "the discretised decoder needs 8-bit data in [-1, 1], off by {off} levels");
+    log_p
+}
+
+/// `log_p` where `off` is less than `most`; else NaN.
+fn nan_beyond(most: f64, off: &Tensor, log_p: &Tensor) -> Tensor {
+    log_p.where_self(&off.lt(most), &log_p.full_like(f64::NAN))
+}
 
 /// In f64 where the device has it: the terms are small differences.
 fn wide(x: &Tensor) -> Tensor {
@@ -227,3 +260,18 @@ pub fn l_vlb(
     }
 }
 // ANCHOR_END: l_vlb
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_off_8_bit_levels_give_no_number() {
+        let log_p = Tensor::from_slice(&[-1.0, -2.0]);
+        assert_eq!(nan_beyond(1e-3, &Tensor::from(1e-4), &log_p), log_p);
+        for off in [0.5, f64::NAN] {
+            let found = nan_beyond(1e-3, &Tensor::from(off), &log_p);
+            assert_eq!(found.isnan().all().int64_value(&[]), 1, "off by {off}");
+        }
+    }
+}

@@ -5,7 +5,7 @@ use super::{averaged, checked};
 use crate::checkpoint::CheckpointError;
 use crate::data::{Format, Source};
 use crate::nn::{UnetClassifier, UnetConfig};
-use crate::schedule::{Level, ScheduleConfig};
+use crate::schedule::{Level, Levels, ScheduleConfig};
 use crate::train::TrainConfig;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -73,8 +73,8 @@ pub struct NoisedClassifier {
 
 impl NoisedClassifier {
     /// The levels at which a batch is taught: uniform over the schedule, or all of them clean.
-    pub fn draw_levels(&self, batch: usize) -> Vec<Level> {
-        self.reading.draw(batch)
+    pub fn draw_levels(&self, batch: usize, device: Device) -> Levels {
+        self.reading.draw(batch, device)
     }
 
     /// Logits of `x_t`, one level for the batch or one per sample. A classifier that was taught by
@@ -82,7 +82,7 @@ impl NoisedClassifier {
     ///
     /// # Shapes
     /// `x_t: [B, C, H, W]` -> `[B, classes]`.
-    pub fn logits(&self, x_t: &Tensor, levels: &[Level], train: bool) -> Tensor {
+    pub fn logits(&self, x_t: &Tensor, levels: &Levels, train: bool) -> Tensor {
         let t = self.reading.t(levels, x_t.device()); // [1] or [B]
         self.net.forward(&x_t.to_kind(self.net.kind()), &t, train)
     }
@@ -93,7 +93,7 @@ impl NoisedClassifier {
     pub fn log_prob(&self, labels: &Tensor) -> impl Fn(&Tensor, Level) -> Tensor + use<> {
         let (classifier, labels) = (self.clone(), labels.unsqueeze(1)); // [B, 1]
         move |x_t, at| {
-            let log_p = classifier.logits(x_t, &[at], false).log_softmax(1, None::<Kind>);
+            let log_p = classifier.logits(x_t, &at.into(), false).log_softmax(1, None::<Kind>);
             log_p.gather(1, &labels.to_device(x_t.device()), false).squeeze_dim(1)
         }
     }

@@ -8,7 +8,7 @@ use crate::data::{Color, Format, Source};
 use crate::nn::clip::{ClipModel, contrastive_loss};
 use crate::nn::unet::TimeConditioning;
 use crate::nn::{Captions, TextConfig, UnetClassifier, UnetConfig};
-use crate::schedule::{Level, ScheduleConfig};
+use crate::schedule::{Level, Levels, ScheduleConfig};
 use crate::train::TrainConfig;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -89,15 +89,15 @@ pub struct Clip {
 
 impl Clip {
     /// The levels at which a batch is taught: uniform over the schedule, or all of them clean.
-    pub fn draw_levels(&self, batch: usize) -> Vec<Level> {
-        self.reading.draw(batch)
+    pub fn draw_levels(&self, batch: usize, device: Device) -> Levels {
+        self.reading.draw(batch, device)
     }
 
     /// Unit vectors of images, `f(x_t)`, one level for the batch or one per sample.
     ///
     /// # Shapes
     /// `x_t: [B, C, H, W]` -> `[B, D]`.
-    pub fn image_embeddings(&self, x_t: &Tensor, levels: &[Level], train: bool) -> Tensor {
+    pub fn image_embeddings(&self, x_t: &Tensor, levels: &Levels, train: bool) -> Tensor {
         let t = self.reading.t(levels, x_t.device());
         self.net.image_embeddings(&x_t.to_kind(self.net.kind()), &t, train)
     }
@@ -108,13 +108,13 @@ impl Clip {
     }
 
     /// The contrastive loss of noised images with their captions: `[]`.
-    pub fn loss(&self, x_t: &Tensor, levels: &[Level], captions: &Captions) -> Tensor {
+    pub fn loss(&self, x_t: &Tensor, levels: &Levels, captions: &Captions) -> Tensor {
         let images = self.image_embeddings(x_t, levels, true);
         contrastive_loss(&images, &self.text_embeddings(captions), &self.net.scale())
     }
 
     /// The inner product `f(x_t) . g(c)` of each image with its caption, -1 to 1: `[B]`.
-    pub fn similarity(&self, x_t: &Tensor, levels: &[Level], captions: &Captions) -> Tensor {
+    pub fn similarity(&self, x_t: &Tensor, levels: &Levels, captions: &Captions) -> Tensor {
         let images = self.image_embeddings(x_t, levels, false);
         (images * self.text_embeddings(captions)).sum_dim_intlist(1, false, None::<Kind>)
     }
@@ -127,7 +127,7 @@ impl Clip {
         let (clip, text) = (self.clone(), self.text_embeddings(captions) * self.net.scale());
         let text = text.detach();
         move |x_t, at| {
-            let images = clip.image_embeddings(x_t, &[at], false);
+            let images = clip.image_embeddings(x_t, &at.into(), false);
             (images * &text).sum_dim_intlist(1, false, None::<Kind>)
         }
     }

@@ -41,7 +41,7 @@ impl ImageCondition {
             ImageCondition::LowRes(low_res) => low_res.draw(schedule, x0),
             ImageCondition::Masked => {
                 let (n, _, side, _) = x0.size4().expect("images of shape [B, C, H, W]");
-                masked(x0, &Mask::random(n, side))
+                masked(x0, &Mask::random(n, side, x0.device()))
             }
         }
     }
@@ -113,34 +113,32 @@ impl LowRes {
     /// of one that was drawn. At level 0 nothing of the noise is left.
     ///
     /// # Shapes
-    /// `low`: `[B, C, h, w]` in `[-1, 1]`; the levels: B of them, each a `t` of `schedule`.
+    /// `low`: `[B, C, h, w]` in `[-1, 1]`; `noise_level`: `[B]`, i64, each a `t` of
+    /// `schedule`.
     pub fn condition(
         &self,
         schedule: &Schedule,
         low: &Tensor,
-        noise_level: &[usize],
+        noise_level: &Tensor,
         noise: Noise,
     ) -> ConditioningImage {
         let pixels = from_u8(&to_u8(low));
         let told = self.max_noise_level > 0;
         let noised = match told {
             true => {
-                let levels: Vec<Level> = noise_level.iter().map(|t| schedule.level(*t)).collect();
-                q_sample(&pixels, &noise(&pixels), Level::of_batch(&levels, &pixels))
+                let at = Level::of_batch(&schedule.levels(noise_level), &pixels);
+                q_sample(&pixels, &noise(&pixels), at)
             }
             false => pixels,
         };
-        let t: Vec<f32> = noise_level.iter().map(|t| *t as f32).collect();
-        let noise_level = told.then(|| Tensor::from_slice(&t).to_device(low.device()));
+        let noise_level = told.then(|| noise_level.to_device(low.device()).to_kind(Kind::Float));
         ConditioningImage { planes: self.interpolation.enlarge(&noised, self.factor), noise_level }
     }
 
     /// The condition of training images, at levels from libtorch's generator.
     fn draw(&self, schedule: &Schedule, x0: &Tensor) -> ConditioningImage {
         let most = self.max_noise_level as i64;
-        let t = Tensor::randint(most + 1, [x0.size()[0]], (Kind::Int64, tch::Device::Cpu));
-        let t = Vec::<i64>::try_from(t).expect("a vector of integers");
-        let t: Vec<usize> = t.into_iter().map(|t| t as usize).collect();
+        let t = Tensor::randint(most + 1, [x0.size()[0]], (Kind::Int64, x0.device()));
         self.condition(schedule, &reduce(x0, self.factor), &t, &mut gaussian)
     }
     // ANCHOR_END: low_res

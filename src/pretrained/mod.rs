@@ -208,13 +208,13 @@ impl ImageConfig {
         Tensor::from_slice(&unknown)
     }
 
-    /// The loss of each sample at its own `t` in `1..=T` (`[B]`, with gradient), as the run asks
-    /// for it.
+    /// The loss of each sample at its own `t` in `1..=T` (`[B]`, i64): `[B]`, with gradient, as the
+    /// run asks for it.
     pub fn loss(
         &self,
         model: &ImageModel,
         schedule: &Schedule,
-        t: &[usize],
+        t: &Tensor,
         x0: &Tensor,
         cond: &Conditions,
         eps: &Tensor,
@@ -518,8 +518,9 @@ impl Pretrained {
             ));
         }
         low_res.check_level(noise_level).map_err(NoLowRes)?;
-        let (levels, low) = (vec![noise_level; found[0] as usize], low.to_device(self.device));
-        Ok(low_res.condition(&self.schedule, &low, &levels, noise))
+        let low = low.to_device(self.device);
+        let t = Tensor::full([found[0]], noise_level as i64, (Kind::Int64, self.device));
+        Ok(low_res.condition(&self.schedule, &low, &t, noise))
     }
 
     /// Which weights these are, as tables name them.

@@ -76,7 +76,7 @@ impl Schedule {
         let rescaled = |t: usize| 2.0 * ((root(t) - last) * (first / (first - last))).ln();
         let mut log_alpha_bar: Vec<f64> = (0..=self.steps()).map(rescaled).collect();
         (log_alpha_bar[0], log_alpha_bar[1]) = (0.0, self.log_alpha_bar[1]);
-        Self { log_alpha_bar }
+        Self::from_log_alpha_bar(log_alpha_bar)
     }
     // ANCHOR_END: zero_terminal_snr
 }

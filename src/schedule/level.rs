@@ -75,37 +75,6 @@ impl Level {
     }
 }
 
-impl Level<Tensor> {
-    /// The levels of a batch, one for all samples or one per sample, as coefficients that multiply
-    /// `like`: `[]` or `[B, 1, ..., 1]`.
-    ///
-    /// # Panics
-    /// When there are neither one nor as many levels as samples.
-    pub fn of_batch(levels: &[Level], like: &Tensor) -> Self {
-        Self {
-            alpha: per_sample(levels, like, |at| at.alpha),
-            sigma: per_sample(levels, like, |at| at.sigma),
-        }
-    }
-}
-
-/// A number for each element of a batch, shaped `[B, 1, ..., 1]` to multiply `like`, of its kind
-/// and on its device; a single element serves the whole batch. The numbers are computed on the CPU
-/// in f64, by the formulas that sampling uses.
-///
-/// # Panics
-/// When there are neither one nor as many elements as samples.
-pub fn per_sample<T: Copy>(each: &[T], like: &Tensor, f: impl Fn(T) -> f64) -> Tensor {
-    if let [one] = each {
-        return f(*one).tensor();
-    }
-    let values: Vec<f64> = each.iter().map(|element| f(*element)).collect();
-    let mut shape = vec![1; like.dim()];
-    shape[0] = like.size()[0];
-    assert_eq!(values.len() as i64, shape[0], "levels and samples {:?} differ in B", like.size());
-    Tensor::from_slice(&values).view(&shape[..]).to_kind(like.kind()).to_device(like.device())
-}
-
 /// A coefficient of a formula over batches: one number for all samples, or one per sample, so that
 /// each formula is written once.
 pub trait Coefficient {

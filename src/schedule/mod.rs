@@ -7,19 +7,29 @@
 mod config;
 mod kinds;
 mod level;
+mod levels;
 mod path;
 
 pub use config::ScheduleConfig;
-pub use level::{Coefficient, Level, per_sample};
+pub use level::{Coefficient, Level};
+pub use levels::{Levels, per_sample};
 pub use path::{Path, PathError, karras};
 
-use tch::Tensor;
+use levels::Columns;
+use std::rc::Rc;
 
 /// A variance-preserving noise schedule of `T` steps.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Schedule {
     /// `ln(alpha_bar)`, from `t = 0` to `T`.
-    log_alpha_bar: Vec<f64>,
+    log_alpha_bar: Rc<[f64]>,
+    columns: Columns,
+}
+
+impl PartialEq for Schedule {
+    fn eq(&self, other: &Self) -> bool {
+        self.log_alpha_bar == other.log_alpha_bar
+    }
 }
 
 impl Schedule {
@@ -35,9 +45,13 @@ impl Schedule {
             log_alpha_bar.push(log_alpha_bar[log_alpha_bar.len() - 1] + (-beta).ln_1p());
         }
         assert!(log_alpha_bar.len() > 1, "a schedule needs at least one step");
-        Self { log_alpha_bar }
+        Self::from_log_alpha_bar(log_alpha_bar)
     }
     // ANCHOR_END: from_betas
+
+    fn from_log_alpha_bar(log_alpha_bar: Vec<f64>) -> Self {
+        Self { log_alpha_bar: log_alpha_bar.into(), columns: Columns::default() }
+    }
 
     /// The number of noisy levels, `T`.
     pub fn steps(&self) -> usize {
@@ -61,11 +75,6 @@ impl Schedule {
     /// The level `t` of `0..=T`.
     pub fn level(&self, t: usize) -> Level {
         Level::variance_preserving(self.log_alpha_bar[self.checked(t)])
-    }
-
-    /// One level per sample of a batch.
-    pub fn levels(&self, t: &[usize]) -> Vec<Level> {
-        t.iter().map(|&t| self.level(t)).collect()
     }
 
     // ANCHOR: at
@@ -122,15 +131,6 @@ impl Schedule {
         let level = self.level(self.steps());
         assert!(rounded, "log-SNR {log_snr} is below the last level's {}", level.log_snr());
         level
-    }
-
-    /// One `t` per sample, uniform over `1..=T`, both ends included (DDPM, Algorithm 1, line 3),
-    /// from libtorch's generator.
-    pub fn draw_t(&self, batch: i64) -> Vec<usize> {
-        let past_the_end = self.steps() as i64 + 1;
-        let t = Tensor::randint_low(1, past_the_end, [batch], tch::kind::INT64_CPU);
-        let t = Vec::<i64>::try_from(t).expect("a vector of integers");
-        t.into_iter().map(|t| t as usize).collect()
     }
 
     fn checked(&self, t: usize) -> usize {

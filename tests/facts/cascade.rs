@@ -346,7 +346,7 @@ fn h1_the_network_hears_the_small_image() {
     let (trained, real, small) = committed();
     let eps = normal(&real.size(), 3).to_kind(Kind::Float);
     for t in [200, 500, 800] {
-        let levels = vec![trained.schedule.level(t); 48];
+        let levels = trained.schedule.level(t).into();
         let loss = |small: &Tensor| {
             let cond = Conditions::from((without_label(48), seen(&trained, small, 0)));
             let loss = l_target(&trained.model, &levels, &real, &cond, &eps);

@@ -323,7 +323,7 @@ fn f7_a_noised_classifier_is_right_in_noise_and_knows_when_it_cannot_be() {
     let seen = |t: usize| {
         let x_t = q_sample(&x0, &eps, at(t));
         nets.each_ref().map(|net| {
-            let logits = tch::no_grad(|| net.classifier.logits(&x_t, &[at(t)], false));
+            let logits = tch::no_grad(|| net.classifier.logits(&x_t, &at(t).into(), false));
             let (sure, class) = logits.softmax(1, None::<Kind>).max_dim(1, false);
             let right = class.eq_tensor(labels).to_kind(Kind::Float);
             [right, sure].map(|x| x.mean(None::<Kind>).double_value(&[]))
@@ -339,7 +339,7 @@ fn f7_a_noised_classifier_is_right_in_noise_and_knows_when_it_cannot_be() {
     assert!(clean[1] > 0.5, "sure of noise: {clean:?}");
     // the probabilities that guidance asks for are these
     let log_p = nets[0].classifier.log_prob(labels)(&x0, at(1));
-    let p = nets[0].classifier.logits(&x0, &[at(1)], false).softmax(1, None::<Kind>);
+    let p = nets[0].classifier.logits(&x0, &at(1).into(), false).softmax(1, None::<Kind>);
     let of_label = p.gather(1, &labels.unsqueeze(1), false).squeeze_dim(1);
     assert!(max_diff(&log_p.exp(), &of_label) < 1e-6);
 }

@@ -108,10 +108,10 @@ fn f12_guidance_is_the_same_in_every_parameterization() {
         let (model, _) = model(target, Head::Mean);
         let [cond, uncond] = [normal(&[3, 1], 7), Tensor::zeros([3, 1], F64)].map(|cond| {
             let said = model.net.encode(&cond, false);
-            model.output(&x, &[at], &said, false).0
+            model.output(&x, &at.into(), &said, false).0
         });
         let mixed = -2.0 * &uncond + 3.0 * cond; // (1 + w) cond - w uncond with w = 2
-        let expected = target.denoised(&x, &[at], mixed);
+        let expected = target.denoised(&x, &at.into(), mixed);
         let found = one_pass(&model, Guidance::scale(3.0)).denoise(&x, at);
         assert!(max_diff(found.eps(), expected.eps()) < 1e-11, "{target:?}");
         assert!(max_diff(found.x0(), expected.x0()) < 1e-11, "{target:?}");

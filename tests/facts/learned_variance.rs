@@ -7,7 +7,8 @@ use from_noise::forward::{Variance, posterior, q_sample, transition};
 use from_noise::loss::{Decoder, LossSecondMoment, kl_term, l_hybrid, l_target, l_vlb, l_vlb_t};
 use from_noise::network::Network;
 use from_noise::schedule::{Level, Schedule};
-use tch::{Kind, Tensor};
+use tch::kind::INT64_CPU;
+use tch::{Device, Kind, Tensor};
 
 /// Says `a x` of the noise and `b x` of the variance, and was told nothing.
 #[derive(Debug)]
@@ -63,7 +64,8 @@ fn b11_nu_is_best_where_the_variance_is_that_of_the_mistake() {
 #[test]
 fn b12_the_bound_moves_the_variance_and_never_the_mean() {
     let schedule = Schedule::ddpm(50);
-    let (t, x0, eps) = ([1, 2, 20, 50], images(4, 1), normal(&[4, 1, 2, 2], 2));
+    let t = Tensor::from_slice(&[1i64, 2, 20, 50]);
+    let (x0, eps) = (images(4, 1), normal(&[4, 1, 2, 2], 2));
     for target in [Target::Eps, Target::X0, Target::V] {
         let gradients = |hybrid: bool| {
             let model = model(target, &schedule);
@@ -84,7 +86,7 @@ fn b12_the_bound_moves_the_variance_and_never_the_mean() {
 fn b12_one_t_for_each_sample_estimates_the_whole_bound() {
     // one image at every t: T times the mean term is the sum of all terms
     let schedule = Schedule::ddpm(25);
-    let t: Vec<usize> = (1..=25).collect();
+    let t = Tensor::arange_start(1, 26, INT64_CPU);
     let (x0, eps) = (images(1, 3), normal(&[25, 1, 2, 2], 4));
     for target in [Target::Eps, Target::V] {
         let model = model(target, &schedule);
@@ -102,11 +104,8 @@ fn b12_one_t_for_each_sample_estimates_the_whole_bound() {
 fn b13_importance_sampling_leaves_the_mean_and_scatters_less() {
     let schedule = Schedule::ddpm(20);
     // a loss that spans three orders of magnitude, as that of the bound does
-    let loss = |t: &[usize]| {
-        let values: Vec<f64> = t.iter().map(|&t| 10f64.powf(-3.0 * t as f64 / 20.0)).collect();
-        Tensor::from_slice(&values)
-    };
-    let all: Vec<usize> = (1..=20).collect();
+    let loss = |t: &Tensor| (t * (-3.0 * std::f64::consts::LN_10 / 20.0)).exp();
+    let all = Tensor::arange_start(1, 21, INT64_CPU);
     let truth = loss(&all).mean(Kind::Double).double_value(&[]);
     let mut moments = LossSecondMoment::new(&schedule);
     let uniform = Tensor::full([20], 1.0 / 20.0, F64);
@@ -122,7 +121,7 @@ fn b13_importance_sampling_leaves_the_mean_and_scatters_less() {
     let spread = weighted.std(true).double_value(&[]);
     let found = weighted.mean(Kind::Double).double_value(&[]);
     close(found, truth, 4.0 * spread / (n as f64).sqrt());
-    let uniform = loss(&schedule.draw_t(n)).std(true).double_value(&[]);
+    let uniform = loss(&schedule.draw_t(n, Device::Cpu)).std(true).double_value(&[]);
     assert!(spread < 0.1 * uniform, "{spread} of {uniform}");
     assert!(moments.probabilities().min().double_value(&[]) >= 0.001 / 20.0);
 }

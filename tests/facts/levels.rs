@@ -4,15 +4,18 @@ use crate::support::{close, max_diff, normal, relative, two_modes};
 use from_noise::conditioning::Conditioning;
 use from_noise::denoiser::{Denoised, Denoiser, Head, Model, Parameterization, Target, TimeInput};
 use from_noise::evaluate::{Sampler, Sampling, SamplingError};
-use from_noise::forward::{Posterior, Variance, posterior, q_sample};
+use from_noise::forward::{Variance, posterior, q_sample};
 use from_noise::guide::{DenoiserExt, Snapshot};
-use from_noise::loss::{Decoder, draw_lognormal, kl_term, l_0, l_simple, l_t, l_target, nll_term};
+use from_noise::loss::{
+    Decoder, Weighting, draw_lognormal, kl_term, l_0, l_simple, l_t, l_target, nll_term,
+    reverse_steps,
+};
 use from_noise::network::Network;
 use from_noise::nn::{Mlp, MlpConfig, Unet, UnetConfig};
 use from_noise::noise::Seeded;
 use from_noise::pretrained::Pretrained;
 use from_noise::sample::{Churn, ddim_invert, dpm_solver_3, edm, heun};
-use from_noise::schedule::{Level, Path, PathError, Schedule};
+use from_noise::schedule::{Level, Levels, Path, PathError, Schedule};
 use from_noise::train::{TrainConfig, Trainer};
 use tch::{Device, Kind, Tensor, nn};
 
@@ -22,14 +25,12 @@ fn linear() -> Schedule {
 
 #[test]
 fn b11_terms_of_the_bound_per_sample_are_those_of_one_level() {
-    let (schedule, t) = (linear(), [2, 700, 31]);
+    let (schedule, t) = (linear(), [2i64, 700, 31]);
     let (x0, eps, wrong) = (normal(&[3, 2], 1), normal(&[3, 2], 2), normal(&[3, 2], 3));
     let nu = normal(&[3, 2], 4).sigmoid();
-    let levels = schedule.levels(&t);
+    let levels = schedule.levels(&Tensor::from_slice(&t));
     let x_t = q_sample(&x0, &eps, Level::of_batch(&levels, &x0));
-    let steps: Vec<Posterior> =
-        t.iter().map(|&t| posterior(schedule.level(t), schedule.level(t - 1))).collect();
-    let q = Posterior::of_batch(&steps, &x0);
+    let q = reverse_steps(&schedule, &Tensor::from_slice(&t), &x0);
     let prediction = || {
         Target::Eps.denoised(&x_t, &levels, wrong.shallow_clone()).with_nu(Some(nu.shallow_clone()))
     };
@@ -38,7 +39,7 @@ fn b11_terms_of_the_bound_per_sample_are_those_of_one_level() {
         assert_eq!(together.size(), [3]);
         for i in 0..3 {
             let one = |x: &Tensor| x.narrow(0, i, 1);
-            let at = |t| schedule.level(t);
+            let at = |t: i64| schedule.level(t as usize);
             let model = Fixed { eps: one(&wrong), nu: one(&nu) };
             let (t, s) = (at(t[i as usize]), at(t[i as usize] - 1));
             let alone = l_t(&model, t, s, &one(&x0), &one(&eps), variance);
@@ -46,11 +47,12 @@ fn b11_terms_of_the_bound_per_sample_are_those_of_one_level() {
         }
     }
     // and the first step's, of a batch that is all at t = 1
-    let (first, floor) = (schedule.level(1), steps[0].var_small);
+    let (first, floor) =
+        (schedule.level(1), posterior(schedule.level(2), schedule.level(1)).var_small);
     let x_1 = q_sample(&x0, &eps, first);
-    let one = Posterior { var_small: floor, ..posterior(first, Level::CLEAN) };
-    let prediction = Target::Eps.denoised(&x_1, &[first; 3], wrong.shallow_clone());
-    let q = Posterior::of_batch(&[one; 3], &x0);
+    let ones = Tensor::ones([3], (Kind::Int64, Device::Cpu));
+    let prediction = Target::Eps.denoised(&x_1, &schedule.levels(&ones), wrong.shallow_clone());
+    let q = reverse_steps(&schedule, &ones, &x0);
     let (variance, decoder) = (Variance::Large, Decoder::Continuous);
     let together = nll_term(&q, &prediction, &x0, &x_1, variance, decoder);
     let model = Fixed { eps: wrong, nu };
@@ -76,12 +78,10 @@ fn b11_the_bound_trains_the_learned_variance() {
     // L_hybrid's second part: the gradient reaches nu alone, and a step against it lowers the bound
     let schedule = linear();
     let (x0, eps) = (0.5 * normal(&[64, 1], 1), normal(&[64, 1], 2));
-    let (levels, steps): (Vec<_>, Vec<_>) = (0..64)
-        .map(|i| schedule.level(2 + 15 * i))
-        .zip((0..64).map(|i| posterior(schedule.level(2 + 15 * i), schedule.level(1 + 15 * i))))
-        .unzip();
+    let t = 2 + 15 * Tensor::arange(64, (Kind::Int64, Device::Cpu));
+    let levels = schedule.levels(&t);
     let x_t = q_sample(&x0, &eps, Level::of_batch(&levels, &x0));
-    let q = Posterior::of_batch(&steps, &x0);
+    let q = reverse_steps(&schedule, &t, &x0);
     let bound = |nu: &Tensor| {
         let prediction = Target::Eps.denoised(&x_t, &levels, eps.zeros_like());
         let prediction = prediction.with_nu(Some(nu.expand([64, 1], false)));
@@ -211,6 +211,61 @@ fn j1_a_network_learns_from_lognormal_levels() {
     close(left, 0.3, 0.06);
     let mean = x0.mean(Kind::Double).double_value(&[]);
     close(mean, -0.3 + 0.7 * 0.6, 0.08);
+}
+
+#[test]
+fn j1_levels_looked_up_by_t_are_those_computed_one_by_one() {
+    let (schedule, t) = (linear(), [1000i64, 1, 400]);
+    let (x0, eps) = (normal(&[3, 1], 1), normal(&[3, 1], 2).to_kind(Kind::Float));
+    let (x0, one_by_one) = (x0.to_kind(Kind::Float), |t: i64| schedule.level(t as usize));
+    let listed = Levels::from(t.map(one_by_one).to_vec());
+    // twice: the second time nothing is computed
+    for _ in 0..2 {
+        let by_t = schedule.levels(&Tensor::from_slice(&t));
+        let edm = |sigma_data| Target::Edm { sigma_data };
+        for target in [Target::Eps, Target::X0, Target::V, edm(0.5), edm(0.7)] {
+            let model = knowing(target);
+            let loss = |levels: &Levels| l_target(&model, levels, &x0, &(), &eps);
+            assert_eq!(loss(&by_t), loss(&listed), "{target:?}");
+            let say = |levels: &Levels| target.denoised(&x0, levels, eps.shallow_clone());
+            assert_eq!(say(&by_t).x0(), say(&listed).x0(), "{target:?}");
+            for weighting in [Weighting::MinSnr(5.0), Weighting::MinSnr(2.0)] {
+                let weight = |levels| weighting.of(levels, target, &loss(levels));
+                assert_eq!(weight(&by_t), weight(&listed), "{target:?} {weighting:?}");
+            }
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "another schedule")]
+fn j1_levels_of_another_schedule_are_refused() {
+    let levels = Schedule::cosine(1000, 0.008).levels(&Tensor::from_slice(&[3i64, 7]));
+    let x0 = normal(&[2, 1], 1);
+    let _ = l_target(&knowing(Target::Eps), &levels, &x0, &(), &x0);
+}
+
+#[test]
+#[should_panic(expected = "leaves 0..=T, T = 1000")]
+fn j1_a_t_beyond_the_last_is_refused() {
+    linear().levels(&Tensor::from_slice(&[3i64, 1001]));
+}
+
+#[test]
+#[should_panic(expected = "differ in B")]
+fn j1_a_level_too_few_is_refused() {
+    let x0 = normal(&[3, 1], 1);
+    Level::of_batch(&linear().levels(&Tensor::from_slice(&[3i64, 7])), &x0);
+}
+
+#[cfg(debug_assertions)]
+#[test]
+#[should_panic(expected = "two functions of t are called signal")]
+fn j1_one_name_cannot_mean_two_functions() {
+    let levels = linear().levels(&Tensor::from_slice(&[3i64, 7]));
+    for f in [|at: Level| at.alpha, |at: Level| at.snr()] {
+        let _ = levels.numbers(Device::Cpu, "signal", f);
+    }
 }
 
 #[test]
@@ -374,7 +429,7 @@ fn half_precision_networks_work_from_f32_samples() {
             let apart = max_diff(&half, &exact) / scale;
             assert!(apart > 0.0 && apart < 0.1, "{kind:?}: apart by {apart}");
         }
-        let levels = schedule.levels(&[999, 3]);
+        let levels = schedule.levels(&Tensor::from_slice(&[999i64, 3]));
         let loss = l_simple(&unet, &levels, &x, &(), &x.ones_like());
         assert_eq!((loss.kind(), loss.size()), (Kind::Float, vec![2]));
     }

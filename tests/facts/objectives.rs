@@ -11,8 +11,8 @@ use from_noise::loss::{
 };
 use from_noise::network::Network;
 use from_noise::noise::quadrature;
-use from_noise::schedule::{Level, Schedule};
-use tch::{Kind, Tensor};
+use from_noise::schedule::{Level, Levels, Schedule};
+use tch::{Device, Kind, Tensor};
 
 fn linear() -> Schedule {
     Schedule::linear(1000, 1e-4, 0.02)
@@ -223,14 +223,15 @@ fn echo(target: Target) -> Model<Echo> {
     Model::new(Echo, Parameterization { target, ..Parameterization::default() }, linear())
 }
 
-type Loss = fn(&Model<Echo>, &[Level], &Tensor, &(), &Tensor) -> Tensor;
+type Loss = fn(&Model<Echo>, &Levels, &Tensor, &(), &Tensor) -> Tensor;
 
 #[test]
 fn b8_t_is_uniform_and_reaches_both_ends() {
     tch::manual_seed(5);
     let (schedule, n) = (Schedule::ddpm(10), 100_000);
     let mut counts = [0i64; 11];
-    schedule.draw_t(n).into_iter().for_each(|t| counts[t] += 1);
+    let t = Vec::<i64>::try_from(schedule.draw_t(n, Device::Cpu)).unwrap();
+    t.into_iter().for_each(|t| counts[t as usize] += 1);
     assert_eq!(counts[0], 0, "t runs over 1..=10");
     let chi2: f64 = counts[1..].iter().map(|&c| (c as f64 - 1e4).powi(2) / 1e4).sum();
     assert!(chi2 < 33.7, "chi-square {chi2} on 9 degrees of freedom (p = 1e-4)");
@@ -240,8 +241,8 @@ fn b8_t_is_uniform_and_reaches_both_ends() {
 fn b8_the_loss_is_the_error_at_the_level_drawn() {
     let schedule = linear();
     let (x0, eps) = (normal(&[6, 2], 1), normal(&[6, 2], 2));
-    let t = [1, 1000, 3, 500, 77, 999];
-    let levels = schedule.levels(&t);
+    let t = [1i64, 1000, 3, 500, 77, 999];
+    let levels = schedule.levels(&Tensor::from_slice(&t));
     let losses: [(Target, Loss); 4] = [
         (Target::Eps, l_simple),
         (Target::Eps, l_target),
@@ -253,7 +254,8 @@ fn b8_the_loss_is_the_error_at_the_level_drawn() {
         let loss = loss(&model, &levels, &x0, &(), &eps);
         assert_eq!(loss.size(), [6]);
         for i in 0..6 {
-            let (at, one) = (levels[i as usize], |x: &Tensor| x.narrow(0, i, 1));
+            let (at, one) =
+                (schedule.level(t[i as usize] as usize), |x: &Tensor| x.narrow(0, i, 1));
             let x_t = q_sample(&one(&x0), &one(&eps), at);
             let truth = truth(target, &one(&x0), &one(&eps), at);
             let error = (x_t * (t[i as usize] as f64 / 1000.0) - truth).square();
@@ -271,7 +273,7 @@ fn j1_the_loss_of_edm_is_the_error_of_its_denoiser() {
     let (x0, eps) = (0.5 * normal(&[6, 2], 1), normal(&[6, 2], 2));
     for t in [10, 300, 900] {
         let at = linear().level(t);
-        let loss = l_target(&model, &[at; 6], &x0, &(), &eps).mean(Kind::Double);
+        let loss = l_target(&model, &at.into(), &x0, &(), &eps).mean(Kind::Double);
         let prediction = model.given(()).denoise(&q_sample(&x0, &eps, at), at);
         let error = (prediction.x0() - &x0).square().mean(Kind::Double).double_value(&[]);
         let out = Preconditioning::at(at, 0.5).out;
@@ -342,7 +344,7 @@ fn b9_j6_the_three_errors_are_one_error() {
 fn j6_the_weight_multiplies_each_sample_s_error() {
     let schedule = linear();
     let (x0, eps) = (normal(&[2, 2], 1), normal(&[2, 2], 2));
-    let levels = schedule.levels(&[3, 700]);
+    let levels = schedule.levels(&Tensor::from_slice(&[3i64, 700]));
     let loss = l_simple(&echo(Target::Eps), &levels, &x0, &(), &eps);
     let snr = Weighting::MinSnr(5.0);
     let both = snr.of(&levels, Target::Eps, &loss) * &loss;

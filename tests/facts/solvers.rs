@@ -321,7 +321,7 @@ fn j1_input_and_target_of_edm_have_unit_variance() {
         close(mean((target.input(at) * &x_t).square()), 1.0, 1e-12);
         close(mean(truth.square()), 1.0, 1e-12);
         // reading the truth back gives the truth, in both views
-        let prediction = target.denoised(&x_t, &[at], truth);
+        let prediction = target.denoised(&x_t, &at.into(), truth);
         assert!(max_diff(prediction.x0(), &x0) < 1e-12 && max_diff(prediction.eps(), &eps) < 1e-12);
     }
 }
@@ -332,7 +332,7 @@ fn j1_edm_with_unit_data_is_minus_v() {
     let (x_t, out) = (normal(&[6, 1], 1), normal(&[6, 1], 2));
     let edm = Target::Edm { sigma_data: 1.0 };
     relative(edm.input(at), 1.0, 1e-12);
-    let (a, b) = (edm.denoised(&x_t, &[at], -&out), Target::V.denoised(&x_t, &[at], out));
+    let (a, b) = (edm.denoised(&x_t, &at.into(), -&out), Target::V.denoised(&x_t, &at.into(), out));
     assert!(max_diff(a.x0(), b.x0()) < 1e-12 && max_diff(a.eps(), b.eps()) < 1e-12);
 }
 

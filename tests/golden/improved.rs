@@ -20,7 +20,7 @@ struct Improved {
 struct Batch {
     x0: Vec<Vec<f64>>,
     eps: Vec<Vec<f64>>,
-    t: Vec<usize>,
+    t: Vec<i64>,
     output: Vec<Vec<f64>>,
 }
 
@@ -63,6 +63,7 @@ fn the_losses_that_train_the_variance_are_theirs() {
     let rows =
         |rows: &[Vec<f64>], channels: i64| Tensor::from_slice2(rows).view([6, channels, 2, 3]);
     assert_eq!((batch.t[0], cases.len()), (1, 4));
+    let t = Tensor::from_slice(&batch.t);
     let (x0, eps) = (rows(&batch.x0, 1), rows(&batch.eps, 1));
     for case in cases {
         let schedule = match case.schedule.as_str() {
@@ -78,8 +79,8 @@ fn the_losses_that_train_the_variance_are_theirs() {
         let net = Says(said.shallow_clone());
         let model = Model::new(net, parameterization, schedule.clone());
         let loss = match case.objective.as_str() {
-            "hybrid" => l_hybrid(&model, &schedule, &batch.t, &x0, &(), &eps),
-            _ => l_vlb_t(&model, &schedule, &batch.t, &x0, &(), &eps),
+            "hybrid" => l_hybrid(&model, &schedule, &t, &x0, &(), &eps),
+            _ => l_vlb_t(&model, &schedule, &t, &x0, &(), &eps),
         };
         loss.mean(Kind::Double).backward();
         let name = format!("{} on {}", case.objective, case.schedule);
@@ -100,7 +101,7 @@ fn the_losses_that_train_the_variance_are_theirs() {
 
 #[derive(Deserialize)]
 struct Round {
-    t: Vec<usize>,
+    t: Vec<i64>,
     losses: Vec<f64>,
     p: Vec<f64>,
 }
@@ -112,9 +113,10 @@ fn t_is_drawn_with_their_probabilities() {
     assert_eq!(golden.second_moment.len(), 12);
     for Round { t, losses, p } in golden.second_moment {
         let before = flat(&moments.probabilities());
-        let weighted = flat(&moments.weighted(&t, Tensor::from_slice(&losses)));
+        let weighted =
+            flat(&moments.weighted(&Tensor::from_slice(&t), Tensor::from_slice(&losses)));
         let expected: Vec<f64> =
-            t.iter().zip(&losses).map(|(t, loss)| loss / (4.0 * before[t - 1])).collect();
+            t.iter().zip(&losses).map(|(t, loss)| loss / (4.0 * before[*t as usize - 1])).collect();
         assert_close("weighted losses", &weighted, &expected, NEAR);
         assert_close("probabilities", &flat(&moments.probabilities()), &p, NEAR);
     }
