@@ -32,7 +32,7 @@ pub fn for_the_page(config: &Config, stages: &Stages, chapter: &mut Chapter) -> 
     let n = SHOWN;
     let base = Base::new(config, stages, 1.0)?;
     let side = base.shape()[1];
-    let cascade = stages.cascade(config, &base, config.guided_at, 1.0)?;
+    let cascade = stages.cascade(config, &base, 0, 1.0)?;
     let mut seen: [Vec<(f64, Tensor)>; 2] = Default::default();
     let mut keep = |now: &Snapshot| {
         let upper = now.x_t.size()[2] > side;
@@ -41,7 +41,7 @@ pub fn for_the_page(config: &Config, stages: &Stages, chapter: &mut Chapter) -> 
     };
     let drawn = cascade.draw(0, n, &mut keep);
     let low = from_u8(&to_u8(&base.draw(0, n, &mut |_| {})));
-    let noised = stages.upper.low_res(&low, 0, &mut |x| x.zeros_like())?.planes;
+    let shown = stages.upper.low_res(&low, 0, &mut |x| x.zeros_like())?.planes;
     let mut page = Page { moments: Vec::new(), pictures: Vec::new() };
     let mut show = |moment: String, x: &Tensor| {
         page.moments.push(moment);
@@ -56,7 +56,7 @@ pub fn for_the_page(config: &Config, stages: &Stages, chapter: &mut Chapter) -> 
         show(format!("base, {side} x {side}, t = {t:.0}"), &x);
     }
     show(format!("what the base has drawn, in 8 bits, {side} x {side}"), &low);
-    show("the same, enlarged: what the upsampler is shown".into(), &noised);
+    show("the same, enlarged: what the upsampler is shown".into(), &shown);
     let large = drawn.size()[2];
     for (t, x) in few(&seen[1]) {
         show(format!("upsampler, {large} x {large}, t = {t:.0}"), &x);
