@@ -309,3 +309,17 @@ fn mdbook_s_warnings_count() {
     let problem = wrong_with("<section>\n\nnever closed");
     assert!(problem.starts_with("mdBook: "), "{problem}");
 }
+
+#[test]
+fn the_glossary_is_in_alphabetical_order() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../book/src/glossary.md");
+    let page = fs::read_to_string(page).unwrap();
+    let lines: Vec<&str> = page.lines().collect();
+    let terms = lines.windows(2).filter(|pair| pair[1].starts_with(": ")).map(|pair| pair[0]);
+    let key = |term: &str| term.to_lowercase().replace('é', "e").replace('-', " ");
+    let terms: Vec<String> = terms.map(key).collect();
+    assert!(terms.len() > 50, "{} terms", terms.len());
+    for pair in terms.windows(2) {
+        assert!(pair[0] < pair[1], "{} stands before {}", pair[0], pair[1]);
+    }
+}
