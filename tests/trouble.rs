@@ -694,6 +694,252 @@ fn weights_of_other_floats_are_converted_and_lost_digits_are_said() {
     }
 }
 
+// ---- what a stranger typed
+
+#[test]
+fn networks_that_read_captions_are_refused_where_there_are_none() {
+    let desk = Desk::new();
+    for line in [
+        "cargo chapter 04 --smoke --weights weights/glide/base",
+        "cargo chapter 04 --smoke --from-levels 256 --weights weights/glide/base --classifier weights/captions-classifier",
+        "cargo chapter 05 --smoke --weights weights/glide/base",
+        "cargo chapter 07 --smoke --weights weights/glide/base --classifier weights/captions-classifier",
+        "cargo chapter 08 --smoke --weights weights/glide --classifier weights/captions-classifier",
+        "cargo chapter 12 --smoke --weights weights/glide/base --classifier weights/captions-classifier",
+    ] {
+        desk.refuses(line, &["reads captions", "cargo chapter 14"]);
+    }
+}
+
+#[test]
+fn images_that_are_no_numbers_have_no_score() {
+    let desk = Desk::new();
+    let table = "weights = \"weights/mnist-unet-v\"\nclip = false\n[[grid]]\n\
+                 samplers = [{ edm = { s_churn = 5.0, s_min = 0.0, s_max = 1e9, s_noise = 1e30 } }]\n\
+                 paths = [\"karras\"]\nsteps = [3]\nn = 4\n";
+    fs::write(desk.path("far.toml"), table).unwrap();
+    desk.refuses("cargo from-noise table far.toml --out t", &["EDM", "ran away", "path karras"]);
+}
+
+#[test]
+fn weights_that_are_no_numbers_are_refused() {
+    let desk = Desk::new();
+    desk.config("run", &tiny());
+    let vs = nn::VarStore::new(Device::Cpu);
+    let _network = tiny().build(&vs.root());
+    let name = "conv_in.bias";
+    let _ = tch::no_grad(|| vs.variables()[name].shallow_clone().fill_(f64::NAN));
+    save_weights(&vs, desk.path("run/ema.safetensors"), 7).unwrap();
+    for line in ["chapter 04 --smoke --weights run", "from-noise sample run --steps 2"] {
+        desk.refuses(&format!("cargo {line}"), &["ema.safetensors", name, "not finite"]);
+    }
+}
+
+#[test]
+fn a_variance_below_zero_is_no_covariance() {
+    let desk = Desk::new();
+    for (name, variance) in [("good", 1.0), ("bad", -1.0)] {
+        let sigma = variance * Tensor::eye(4, tch::kind::DOUBLE_CPU);
+        let stats = [("mu", Tensor::zeros([4], tch::kind::DOUBLE_CPU)), ("sigma", sigma)];
+        Tensor::write_npz(&stats, desk.path(&format!("{name}.npz"))).unwrap();
+    }
+    desk.works("cargo from-noise score good.npz good.npz");
+    desk.refuses("cargo from-noise score bad.npz good.npz", &["bad.npz", "no covariance"]);
+}
+
+#[test]
+fn a_classifier_trained_on_is_not_judged_by_the_moments_it_had() {
+    let desk = Desk::new();
+    desk.pictures("pets");
+    let line = "cargo from-noise train-classifier --data ./pets --size 16 --out net --steps";
+    desk.works(&format!("{line} 2"));
+    let moments = desk.path("net/train-moments.safetensors");
+    let mut child = desk.command(&format!("{line} 1000000 --resume")).spawn().unwrap();
+    while moments.exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended with the old moments");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let table = "weights = \"weights/mnist-ddpm\"\nclassifier = \"net\"\n[[grid]]\n\
+                 samplers = [\"heun\"]\npaths = [\"trailing\"]\nsteps = [2]\nn = 4\n";
+    fs::write(desk.path("t.toml"), table).unwrap();
+    desk.refuses("cargo from-noise table t.toml --out t", &["net", "train-classifier"]);
+    desk.works(&format!("{line} 3 --resume"));
+    assert!(moments.exists());
+}
+
+#[test]
+fn a_flag_that_needs_another_is_refused_beside_what_excludes_that() {
+    let desk = Desk::new();
+    let sample = "cargo from-noise sample weights/mnist-unet-v --samples 2 --steps 2";
+    for line in [
+        format!("{sample} --mask nothere.png --no-clip"),
+        format!("{sample} --resample 3 --no-clip"),
+        format!("{sample} --resample 3 --jump 2 --guided-by weights/mnist-noised-classifier"),
+        format!("{sample} --inpaint d.png --mask m.png --noise-level 5"),
+        format!("{sample} --inpaint d.png --mask m.png --clip-scale 5"),
+        format!("{sample} --inpaint d.png --mask m.png --classifier-scale 5"),
+        "cargo from-noise score a.npz b.npz --classifier net --size 33".into(),
+        "cargo chapter 04 --train --eta 1".into(),
+        "cargo chapter 04 --train --shard 1/2".into(),
+        "cargo chapter 04 --variants 300 --eta 1".into(),
+        "cargo chapter 04 --from-levels 300 --eta 1".into(),
+        "cargo chapter 09 --samples 4 --steps 5".into(),
+        "cargo chapter 13 --smoke --samples 4 --until 5".into(),
+        "cargo chapter 13 --smoke --samples 4 --resume".into(),
+        "cargo chapter 13 --smoke --samples 4 --precision bf16".into(),
+        "cargo chapter 13 --train --smoke --classifier net".into(),
+        "cargo chapter 15 --smoke --samples 4 --steps 5".into(),
+        "cargo chapter 15 --smoke --samples 4 --resume".into(),
+    ] {
+        desk.refuses(&line, &["cannot be used with"]);
+    }
+    for line in ["09 --train --smoke", "04 --variants 300", "04 --from-levels 300"] {
+        desk.refuses(&format!("cargo chapter {line} --skip-bad"), &["--skip-bad is for a folder"]);
+    }
+}
+
+#[test]
+fn networks_taught_otherwise_than_their_flag_says_are_refused() {
+    let desk = Desk::new();
+    let (clean, noised) = ("weights/mnist-clean-classifier", "weights/mnist-noised-classifier");
+    for (line, words) in [
+        (format!("09 --smoke --noised {clean}"), ["--noised", "by clean images alone"]),
+        (format!("09 --smoke --clean {noised}"), ["--clean", "in noise"]),
+        ("15 --smoke --noised weights/clip/clean".into(), ["--noised", "by clean images alone"]),
+        ("14 --smoke --inpainting weights/glide/base".into(), ["--inpainting", "to complete"]),
+    ] {
+        desk.refuses(&format!("cargo chapter {line}"), &words);
+    }
+}
+
+#[test]
+fn what_is_damaged_is_not_exported() {
+    let desk = Desk::new();
+    desk.save_run("run", &tiny(), Kind::Float);
+    let whole = fs::read(desk.path("run/ema.safetensors")).unwrap();
+    fs::write(desk.path("run/ema.safetensors"), &whole[..whole.len() / 2]).unwrap();
+    desk.refuses("cargo from-noise export run --out copy", &["damaged or cut short"]);
+    fs::write(desk.path("run/ema.safetensors"), whole).unwrap();
+    fs::write(desk.path("run/config.json"), "{").unwrap();
+    desk.refuses("cargo from-noise export run --out copy", &["config.json"]);
+}
+
+#[test]
+fn a_training_killed_at_any_time_has_all_its_pictures() {
+    let desk = Desk::new();
+    desk.save_run("start", &tiny(), Kind::Float);
+    let line = |run: &str| {
+        format!("cargo chapter 04 --train --smoke --config start --steps 24 --out {run}")
+    };
+    let grids = |run: &str| {
+        let found = fs::read_dir(desk.path(run).join("grids")).into_iter().flatten();
+        let names = found.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.filter(|name| !name.starts_with('.')).collect(); // cut off
+        names.sort();
+        names
+    };
+    desk.works(&format!("{} --start-from start", line("whole")));
+    let mut more = " --start-from start";
+    for pictures in [1, 3, 5, 7, 9, 11] {
+        let mut child = desk.command(&(line("cut") + more)).spawn().unwrap();
+        while grids("cut").len() < pictures && child.try_wait().unwrap().is_none() {}
+        child.kill().unwrap(); // SIGKILL
+        child.wait().unwrap();
+        more = " --resume";
+    }
+    desk.works(&(line("cut") + more));
+    assert_eq!(grids("cut"), grids("whole"));
+    for name in ["model", "ema", "optimizer"] {
+        let file =
+            |run: &str| fs::read(desk.path(run).join(format!("{name}.safetensors"))).unwrap();
+        assert!(file("cut") == file("whole"), "{name}");
+    }
+}
+
+#[test]
+fn a_run_killed_before_its_first_step_still_starts_from_what_was_named() {
+    let desk = Desk::new();
+    desk.save_run("start", &tiny(), Kind::Float);
+    let line = "cargo chapter 04 --train --smoke --config start --steps 1000000 --out run";
+    let mut child = desk.command(&format!("{line} --start-from start")).spawn().unwrap();
+    let saved = desk.path("run/ema.safetensors");
+    while !saved.exists() && child.try_wait().unwrap().is_none() {}
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let named = |path: &Path| from_noise::checkpoint::load_tensors(path).unwrap();
+    let (run, start) = (named(&saved), named(&desk.path("start/ema.safetensors")));
+    let apart =
+        |(name, ours): (&String, &Tensor)| (ours - &start[name]).abs().max().double_value(&[]);
+    assert!(run.iter().map(apart).all(|apart| apart < 0.1), "random weights");
+}
+
+#[test]
+fn numbers_too_large_are_refused_in_words() {
+    let desk = Desk::new();
+    for (field, value, words) in [
+        ("/network/channels", json!([4_000_000_000_i64, 96]), "at most 8192"),
+        ("/network/channels", json!(vec![8; 70]), "at most 16 levels"),
+        ("/network/layers", json!(1_000_000_000), "at most 100"),
+        ("/network/image_size", json!(100_000_000), "at most 4096"),
+    ] {
+        desk.config("run", &edited(&tiny(), field, value));
+        for line in ["from-noise info run", "chapter 04 --weights run --dry-run"] {
+            desk.refuses(&format!("cargo {line}"), &[words]);
+        }
+    }
+    let many = ImageConfig { classes: Some(1_000_000_000_000), ..tiny() };
+    desk.config("run", &many);
+    desk.refuses("cargo from-noise info run", &["classes", "1,000,000"]);
+    desk.pictures("pets");
+    let line = "cargo chapter 04 --dry-run --train --data ./pets --size 100000000";
+    desk.refuses(line, &["image_size", "at most 4096"]);
+    let most = "18446744073709551615";
+    desk.works(&format!("cargo chapter 04 --dry-run --variants 256 --seed {most}"));
+    desk.works(&format!("cargo chapter 15 --dry-run --train --smoke --seed {most}"));
+}
+
+#[test]
+fn a_smoke_run_of_any_config_is_short() {
+    let desk = Desk::new();
+    let line = "cargo chapter 04 --train --smoke --dry-run --config weights/mnist-unet-v";
+    let (said, _) = desk.works(line);
+    assert!(said.contains("\"steps\": 4") && said.contains("\"batch\": 8"), "{said}");
+}
+
+#[test]
+fn a_scale_named_twice_is_one_line() {
+    let desk = Desk::new();
+    let config = ImageConfig { classes: Some(10), condition_dropout: 0.1, ..tiny() };
+    desk.save_run("run", &config, Kind::Float);
+    let table = "weights = \"run\"\nguidance = [2.0, 1.0, 2.0]\n[[grid]]\n\
+                 samplers = [{ ddim = 0.0 }]\npaths = [\"trailing\"]\nsteps = [2]\nn = 4\n";
+    fs::write(desk.path("twice.toml"), table).unwrap();
+    let (said, _) = desk.works("cargo from-noise table twice.toml --out t");
+    assert!(!said.contains("not drawn yet"), "{said}");
+    assert_eq!(desk.read("t/table.csv").lines().count(), 3);
+}
+
+#[test]
+fn a_line_with_a_long_name_is_kept_and_found_again() {
+    let desk = Desk::new();
+    desk.save_run("run", &tiny(), Kind::Float);
+    let table = "weights = \"run\"\nseed = 1844674407370955161\nclip = false\n[[grid]]\n\
+                 samplers = [{ ddim = 1e-300 }]\npaths = [\"trailing\"]\nsteps = [2]\nn = 4\n";
+    fs::write(desk.path("long.toml"), table).unwrap();
+    desk.works("cargo from-noise table long.toml --out t --shard 1/1");
+    desk.works("cargo from-noise table long.toml --out t --collect");
+    assert_eq!(desk.read("t/table.csv").lines().count(), 2);
+}
+
+#[test]
+fn captions_with_a_byte_order_mark_are_read() {
+    let desk = Desk::new();
+    fs::write(desk.path("c.txt"), "\u{feff}a large red circle\r\n").unwrap();
+    let line = "cargo from-noise sample weights/glide/base --prompts c.txt --steps 2 --samples 1";
+    desk.works(&format!("{line} --out c.png"));
+}
+
 /// The table of cases names the tests of this file.
 #[test]
 fn every_case_names_its_test() {

@@ -55,6 +55,9 @@ pub fn learn(
     let mut times = TimeSampler::new(config.schedule_sampler, &schedule);
     trainer.memory = times.memory();
     let mut run = open(dir, config, resume, &mut trainer)?;
+    if args.start_from.is_some() && trainer.step == 0 {
+        run.save(&trainer)?; // or a run that is killed early would go on from random weights
+    }
     if trainer.step < steps {
         for change in run.changes() {
             say!("goes on from step {} with another {change} (config.json)", trainer.step);
@@ -82,7 +85,6 @@ pub fn learn(
         if trainer.step.is_multiple_of(10) {
             run.log(trainer.step, &[("loss", loss), ("grad_norm", trainer.grad_norm())])?;
         }
-        run.save_if_due(&trainer)?;
         progress.tick(format_args!("loss {loss:.4}"));
         if let Some((every, net)) = &scored_by
             && (trainer.step.is_multiple_of(*every) || trainer.step == steps)
@@ -91,11 +93,13 @@ pub fn learn(
             let [distance, error] = samples::fid(config, &trainer, &data, net, n, chapter)?;
             run.score(trainer.step, &[("fid_lenet", distance), ("error", error)])?;
         }
+        // what belongs to a step comes before it is saved: a killed run makes it again
         if trainer.step.is_multiple_of(every) {
-            run.save(&trainer)?;
             let grid = samples::preview(config, &trainer, &data, chapter)?;
             grid.save(dir.join(format!("grids/{:08}.png", trainer.step)))?;
+            run.save(&trainer)?;
         }
+        run.save_if_due(&trainer)?;
     }
     run.save(&trainer)?;
     progress.finish(format_args!("loss in log.csv"));

@@ -57,6 +57,8 @@ pub fn levels(weights: &[PathBuf], n: u64, args: &Args, chapter: &mut Chapter) -
         let trained = Pretrained::load(cli::find(dir), chapter.device)?;
         let config = &trained.config;
         config.needs_no_image()?;
+        config.needs_no_caption()?;
+        args.data.pictures.check(&config.data)?;
         let net = args.feature_net(config, chapter.device)?;
         args.enough(n, &net, "--from-levels")?;
         let (top, last) = (STARTS[STARTS.len() - 1], trained.schedule.steps());

@@ -90,7 +90,7 @@ struct Args {
     score: Option<u64>,
 
     /// Fresh noise of the samples that are measured: DDIM's, from 0 to DDPM's 1 [default: 0]
-    #[arg(long, requires = "score")]
+    #[arg(long, requires = "score", conflicts_with_all = ["train", "preset", "samples", "every", "from_levels", "variants"])]
     eta: Option<f64>,
 
     /// Measure FID-LeNet of N test images that are noised to a level and denoised again, by level,
@@ -104,7 +104,7 @@ struct Args {
     variants: Option<u64>,
 
     /// Train the I-th of N shares of them, for N processes with one --out; no table is written
-    #[arg(long, value_name = "I/N", requires = "variants")]
+    #[arg(long, value_name = "I/N", requires = "variants", conflicts_with_all = ["train", "samples", "every", "score", "from_levels", "weights", "data", "size", "rgb"])]
     shard: Option<Shard>,
 }
 

@@ -102,12 +102,13 @@ pub fn plan(args: &Args) -> Result<Plan> {
             Some(dir) => {
                 let mut image = Pretrained::config(cli::find(dir))?;
                 let end = image.train.cooldown.map(|[_, end]| end);
-                let steps = args.steps.or(end).or(common.smoke.then_some(4));
+                let steps = args.steps.or(common.smoke.then_some(4)).or(end);
                 let steps = steps.context(
                     "this config.json does not say where its training ends (train.cooldown): add \
                      --steps",
                 )?;
                 image.train = image.train.lasting(steps);
+                image.batch = if common.smoke { image.batch.min(8) } else { image.batch };
                 (steps, image)
             }
             None => recipe::recipe(args)?,
@@ -122,6 +123,7 @@ pub fn plan(args: &Args) -> Result<Plan> {
     } else if let Some(samples) = args.variants {
         let steps = args.steps.unwrap_or(common.choose(4, 1500, 5000, 5000));
         let batch = common.choose(4, 64, 128, 128);
+        args.data.pictures.check(&ImageConfig::mnist().data)?;
         Plan::Variants { length: Length { steps, batch, seed: common.seed }, samples }
     } else if let Some(samples) = args.from_levels {
         let all = ["weights/mnist-ddpm", "weights/mnist-unet-eps", "weights/mnist-unet-v"];
@@ -131,6 +133,7 @@ pub fn plan(args: &Args) -> Result<Plan> {
         let samples = args.samples.unwrap_or(common.choose(4, 64, 256, 1024));
         let most = if common.smoke { 10 } else { usize::MAX };
         let Sampling { steps, .. } = sampling(Sampler::Ddpm(Variance::Small), most)?;
+        Pretrained::config(cli::find(&weights))?.needs_no_caption()?;
         Plan::Draw { weights, samples, steps }
     })
 }

@@ -90,7 +90,9 @@ pub fn all(length: Length, smoke: bool) -> Vec<Variant> {
     let (flat, uniform) = (Weighting::Flat, ScheduleSampler::Uniform);
     let mut all = vec![
         variant("base", Kind::Seed, "none: the base", &|_| ()),
-        variant("seed", Kind::Seed, "another seed", &|config| config.train.seed += 1),
+        variant("seed", Kind::Seed, "another seed", &|config| {
+            config.train.seed = seed.wrapping_add(1)
+        }),
         network("no-attention", "no attention but in the middle", |net| net.attention.clear()),
         network("attention-14", "attention at 14 x 14, too", |net| net.attention = vec![0, 1]),
         network("ada-gn", "time by AdaGN", |net| net.time = TimeConditioning::ScaleShift),

@@ -93,6 +93,7 @@ fn run() -> Result<()> {
     let weights = cli::find(&args.weights);
     let config = Pretrained::config(&weights)?;
     config.needs_no_image()?;
+    config.needs_no_caption()?;
     ensure!(
         config.classes.is_none(),
         "{} draws one class at a time, this chapter any: take cargo from-noise sample {}",

@@ -77,6 +77,7 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let args = Args::parse();
     let config = Pretrained::config(cli::find(&args.table.weights))?;
+    config.needs_no_caption()?;
     let sweep = sweep(&args, config.schedule.build().steps());
     let cost = args.table.cost(&sweep, &[Guidance::NONE])?;
     let Some(mut chapter) = cli::start("ch07-solvers", &args.common, &sweep, || cost)? else {

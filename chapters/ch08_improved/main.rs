@@ -60,6 +60,7 @@ fn config(args: &Args) -> Result<Config> {
     let n = args.table.samples.unwrap_or(common.choose(40, 2000, 10_000, 50_000));
     let net = |dir: PathBuf| {
         let config = Pretrained::config(&dir)?;
+        config.needs_no_caption()?;
         let grid = SweepGrid {
             samplers: samplers(config.parameterization.head),
             paths: vec![path],

@@ -46,7 +46,7 @@ struct Args {
     train: bool,
 
     /// Optimizer steps of each classifier [default: by preset]
-    #[arg(long, value_name = "N", requires = "train", conflicts_with = "preset", value_parser = count::<u64>())]
+    #[arg(long, value_name = "N", requires = "train", conflicts_with = "preset", conflicts_with_all = ["weights", "classifier", "samples", "shard", "collect", "noised", "clean", "conditional"], value_parser = count::<u64>())]
     steps: Option<u64>,
 
     /// Run directory of the classifier that was taught in noise
@@ -74,7 +74,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<()> {
     let args = Args::parse();
-    let plan = plan::plan(&args);
+    let plan = plan::plan(&args)?;
     let cost = plan::cost(&plan, &args)?;
     let Some(mut chapter) = cli::start("ch09-classifier-guidance", &args.common, &plan, || cost)?
     else {
@@ -100,6 +100,8 @@ fn guide(args: &Args, samples: u64, lines: &[Line], chapter: &mut Chapter) -> Re
         noised: PretrainedClassifier::load(cli::find(&args.noised), device)?,
         clean: PretrainedClassifier::load(cli::find(&args.clean), device)?,
     };
+    cli::taught("--noised", &args.noised, true, nets.noised.config.noised)?;
+    cli::taught("--clean", &args.clean, false, nets.clean.config.noised)?;
     let lenet = FeatureNet::load(cli::find(&table.classifier), device)?;
     let (dir, config) = (cli::find(&table.weights), &nets.unconditional.config);
     let test = images_of_run(&dir, config, Split::Test, smoke, &table.pictures)?;

@@ -18,18 +18,19 @@ pub enum Plan {
     Guide { samples: u64, lines: Vec<Line> },
 }
 
-pub fn plan(args: &Args) -> Plan {
+pub fn plan(args: &Args) -> Result<Plan> {
     let common = &args.common;
     if args.train {
         let steps = args.steps.unwrap_or(common.choose(4, 2500, 10_000, 100_000));
         let mut classifier = Box::new(NoisedClassifierConfig::mnist());
         let cooldown = Some([steps * 3 / 5, steps]);
         classifier.train = TrainConfig { seed: common.seed, cooldown, ..classifier.train };
-        return Plan::Train { steps, classifier };
+        args.table.pictures.check(&classifier.data)?;
+        return Ok(Plan::Train { steps, classifier });
     }
     let (steps, fewer) = if common.smoke { (2, &[][..]) } else { (50, &[5, 10, 20][..]) };
     let samples = args.table.samples.unwrap_or(common.choose(20, 500, 10_000, 50_000));
-    Plan::Guide { samples, lines: lines::lines(steps, fewer, common.seed) }
+    Ok(Plan::Guide { samples, lines: lines::lines(steps, fewer, common.seed) })
 }
 
 /// The classifiers that guide cost a small share of the network that draws; they are left out.

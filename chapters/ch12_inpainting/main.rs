@@ -116,6 +116,7 @@ fn run() -> Result<()> {
     let dir = cli::find(&args.weights);
     let image = Pretrained::config(&dir)?;
     image.needs_no_image()?;
+    image.needs_no_caption()?;
     args.pictures.check(&image.data)?;
     config.sampling.check(&image.schedule.build(), image.parameterization)?;
     let cost = Cost::sampling(image.network.cost()?, config.n * config.evaluations() as u64, CHUNK);

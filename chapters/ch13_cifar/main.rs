@@ -64,21 +64,25 @@ struct Args {
     steps: Vec<usize>,
 
     /// Learn instead of drawing; the run directory is --out
-    #[arg(long, conflicts_with_all = ["shard", "collect"])]
+    #[arg(long, conflicts_with_all = TABLE)]
     train: bool,
 
     /// The optimizer step at which --train ends [default: by preset]
-    #[arg(long, value_name = "N", requires = "train", value_parser = count::<u64>())]
+    #[arg(long, value_name = "N", requires = "train", conflicts_with_all = TABLE, value_parser = count::<u64>())]
     until: Option<u64>,
 
     /// In which numbers the network is computed while it learns [default: f32]
-    #[arg(long, requires = "train", value_parser = cli::one_of(&cli::PRECISIONS))]
+    #[arg(long, requires = "train", conflicts_with_all = TABLE, value_parser = cli::one_of(&cli::PRECISIONS))]
     precision: Option<Precision>,
 
     /// Go on with an interrupted training; with a later --until than it had, train it longer
-    #[arg(long, requires = "train")]
+    #[arg(long, requires = "train", conflicts_with_all = TABLE)]
     resume: bool,
 }
+
+/// Flags of the table, which mean nothing in training. clap does not ask for --train any more where one
+/// of them is given.
+const TABLE: [&str; 7] = ["run", "inception", "classifier", "samples", "steps", "shard", "collect"];
 
 /// The run that comes with the crate; it learned from re-encoded images.
 const SMALL: &str = "weights/cifar10-jpeg";

@@ -9,14 +9,14 @@ mod page;
 mod pictures;
 mod scores;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use asked::{Asked, Which};
 use clap::Parser;
 use from_noise::data::Split;
 use from_noise::evaluate::{CHUNK, Sampler, Sampling};
 use from_noise::guide::Guidance;
 use from_noise::metrics::FeatureNet;
-use from_noise::pretrained::Pretrained;
+use from_noise::pretrained::{ImageCondition, Pretrained};
 use from_noise::schedule::{Level, Path};
 use from_noise::util::cli::{self, Common, Cost, ShardArgs, count};
 use lines::Line;
@@ -114,6 +114,12 @@ fn run() -> Result<()> {
     let args = Args::parse();
     let config = config(&args);
     let network = Pretrained::config(cli::find(&args.base))?;
+    let inpainting = Pretrained::config(cli::find(&args.inpainting))?;
+    ensure!(
+        inpainting.image_condition == Some(ImageCondition::Masked),
+        "--inpainting {} was not trained to complete images: give one such as weights/glide/inpainting",
+        args.inpainting.display()
+    );
     let cost = Cost::sampling(network.network.cost()?, config.n * config.evaluations(), CHUNK);
     let Some(mut chapter) = cli::start("ch14-glide", &args.common, &config, || cost)? else {
         return Ok(());

@@ -18,7 +18,7 @@ use from_noise::util::cli::{self, Chapter};
 pub fn three(config: &ClipConfig) -> [(&'static str, ClipConfig); 3] {
     [("noised", true, 0), ("clean", false, 0), ("held-out", false, 1)].map(
         |(name, noised, more)| {
-            let seed = config.train.seed + more;
+            let seed = config.train.seed.wrapping_add(more);
             let train = TrainConfig { seed, ..config.train.clone() };
             (name, ClipConfig { noised, train, ..config.clone() })
         },

@@ -29,8 +29,6 @@ use std::process::ExitCode;
 ///           cargo chapter 15 --train --out runs/clip
 #[derive(Debug, Parser)]
 #[command(verbatim_doc_comment)]
-#[command(mut_arg("shard", |arg| arg.conflicts_with("train")))]
-#[command(mut_arg("collect", |arg| arg.conflicts_with("train")))]
 struct Args {
     #[command(flatten)]
     common: Common,
@@ -39,15 +37,15 @@ struct Args {
     shards: ShardArgs,
 
     /// Learn the three CLIPs, into noised/, clean/ and held-out/ below --out, and draw nothing
-    #[arg(long, conflicts_with_all = ["base", "noised", "clean", "held_out", "classifier", "samples"])]
+    #[arg(long, conflicts_with_all = TABLE)]
     train: bool,
 
     /// Optimizer steps of each CLIP [default: by preset]
-    #[arg(long, value_name = "N", requires = "train", conflicts_with = "preset", value_parser = count::<u64>())]
+    #[arg(long, value_name = "N", requires = "train", conflicts_with = "preset", conflicts_with_all = TABLE, value_parser = count::<u64>())]
     steps: Option<u64>,
 
     /// Go on where an interrupted training stopped
-    #[arg(long, requires = "train")]
+    #[arg(long, requires = "train", conflicts_with_all = TABLE)]
     resume: bool,
 
     /// Run directory of the network that draws
@@ -75,6 +73,11 @@ struct Args {
     samples: Option<u64>,
 }
 
+/// Flags of the table, which mean nothing in training. clap does not ask for --train any more where one
+/// of them is given.
+const TABLE: [&str; 8] =
+    ["base", "noised", "clean", "held_out", "classifier", "samples", "shard", "collect"];
+
 fn main() -> ExitCode {
     cli::exit(run())
 }
@@ -100,12 +103,16 @@ fn run() -> Result<()> {
 
 fn guide(args: &Args, samples: u64, lines: &[Line], chapter: &mut Chapter) -> Result<()> {
     let (device, smoke) = (chapter.device, args.common.smoke);
-    let clip = |dir: &PathBuf| PretrainedClip::load(cli::find(dir), device);
+    let clip = |flag: &str, dir: &PathBuf, noised: bool| {
+        let clip = PretrainedClip::load(cli::find(dir), device)?;
+        cli::taught(flag, dir, noised, clip.config.noised)?;
+        Ok::<_, anyhow::Error>(clip)
+    };
     let nets = Nets {
         base: Pretrained::load(cli::find(&args.base), device)?,
-        noised: clip(&args.noised)?,
-        clean: clip(&args.clean)?,
-        held_out: clip(&args.held_out)?,
+        noised: clip("--noised", &args.noised, true)?,
+        clean: clip("--clean", &args.clean, false)?,
+        held_out: clip("--held-out", &args.held_out, false)?,
     };
     let net = FeatureNet::load(cli::find(&args.classifier), device)?;
     let config = &nets.base.config;

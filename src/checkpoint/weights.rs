@@ -23,10 +23,16 @@ pub fn save_weights(
 ///
 /// # Errors
 /// Strict: every tensor that is missing, unexpected, of another shape or of another dtype is listed
-/// in one error, and `vs` is then untouched. Floats of another width are converted, which is said
+/// in one error, and `vs` is then untouched. So is a number that is not finite. Floats of another width are converted, which is said
 /// on standard error where digits are lost.
 pub fn load_weights(vs: &VarStore, path: impl AsRef<Path>) -> Result<u64, CheckpointError> {
     let file = File::read(path.as_ref())?;
+    for (name, tensor) in &file.tensors {
+        if tensor.isfinite().all().int64_value(&[]) == 0 {
+            let why = format!("`{name}` has numbers that are not finite");
+            return Err(CheckpointError::Damaged { path: path.as_ref().into(), why });
+        }
+    }
     file.copy_into(&named(vs))?;
     Ok(file.step)
 }

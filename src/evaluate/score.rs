@@ -118,6 +118,21 @@ pub struct ShapeError {
     read: [i64; 3],
 }
 
+/// Images that are no numbers: a sampler that ran away.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} ran away, to infinite pixels: take more steps, or a guidance that is less strong")]
+pub struct RanAway(String);
+
+/// These images, if all their pixels are finite: as a picture NaN would be a colour like any other.
+pub fn finite(x0: Tensor, by: &Recipe) -> Result<Tensor, RanAway> {
+    match x0.isfinite().all().int64_value(&[]) == 1 {
+        true => Ok(x0),
+        false => {
+            Err(RanAway(format!("{}, {} steps on the path {}", by.sampler, by.steps, by.path)))
+        }
+    }
+}
+
 /// Whether `extractor` can read images of this shape, `[C, H, W]`.
 pub fn check_shape(drawn: [i64; 3], extractor: &dyn FeatureExtractor) -> Result<(), ShapeError> {
     let read = extractor.shape();

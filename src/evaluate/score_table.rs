@@ -7,12 +7,13 @@
 
 use super::generator::{Generator, Recipe};
 use super::quality::Quality;
-use super::score::{CHUNK, FeatureStats, Score, ShapeError, check_shape};
-use crate::checkpoint::{CheckpointError, load_tensors, save_tensors};
+use super::score::{CHUNK, FeatureStats, RanAway, Score, ShapeError, check_shape, finite};
+use crate::checkpoint::{CheckpointError, first_digits, load_tensors, save_tensors};
 use crate::data::{Dataset, to_u8};
 use crate::guide::Snapshot;
 use crate::metrics::{FeatureExtractor, enough_images};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -66,6 +67,8 @@ pub enum SweepError {
     NoTest { n: usize },
     #[error(transparent)]
     Shape(#[from] ShapeError),
+    #[error(transparent)]
+    RanAway(#[from] RanAway),
 }
 
 /// A line of a table: what draws, and how many images are scored.
@@ -114,6 +117,17 @@ struct FeatureChunk<'a> {
     n: u64,
     /// Where their features lie: the path tells all that they depend on, so it names the part.
     file: PathBuf,
+}
+
+/// A name that file systems take, which end at 255 bytes: a long one ends in the hash of the whole.
+fn short(name: &str) -> String {
+    const MOST: usize = 200;
+    if name.len() <= MOST {
+        return name.to_owned();
+    }
+    let start = name.char_indices().map(|(i, c)| i + c.len_utf8()).take_while(|end| *end <= MOST);
+    let hash = first_digits(&Sha256::digest(name), 16);
+    format!("{}-{hash}", &name[..start.last().unwrap_or(0)])
 }
 
 /// A table at work: a folder, what draws, what measures.
@@ -178,7 +192,7 @@ impl<'a> ScoreTable<'a> {
             name = format!("{name} {}", recipe.condition);
         }
         let nets = format!("{}-{}", recipe.hash, self.net.hash());
-        let folder = self.dir.join("parts").join(nets).join(name.replace(' ', "-"));
+        let folder = self.dir.join("parts").join(nets).join(short(&name.replace(' ', "-")));
         let measured = line.measure.as_ref().map_or(String::new(), |(name, _)| format!("-{name}"));
         let part = |first| {
             let n = CHUNK.min(line.n - first);
@@ -233,7 +247,7 @@ impl<'a> ScoreTable<'a> {
                 break;
             }
             let started = Instant::now();
-            let x0 = line.generator.draw(first, n, &mut look);
+            let x0 = finite(line.generator.draw(first, n, &mut look), &line.recipe)?;
             let features = self.net.features(&to_u8(&x0)).to_device(Device::Cpu);
             let seconds = Tensor::from(started.elapsed().as_secs_f64());
             let mut found = vec![("features", features.to_kind(Kind::Float)), ("seconds", seconds)];

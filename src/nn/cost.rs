@@ -21,24 +21,32 @@ impl Cost {
 
     /// A matrix without bias, applied `times` times.
     pub(crate) fn matrix(&mut self, inputs: i64, outputs: i64, times: i64) {
-        self.params += inputs * outputs;
-        self.flops += 2 * inputs * outputs * times;
+        self.add(product(&[inputs, outputs]), product(&[2, inputs, outputs, times]));
     }
 
     /// A convolution with bias and a square kernel, producing `pixels` pixels.
     pub(crate) fn conv(&mut self, inputs: i64, outputs: i64, kernel: i64, pixels: i64) {
-        let weights = kernel * kernel * inputs * outputs;
-        self.params += weights + outputs;
-        self.flops += 2 * weights * pixels;
+        let weights = product(&[kernel, kernel, inputs, outputs]);
+        self.add(weights.saturating_add(outputs), product(&[2, weights, pixels]));
     }
 
     /// Scale and shift of a normalisation.
     pub(crate) fn norm(&mut self, channels: i64) {
-        self.params += 2 * channels;
+        self.add(product(&[2, channels]), 0);
     }
 
     /// `Q K^T` and its product with `V`, over `tokens` tokens.
     pub(crate) fn attention(&mut self, channels: i64, tokens: i64) {
-        self.flops += 4 * channels * tokens * tokens;
+        self.add(0, product(&[4, channels, tokens, tokens]));
     }
+
+    fn add(&mut self, params: i64, flops: i64) {
+        self.params = self.params.saturating_add(params);
+        self.flops = self.flops.saturating_add(flops);
+    }
+}
+
+/// A network that is asked for may be larger than any number.
+fn product(factors: &[i64]) -> i64 {
+    factors.iter().fold(1, |product: i64, factor| product.saturating_mul(*factor))
 }

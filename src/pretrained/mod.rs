@@ -260,8 +260,8 @@ impl ImageConfig {
             return Err(format!("labelled is {labelled}: {must}"));
         }
         match self.classes {
-            Some(classes) if classes < 1 => {
-                Err(format!("classes is {classes}: it is at least 1, or absent"))
+            Some(classes) if !(1..=1_000_000).contains(&classes) => {
+                Err(format!("classes is {classes}: it is 1 to 1,000,000, or absent"))
             }
             Some(_) if !self.network.time.takes_embedding() => Err(format!(
                 "a network with time {:?} has no place for class labels: take add or scale-shift",
@@ -304,6 +304,11 @@ impl ImageConfig {
             Some(image) => Err(NeedsImage(image.describe(self.format))),
             None => Ok(()),
         }
+    }
+
+    /// Refuses a network that reads captions, where nobody gives it any.
+    pub fn needs_no_caption(&self) -> Result<(), NeedsCaption> {
+        if self.text.is_some() { Err(NeedsCaption) } else { Ok(()) }
     }
 
     /// Whether the network can see the image that it is to see.
@@ -416,6 +421,14 @@ pub struct NoLowRes(String);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("this network sees {0} beside x_t: it draws nothing without one")]
 pub struct NeedsImage(String);
+
+/// A network that reads captions was asked to draw where nobody gives it any.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "this network reads captions, and here are none: draw with `cargo chapter 14` or `cargo from-noise \
+     sample`"
+)]
+pub struct NeedsCaption;
 
 /// The configuration that the directory `dir` holds, if it describes something.
 fn checked<C: DeserializeOwned>(

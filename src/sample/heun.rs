@@ -62,7 +62,7 @@ impl Churn {
     /// Whether all is a number from 0 up; `s_max` may be infinite.
     pub fn is_sound(&self) -> bool {
         let finite = [self.s_churn, self.s_min, self.s_noise];
-        finite.iter().all(|x| x.is_finite() && *x >= 0.0) && self.s_max >= 0.0
+        finite.iter().all(|x| x.is_finite() && *x >= 0.0) && self.s_max >= self.s_min
     }
 }
 

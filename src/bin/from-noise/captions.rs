@@ -23,6 +23,7 @@ pub fn read(typed: &Path) -> Result<Vec<String>> {
              captions:test or captions:held-out"
         )
     })?;
+    let text = text.trim_start_matches('\u{feff}'); // as Notepad writes it
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let found: Vec<String> = lines.map(String::from).collect();
     ensure!(!found.is_empty(), "{shown} is empty: write a caption a line");

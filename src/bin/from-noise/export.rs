@@ -2,7 +2,7 @@
 
 use super::model;
 use anyhow::{Context, Result, anyhow, ensure};
-use from_noise::checkpoint::{halve_weights, load_weights};
+use from_noise::checkpoint::{halve_weights, load_tensors, load_weights, read_config};
 use from_noise::pretrained::export_diffusers;
 use from_noise::say;
 use from_noise::util::files::write_atomically;
@@ -48,6 +48,9 @@ pub fn run(args: &Args) -> Result<()> {
     if args.diffusers {
         return pipeline(args, &weights);
     }
+    // a copy of what is damaged would look sound
+    read_config::<serde_json::Value>(&dir)?;
+    load_tensors(&weights)?;
     let size = |path: &Path| Ok::<_, anyhow::Error>(fs::metadata(path)?.len() as f64 / 1e6);
     let copy = |name: &str| {
         let bytes = fs::read(dir.join(name)).with_context(|| format!("cannot read {name}"))?;

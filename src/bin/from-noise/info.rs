@@ -118,7 +118,7 @@ fn feature_net(dir: &Path) -> Result<Lines> {
         ("network", format!("LeNet with {} features, which FID-LeNet compares", net.dim())),
         ("predicts", format!("which of {classes} classes a clean image is of")),
         ("weights", format!("averaged; SHA-256 {}...", net.hash())),
-        ("real", format!("FID-LeNet {:.2} of all test images", net.fid_real)),
+        ("real", format!("FID-LeNet {:.2} of all test images", net.fid_real.max(0.0))),
     ])
 }
 

@@ -9,25 +9,29 @@ use from_noise::util::cli::count;
 use std::path::PathBuf;
 use tch::Tensor;
 
+/// Flags that mean nothing where a picture is completed. All flags of inpainting name them: clap does
+/// not ask for --inpaint any more once a flag is given that it conflicts with.
+const WITHOUT_INPAINT: [&str; 7] =
+    ["negative_class", "negative_prompt", "guided_by", "clip", "noise", "no_clip", "upsample"];
+
 #[derive(Debug, clap::Args)]
 pub struct InpaintArgs {
     /// Complete this picture, a png or jpeg of the model's size, where --mask is white: by
     /// projection, by --resample, or as the network was trained to
-    #[arg(long, value_name = "PICTURE", requires = "mask", conflicts_with_all =
-        ["negative_class", "negative_prompt", "guided_by", "clip", "noise", "no_clip"])]
+    #[arg(long, value_name = "PICTURE", requires = "mask", conflicts_with_all = WITHOUT_INPAINT)]
     inpaint: Option<PathBuf>,
 
     /// What of --inpaint is missing: white to be drawn, black to be kept
-    #[arg(long, value_name = "PICTURE", requires = "inpaint")]
+    #[arg(long, value_name = "PICTURE", requires = "inpaint", conflicts_with_all = WITHOUT_INPAINT)]
     mask: Option<PathBuf>,
 
     /// Go back to more noise until each stretch of levels has been drawn this often, so that the
     /// drawn part fits the known one (RePaint; for --sampler ddpm) [default: 1, never]
-    #[arg(long, value_name = "TIMES", requires = "inpaint", value_parser = count::<usize>())]
+    #[arg(long, value_name = "TIMES", requires = "inpaint", conflicts_with_all = WITHOUT_INPAINT, value_parser = count::<usize>())]
     resample: Option<usize>,
 
     /// Levels of a way back [default: 5]
-    #[arg(long, value_name = "LEVELS", requires = "resample", value_parser = count::<usize>())]
+    #[arg(long, value_name = "LEVELS", requires = "resample", conflicts_with_all = WITHOUT_INPAINT, value_parser = count::<usize>())]
     jump: Option<usize>,
 }
 

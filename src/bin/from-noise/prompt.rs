@@ -29,7 +29,13 @@ pub struct PromptArgs {
     clip: Option<PathBuf>,
 
     /// How much --clip guides [default: 1]
-    #[arg(long, value_name = "SCALE", requires = "clip", allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "SCALE",
+        requires = "clip",
+        conflicts_with = "inpaint",
+        allow_negative_numbers = true
+    )]
     clip_scale: Option<f64>,
 }
 

@@ -131,7 +131,13 @@ pub struct Args {
     guided_by: Option<PathBuf>,
 
     /// How much --guided-by guides: 1 is Bayes' rule, more exaggerates the class [default: 1]
-    #[arg(long, value_name = "SCALE", requires = "guided_by", allow_negative_numbers = true)]
+    #[arg(
+        long,
+        value_name = "SCALE",
+        requires = "guided_by",
+        conflicts_with = "inpaint",
+        allow_negative_numbers = true
+    )]
     classifier_scale: Option<f64>,
 
     /// Seed of all noise: the same seed gives the same images [default: 0]

@@ -78,7 +78,7 @@ pub struct Args {
     inception: Option<PathBuf>,
 
     /// With --inception, where neither side is an array or a data set: the side of the pictures
-    #[arg(long, value_name = "PIXELS", requires = "inception", value_parser = cli::count::<u32>())]
+    #[arg(long, value_name = "PIXELS", requires = "inception", conflicts_with = "classifier", value_parser = cli::count::<u32>())]
     size: Option<u32>,
 
     /// Measure fid although there are fewer images than twice the number of features

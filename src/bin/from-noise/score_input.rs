@@ -249,6 +249,12 @@ fn gaussian(typed: &Path, mu: Tensor, sigma: Tensor, n: Option<Tensor>) -> Resul
         sound,
         "{shown}: mu and sigma are no mean and covariance (not finite, or not symmetric)"
     );
+    let spread = sigma.linalg_eigvalsh("L"); // in ascending order
+    let [least, most] = [0, found.0[0] - 1].map(|i| spread.double_value(&[i]));
+    ensure!(
+        least >= -1e-6 * most.abs(),
+        "{shown}: sigma is no covariance (its variance along some direction is {least:.3})"
+    );
     let n = n.filter(|n| n.size().is_empty()).map(|n| n.int64_value(&[]));
     Ok(ScoreInput::Gaussian(Stats { mu, sigma, n: n.and_then(|n| u64::try_from(n).ok()) }))
 }

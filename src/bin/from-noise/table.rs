@@ -151,8 +151,8 @@ pub fn run(args: &Args) -> Result<()> {
         (_, scales) => scales,
     };
     let (guide, upper, asked) = (guide.as_ref(), upper.as_ref(), &asked);
-    let pairs =
-        asked.guidance.iter().flat_map(|free| scales.iter().map(move |scale| (free, scale)));
+    let (frees, scales) = (each_once(&asked.guidance), each_once(scales));
+    let pairs = frees.iter().flat_map(|free| scales.iter().map(move |scale| (free, scale)));
     let way = |(&free, &scale): (&f64, &f64)| {
         move |images: ImageSampler| {
             let images = match guide {
@@ -195,6 +195,17 @@ pub fn run(args: &Args) -> Result<()> {
     report(&filled, table.lines().len(), &args.shards);
     results.finish();
     Ok(())
+}
+
+/// These scales, without those that were named before.
+fn each_once(scales: &[f64]) -> Vec<f64> {
+    let mut seen = Vec::new();
+    for scale in scales {
+        if !seen.contains(scale) {
+            seen.push(*scale);
+        }
+    }
+    seen
 }
 
 fn read(path: &Path) -> Result<TableSpec> {

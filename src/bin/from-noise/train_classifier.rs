@@ -1,7 +1,7 @@
 //! `from-noise train-classifier`: the classifier behind FID-LeNet, for pictures of your own.
 
 use super::command_line;
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use from_noise::checkpoint::Run;
 use from_noise::data::{Split, from_u8};
 use from_noise::metrics::{
@@ -17,7 +17,8 @@ use from_noise::util::print;
 use from_noise::util::progress::Progress;
 use from_noise::util::results::Results;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use tch::Tensor;
 
 /// Train the classifier whose features scores compare, and measure its own images.
@@ -65,6 +66,19 @@ struct Score {
     hash: String,
 }
 
+const TRAIN_MOMENTS: &str = "train-moments.safetensors";
+const TEST_MOMENTS: &str = "test-moments.safetensors";
+
+/// Removes a file, if it is there.
+fn remove(file: &Path) -> Result<()> {
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(anyhow!("cannot remove {}, which is out of date: {error}", file.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
 pub fn run(args: &Args) -> Result<()> {
     let (data, format) = (args.data.source(), args.data.format()?);
     let mut config = ClassifierConfig { data, format, ..Default::default() };
@@ -91,6 +105,12 @@ pub fn run(args: &Args) -> Result<()> {
     config.classes = train.classes.len();
     let mut trainer = Trainer::new(device, config.train.clone(), |vs| config.build(vs));
     let mut run = Run::create_or_resume(&args.out, &config, args.resume, &mut trainer)?;
+    if trainer.step < args.steps {
+        // of the weights as they were: whoever reads the folder must not take them for the new ones'
+        for name in [TRAIN_MOMENTS, TEST_MOMENTS] {
+            remove(&args.out.join(name))?;
+        }
+    }
     let _held = cli::hold_interrupts()?;
     let mut progress = Progress::new("classifier", args.steps).starting_at(trainer.step);
     while trainer.step < args.steps && !cli::interrupted() {
@@ -107,9 +127,9 @@ pub fn run(args: &Args) -> Result<()> {
     let net = &trainer.ema.model;
     let features =
         |pixels: &Tensor| tch::no_grad(|| net.features(&from_u8(&pixels.to_device(device))));
-    for (data, name) in [(&train, "train-moments"), (&test, "test-moments")] {
+    for (data, name) in [(&train, TRAIN_MOMENTS), (&test, TEST_MOMENTS)] {
         let moments = Moments::of(LeNet::FEATURES, &data.images, features);
-        moments.save(args.out.join(format!("{name}.safetensors")))?;
+        moments.save(args.out.join(name))?;
     }
     let saved = FeatureNet::load(&args.out, device)?;
     let score = Score {

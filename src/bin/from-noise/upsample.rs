@@ -12,12 +12,12 @@ use tch::Device;
 pub struct UpsampleArgs {
     /// Enlarge what is drawn by the network of this run directory, which was trained to enlarge; it
     /// is sampled and guided as the first one
-    #[arg(long, value_name = "RUN", conflicts_with = "inpaint")]
+    #[arg(long, value_name = "RUN")]
     upsample: Option<PathBuf>,
 
     /// Noise the images to this t of the schedule before they are enlarged, 0 to the network's
     /// max_noise_level [default: 0]
-    #[arg(long, value_name = "T", requires = "upsample")]
+    #[arg(long, value_name = "T", requires = "upsample", conflicts_with = "inpaint")]
     noise_level: Option<usize>,
 }
 

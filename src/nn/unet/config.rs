@@ -147,6 +147,9 @@ pub struct UnetConfigError {
     pub must: String,
 }
 
+/// The most channels: beyond it a slip of the keyboard takes all memory.
+const WIDEST: i64 = 8192;
+
 impl UnetConfig {
     /// The smallest that has every part: for tests and smoke runs.
     pub fn tiny() -> Self {
@@ -212,18 +215,22 @@ impl UnetConfig {
             true => Ok(()),
             false => Err(UnetConfigError { field, value, must: must.into() }),
         };
-        for (field, value) in [
-            ("in_channels", self.in_channels),
-            ("out_channels", self.out_channels),
-            ("image_size", self.image_size),
-            ("space_to_depth", self.space_to_depth),
-            ("layers", self.layers),
-            ("groups", self.groups),
-            ("tokens.dim", self.tokens.map_or(1, |tokens| tokens.dim)),
+        for (field, value, most) in [
+            ("in_channels", self.in_channels, WIDEST),
+            ("out_channels", self.out_channels, WIDEST),
+            ("image_size", self.image_size, 4096),
+            ("space_to_depth", self.space_to_depth, 64),
+            ("layers", self.layers, 100),
+            ("groups", self.groups, WIDEST),
+            ("tokens.dim", self.tokens.map_or(1, |tokens| tokens.dim), WIDEST),
         ] {
-            must(value >= 1, field, value.to_string(), "it is at least 1")?;
+            let bounds = format!("it is at least 1 and at most {most}");
+            must((1..=most).contains(&value), field, value.to_string(), &bounds)?;
         }
         let channels = format!("{:?}", self.channels);
+        let bounds = format!("at most 16 levels of at most {WIDEST}");
+        let few = self.channels.len() <= 16 && self.channels.iter().all(|c| *c <= WIDEST);
+        must(few, "channels", channels.clone(), &bounds)?;
         let divided = |by: i64| self.channels.iter().all(|c| *c >= 1 && c % by == 0);
         must(!self.channels.is_empty(), "channels", channels.clone(), "name at least one level")?;
         let why = format!("each must be a multiple of the {} groups", self.groups);

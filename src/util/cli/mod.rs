@@ -153,6 +153,19 @@ pub fn runs_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(runs)
 }
 
+/// Refuses a network that was taught otherwise than its flag says: in noise, or by clean images.
+pub fn taught(flag: &str, typed: &Path, noised: bool, found: bool) -> anyhow::Result<()> {
+    let how = |noised| if noised { "in noise" } else { "by clean images alone" };
+    anyhow::ensure!(
+        found == noised,
+        "{flag} {} was taught {}: give one that was taught {}",
+        typed.display(),
+        how(found),
+        how(noised)
+    );
+    Ok(())
+}
+
 /// How a program ends: an error is one sentence on standard error, whatever the shell says of
 /// backtraces.
 pub fn exit(result: anyhow::Result<()>) -> ExitCode {
