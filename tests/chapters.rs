@@ -461,7 +461,7 @@ fn a_classifier_that_does_not_fit_is_refused_in_words() {
 #[test]
 fn wrong_words_get_a_sentence_with_the_fix() {
     fails(&["--data", "mnsit"], &["mnist, fashion, cifar10 or captions"]);
-    fails(&["--weights", "nowhere/at-all"], &["nowhere/at-all", "could not"]);
+    fails(&["--weights", "nowhere/at-all"], &["nowhere/at-all is no run directory"]);
     fails(&["--train", "--data", "./no-such-folder"], &["no-such-folder", "check the path"]);
     fails(&["--train", "--data", "./x", "--size", "30"], &["30", "multiple of 4"]);
     fails(&["--train", "--score", "10"], &["cannot be used with"]);

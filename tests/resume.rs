@@ -313,7 +313,7 @@ fn another_config_is_refused_with_a_diff() {
     assert!(message(read_config::<TrainConfig>(dir.path())).contains("config.json cannot be read"));
     assert!(
         message(read_config::<TrainConfig>(dir.path().join("none")))
-            .contains("config.json: could not read")
+            .contains("none is no run directory")
     );
 }
 

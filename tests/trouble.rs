@@ -15,6 +15,8 @@ use from_noise::schedule::ScheduleConfig;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 use tch::{Device, Kind, Tensor, nn};
 
 impl Desk {
@@ -25,6 +27,17 @@ impl Desk {
         let said = text(&out.stderr);
         assert!(out.status.success() && !said.contains("panicked"), "{line}: {said}");
         (text(&out.stdout), said)
+    }
+
+    /// Kills it (SIGKILL) as soon as this is so, if it has not ended before.
+    fn killed(&self, line: &str, when: impl Fn() -> bool) {
+        let mut command = self.command(line);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        while !when() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     /// A config.json alone.
@@ -754,12 +767,8 @@ fn a_classifier_trained_on_is_not_judged_by_the_moments_it_had() {
     let line = "cargo from-noise train-classifier --data ./pets --size 16 --out net --steps";
     desk.works(&format!("{line} 2"));
     let moments = desk.path("net/train-moments.safetensors");
-    let mut child = desk.command(&format!("{line} 1000000 --resume")).spawn().unwrap();
-    while moments.exists() {
-        assert!(child.try_wait().unwrap().is_none(), "it ended with the old moments");
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    desk.killed(&format!("{line} 1000000 --resume"), || !moments.exists());
+    assert!(!moments.exists());
     let table = "weights = \"weights/mnist-ddpm\"\nclassifier = \"net\"\n[[grid]]\n\
                  samplers = [\"heun\"]\npaths = [\"trailing\"]\nsteps = [2]\nn = 4\n";
     fs::write(desk.path("t.toml"), table).unwrap();
@@ -842,10 +851,7 @@ fn a_training_killed_at_any_time_has_all_its_pictures() {
     desk.works(&format!("{} --start-from start", line("whole")));
     let mut more = " --start-from start";
     for pictures in [1, 3, 5, 7, 9, 11] {
-        let mut child = desk.command(&(line("cut") + more)).spawn().unwrap();
-        while grids("cut").len() < pictures && child.try_wait().unwrap().is_none() {}
-        child.kill().unwrap(); // SIGKILL
-        child.wait().unwrap();
+        desk.killed(&(line("cut") + more), || grids("cut").len() >= pictures);
         more = " --resume";
     }
     desk.works(&(line("cut") + more));
@@ -862,11 +868,8 @@ fn a_run_killed_before_its_first_step_still_starts_from_what_was_named() {
     let desk = Desk::new();
     desk.save_run("start", &tiny(), Kind::Float);
     let line = "cargo chapter 04 --train --smoke --config start --steps 1000000 --out run";
-    let mut child = desk.command(&format!("{line} --start-from start")).spawn().unwrap();
     let saved = desk.path("run/ema.safetensors");
-    while !saved.exists() && child.try_wait().unwrap().is_none() {}
-    child.kill().unwrap();
-    child.wait().unwrap();
+    desk.killed(&format!("{line} --start-from start"), || saved.exists());
     let named = |path: &Path| from_noise::checkpoint::load_tensors(path).unwrap();
     let (run, start) = (named(&saved), named(&desk.path("start/ema.safetensors")));
     let apart =
@@ -938,6 +941,44 @@ fn captions_with_a_byte_order_mark_are_read() {
     fs::write(desk.path("c.txt"), "\u{feff}a large red circle\r\n").unwrap();
     let line = "cargo from-noise sample weights/glide/base --prompts c.txt --steps 2 --samples 1";
     desk.works(&format!("{line} --out c.png"));
+}
+
+#[test]
+fn a_negative_number_is_told_the_range() {
+    let desk = Desk::new();
+    let sample = "cargo from-noise sample weights/mnist-unet-v";
+    desk.refuses(&format!("{sample} --eta -0.5"), &["eta is -0.5", "to 1"]);
+    desk.refuses(&format!("{sample} --steps -3"), &["-3", "--steps"]);
+    desk.refuses("cargo chapter 04 --seed -1", &["-1", "--seed"]);
+    desk.refuses("cargo chapter 02 --data-std -1", &["-1", "--data-std"]);
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_named_as_it_was_typed() {
+    let desk = Desk::new();
+    for line in [
+        "chapter 04 --dry-run --from-levels 256 --weights runs/nonsense",
+        "chapter 04 --train --dry-run --config runs/nonsense",
+        "chapter 05 --weights runs/nonsense",
+        "chapter 09 --smoke --clean runs/nonsense",
+    ] {
+        let out = desk.run(&format!("cargo {line}"));
+        let said = text(&out.stderr);
+        assert!(said.contains("error: runs/nonsense is no run directory"), "{line}: {said}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_written_costs_no_other() {
+    let desk = Desk::new();
+    let line = "cargo from-noise sample weights/mnist-unet-v --samples 2 --steps 2";
+    desk.refuses(&format!("{line} --out s/x.png --out s/"), &["s/x.png", "another place"]);
+    fs::write(desk.path("file"), "").unwrap();
+    desk.refuses(&format!("{line} --out file/x.png"), &["file/x.png", "another place"]);
+    let out = desk.run(&format!("{line} --out a.npz --out /proc/x.png --out b.npz"));
+    assert!(!out.status.success());
+    assert!(text(&out.stderr).contains("/proc/x.png"), "{}", text(&out.stderr));
+    assert!(desk.path("a.npz").exists() && desk.path("b.npz").exists());
 }
 
 /// The table of cases names the tests of this file.

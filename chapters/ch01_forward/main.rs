@@ -50,7 +50,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let args = Args::parse();
+    let args = cli::parse::<Args>();
     let common = args.common.on_cpu()?;
     let config = Config {
         steps: 1000,

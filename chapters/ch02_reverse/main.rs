@@ -58,7 +58,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let args = Args::parse();
+    let args = cli::parse::<Args>();
     let common = args.common.on_cpu()?;
     let config = Config {
         grid: common.choose(401, 2001, 2001, 2001),

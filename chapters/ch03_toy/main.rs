@@ -70,7 +70,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let args = Args::parse();
+    let args = cli::parse::<Args>();
     let plan = plan(&args);
     let cost = || cost(&plan);
     let Some(parts) = args.toy.mixture() else {

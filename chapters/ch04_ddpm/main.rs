@@ -113,7 +113,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let args = Args::parse();
+    let args = cli::parse::<Args>();
     let plan = plan::plan(&args)?;
     let cost = plan.cost(&args)?;
     let Some(mut chapter) = cli::start("ch04-ddpm", &args.common, &plan, || cost)? else {

@@ -89,7 +89,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let args = Args::parse();
+    let args = cli::parse::<Args>();
     let weights = cli::find(&args.weights);
     let config = Pretrained::config(&weights)?;
     config.needs_no_image()?;

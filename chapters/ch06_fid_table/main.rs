@@ -80,7 +80,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let args = Args::parse();
+    let args = cli::parse::<Args>();
     let sweep = sweep(&args);
     let cost = args.table.cost(&sweep, &[Guidance::NONE])?;
     let Some(mut chapter) = cli::start("ch06-fid-table", &args.common, &sweep, || cost)? else {

@@ -75,7 +75,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let args = Args::parse();
+    let args = cli::parse::<Args>();
     let config = Pretrained::config(cli::find(&args.table.weights))?;
     config.needs_no_caption()?;
     let sweep = sweep(&args, config.schedule.build().steps());

@@ -88,7 +88,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let args = Args::parse();
+    let args = cli::parse::<Args>();
     let config = config(&args)?;
     let costs = config.nets.iter().map(|net| net.cost(&args, config.images));
     let cost = costs.reduce(|a, b| Ok(a? + b?)).expect("at least one network")?;

@@ -73,7 +73,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let args = Args::parse();
+    let args = cli::parse::<Args>();
     let plan = plan::plan(&args)?;
     let cost = plan::cost(&plan, &args)?;
     let Some(mut chapter) = cli::start("ch09-classifier-guidance", &args.common, &plan, || cost)?

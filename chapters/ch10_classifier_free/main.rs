@@ -74,7 +74,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let args = Args::parse();
+    let args = cli::parse::<Args>();
     let config = config(&args);
     let Config { sweep, guidances } = &config;
     let cost = match &args.labels {

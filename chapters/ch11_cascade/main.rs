@@ -114,7 +114,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let args = Args::parse();
+    let args = cli::parse::<Args>();
     let config = config(&args);
     let dir = cli::find(&args.upsampler[0]);
     let first = Pretrained::config(&dir)?;

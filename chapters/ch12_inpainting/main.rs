@@ -111,7 +111,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let args = Args::parse();
+    let args = cli::parse::<Args>();
     let config = config(&args);
     let dir = cli::find(&args.weights);
     let image = Pretrained::config(&dir)?;

@@ -108,7 +108,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let args = Args::parse();
+    let args = cli::parse::<Args>();
     let plan = args.plan()?;
     let cost = plan.cost()?;
     let Some(mut chapter) = cli::start("ch13-cifar", &args.common, &plan, || cost)? else {

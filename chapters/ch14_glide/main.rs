@@ -111,7 +111,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let args = Args::parse();
+    let args = cli::parse::<Args>();
     let config = config(&args);
     let network = Pretrained::config(cli::find(&args.base))?;
     let inpainting = Pretrained::config(cli::find(&args.inpainting))?;

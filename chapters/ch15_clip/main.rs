@@ -83,7 +83,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let args = Args::parse();
+    let args = cli::parse::<Args>();
     let plan = plan::plan(&args);
     let cost = plan::cost(&plan, &args)?;
     let Some(mut chapter) = cli::start("ch15-clip", &args.common, &plan, || cost)? else {

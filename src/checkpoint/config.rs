@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 pub(super) const FORMAT: u64 = 1;
@@ -85,7 +86,10 @@ pub(super) fn check<C: Serialize + DeserializeOwned>(
 
 fn read(dir: &Path) -> Result<(PathBuf, Saved<Value>), CheckpointError> {
     let path = dir.join("config.json");
-    let text = fs::read_to_string(&path).map_err(CheckpointError::io(&path, "read the config"))?;
+    let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => CheckpointError::NoRun { dir: dir.into() },
+        _ => CheckpointError::io(&path, "read the config")(error),
+    })?;
     match serde_json::from_str::<Saved<Value>>(&text) {
         Err(e) => Err(CheckpointError::Config { path, why: e.to_string() }),
         Ok(saved) if saved.format != FORMAT => {

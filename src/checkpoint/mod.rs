@@ -51,16 +51,19 @@ pub use weights::{
 use crate::train::TrainError;
 use crate::util::files::write_atomically;
 use serde::Serialize;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use tch::nn::VarStore;
 
 /// What can go wrong between memory and a run directory; every message ends with what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
-    #[error("{}: could not {doing}: {source}", path.display())]
+    #[error("{}: could not {doing}: {source}{}", path.display(), advice(source))]
     Io { path: PathBuf, doing: &'static str, source: std::io::Error },
     #[error("{} already holds a run (found {found}): go on with it by --resume, or choose another --out", dir.display())]
     Exists { dir: PathBuf, found: &'static str },
+    #[error("{} is no run directory (it has no config.json): give one that a training wrote, such as weights/mnist-unet-v", dir.display())]
+    NoRun { dir: PathBuf },
     #[error("{} holds no run to resume (no config.json): start one without --resume, or check --out", dir.display())]
     Missing { dir: PathBuf },
     #[error("{} is in use by another open run: wait for it to end, or choose another --out", dir.display())]
@@ -93,6 +96,16 @@ pub enum CheckpointError {
     /// A step that had not been read; what was sound before it is saved.
     #[error(transparent)]
     Train(#[from] TrainError),
+}
+
+/// What to do about it, where that is known.
+fn advice(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => ": check the path",
+        ErrorKind::PermissionDenied => ": give yourself the right to it, or take another place",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ": make room, or take another place",
+        _ => "",
+    }
 }
 
 /// Writes a run directory that holds a model to draw from and nothing of its training: `config`,

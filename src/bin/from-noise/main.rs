@@ -49,7 +49,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    cli::exit(run(Cli::parse().command))
+    cli::exit(run(cli::parse::<Cli>().command))
 }
 
 fn run(command: Command) -> Result<()> {

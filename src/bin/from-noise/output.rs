@@ -1,7 +1,7 @@
 //! What `from-noise sample` writes: grids, movies, arrays and single pictures.
 
 use super::arrays;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 use from_noise::data::from_u8;
 use from_noise::guide::Snapshot;
 use from_noise::plot::{Figure, Gif, Grid};
@@ -81,7 +81,24 @@ impl<'a> Output<'a> {
     /// Makes the folder it lies in, so that a wrong name fails before anything is drawn.
     pub fn make_folder(&self) -> Result<()> {
         let made = Path::new(self.name).parent().map_or(Ok(()), std::fs::create_dir_all);
-        made.with_context(|| format!("cannot make the folder of --out {}", self.name))
+        made.map_err(|error| {
+            anyhow!("cannot make the folder of --out {}: {error}: choose another place", self.name)
+        })
+    }
+
+    /// Refuses one that lies in the folder that another one fills.
+    pub fn check_beside(&self, others: &[Self]) -> Result<()> {
+        let fills = |other: &&Self| other.ending == Ending::Folder && other.name != self.name;
+        let around = |other: &&Self| Path::new(self.name).starts_with(other.name);
+        match others.iter().filter(fills).find(around) {
+            None => Ok(()),
+            Some(Self { name, .. }) => {
+                bail!(
+                    "--out {} lies in --out {name}, which holds pictures alone: choose another place",
+                    self.name
+                )
+            }
+        }
     }
 
     /// Writes it, and notes how.

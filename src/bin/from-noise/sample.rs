@@ -217,6 +217,11 @@ pub fn run(args: &Args) -> Result<()> {
         "--guidance means nothing to {}, an unconditional model: leave it out",
         args.weights.display()
     );
+    ensure!(
+        args.guidance.is_none() || args.class.is_none() || args.class != args.negative_class,
+        "--guidance cannot lead to class {0} and away from it: choose another --negative-class",
+        args.class.unwrap_or(0)
+    );
     let mut images = ImageSampler::new(&trained, sampling)?;
     if let Some(guide) = &args.guided_by {
         let scale = args.classifier_scale.unwrap_or(1.0);
@@ -254,11 +259,10 @@ pub fn run(args: &Args) -> Result<()> {
         print::err(format_args!("warning: {warning}"));
     }
 
+    outputs.iter().try_for_each(|output| output.check_beside(&outputs))?;
     outputs.iter().try_for_each(Output::make_folder)?;
     let film = outputs.iter().any(Output::is_film);
     let images: &dyn Generator = inpainter.as_ref().map_or(&images, |inpainter| inpainter);
-    let drawn = draw(images, &trained.schedule, n, film)?;
-
     let recipe = images.recipe();
     let drawing = Drawing {
         run: args.weights.clone(),
@@ -269,16 +273,17 @@ pub fn run(args: &Args) -> Result<()> {
         noise: args.noise.clone(),
     };
     let mut results = Results::create("", command_line(), &drawing, seed, device)?;
-    for output in &outputs {
-        output.write(&drawn, &trained.schedule, &mut results)?;
-    }
+    let drawn = draw(images, &trained.schedule, n, film)?;
+    // one that cannot be written is no reason to lose the others
+    let write = |output: &Output| output.write(&drawn, &trained.schedule, &mut results);
+    let written: Vec<Result<()>> = outputs.iter().map(write).collect();
     say!(
         "{n} images by {sampler} with {}, {} evaluations of the network an image",
         drawing.weights,
         recipe.nfe
     );
     results.finish();
-    Ok(())
+    written.into_iter().collect()
 }
 
 /// The sampler that was asked for; a flag of another one is refused.

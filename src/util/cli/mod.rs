@@ -19,7 +19,7 @@ use crate::util::device;
 use crate::util::print;
 use crate::util::results::Results;
 use clap::builder::{PossibleValue, PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
-use clap::{Args, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 use serde::Serialize;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -88,6 +88,21 @@ impl Common {
         );
         Ok(Self { device: device::Choice::Cpu, ..self })
     }
+}
+
+/// What was typed, as [`clap::Parser::parse`] reads it; a negative number is a value and no flag, so
+/// that whoever types one is told the range.
+pub fn parse<A: Parser>() -> A {
+    let matches = with_negative_numbers(A::command()).get_matches();
+    A::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+fn with_negative_numbers(command: clap::Command) -> clap::Command {
+    let value = |arg: clap::Arg| match arg.get_long().is_some() && arg.get_action().takes_values() {
+        true => arg.allow_negative_numbers(true),
+        false => arg,
+    };
+    command.mut_args(value).mut_subcommands(with_negative_numbers)
 }
 
 /// A flag that counts something: from 1 to a billion, so that no product of two overflows.
@@ -232,8 +247,9 @@ fn human(seconds: f64) -> String {
     }
 }
 
-/// A file or folder from where the command was typed, or else from the repository.
+/// A file or folder from where the command was typed, or else from the repository; as it was typed
+/// if it is nowhere.
 pub fn find(path: &Path) -> PathBuf {
-    let here = path.to_path_buf();
-    if here.exists() { here } else { PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(here) }
+    let there = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if path.exists() || !there.exists() { path.to_path_buf() } else { there }
 }
