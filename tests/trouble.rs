@@ -57,6 +57,13 @@ impl Desk {
         save_weights(&vs, self.path(dir).join("ema.safetensors"), 7).unwrap();
     }
 
+    /// A run of this configuration, in `run`, of the pictures in `pets`; a classifier of them in `net`.
+    fn run_and_classifier(&self, config: &ImageConfig) {
+        self.pictures("pets");
+        self.save_run("run", config, Kind::Float);
+        self.works("cargo from-noise train-classifier --data ./pets --size 16 --out net --steps 2");
+    }
+
     /// Two classes of pictures, eight of each in train/ and in test/.
     fn pictures(&self, folder: &str) {
         for (part, class, shade) in
@@ -727,7 +734,8 @@ fn networks_that_read_captions_are_refused_where_there_are_none() {
 #[test]
 fn images_that_are_no_numbers_have_no_score() {
     let desk = Desk::new();
-    let table = "weights = \"weights/mnist-unet-v\"\nclip = false\n[[grid]]\n\
+    desk.run_and_classifier(&own("./pets", Color::Gray));
+    let table = "weights = \"run\"\nclassifier = \"net\"\nclip = false\n[[grid]]\n\
                  samplers = [{ edm = { s_churn = 5.0, s_min = 0.0, s_max = 1e9, s_noise = 1e30 } }]\n\
                  paths = [\"karras\"]\nsteps = [3]\nn = 4\n";
     fs::write(desk.path("far.toml"), table).unwrap();
@@ -913,9 +921,10 @@ fn a_smoke_run_of_any_config_is_short() {
 #[test]
 fn a_scale_named_twice_is_one_line() {
     let desk = Desk::new();
-    let config = ImageConfig { classes: Some(10), condition_dropout: 0.1, ..tiny() };
-    desk.save_run("run", &config, Kind::Float);
-    let table = "weights = \"run\"\nguidance = [2.0, 1.0, 2.0]\n[[grid]]\n\
+    let config = own("./pets", Color::Gray);
+    let config = ImageConfig { classes: Some(2), condition_dropout: 0.1, ..config };
+    desk.run_and_classifier(&config);
+    let table = "weights = \"run\"\nclassifier = \"net\"\nguidance = [2.0, 1.0, 2.0]\n[[grid]]\n\
                  samplers = [{ ddim = 0.0 }]\npaths = [\"trailing\"]\nsteps = [2]\nn = 4\n";
     fs::write(desk.path("twice.toml"), table).unwrap();
     let (said, _) = desk.works("cargo from-noise table twice.toml --out t");
@@ -926,8 +935,9 @@ fn a_scale_named_twice_is_one_line() {
 #[test]
 fn a_line_with_a_long_name_is_kept_and_found_again() {
     let desk = Desk::new();
-    desk.save_run("run", &tiny(), Kind::Float);
-    let table = "weights = \"run\"\nseed = 1844674407370955161\nclip = false\n[[grid]]\n\
+    desk.run_and_classifier(&own("./pets", Color::Gray));
+    let table = "weights = \"run\"\nclassifier = \"net\"\nseed = 1844674407370955161\n\
+                 clip = false\n[[grid]]\n\
                  samplers = [{ ddim = 1e-300 }]\npaths = [\"trailing\"]\nsteps = [2]\nn = 4\n";
     fs::write(desk.path("long.toml"), table).unwrap();
     desk.works("cargo from-noise table long.toml --out t --shard 1/1");
