@@ -137,8 +137,16 @@ fn what_cannot_be_built_is_refused_in_a_sentence() {
             "no U-Net has tokens.dim = 0: it is at least 1",
         ),
         (
-            UnetConfig { space_to_depth: 0, ..ok },
+            UnetConfig { space_to_depth: 0, ..ok.clone() },
             "no U-Net has space_to_depth = 0: it is at least 1",
+        ),
+        (
+            UnetConfig { image_size: 4100, ..ok.clone() },
+            "no U-Net has image_size = 4100: it is at most 4096",
+        ),
+        (
+            UnetConfig { channels: vec![8, 8200], ..ok },
+            "no U-Net has channels = [8, 8200]: at most 16 levels of at most 8192",
         ),
     ];
     for (config, want) in cases {

@@ -224,8 +224,8 @@ impl UnetConfig {
             ("groups", self.groups, WIDEST),
             ("tokens.dim", self.tokens.map_or(1, |tokens| tokens.dim), WIDEST),
         ] {
-            let bounds = format!("it is at least 1 and at most {most}");
-            must((1..=most).contains(&value), field, value.to_string(), &bounds)?;
+            must(value >= 1, field, value.to_string(), "it is at least 1")?;
+            must(value <= most, field, value.to_string(), &format!("it is at most {most}"))?;
         }
         let channels = format!("{:?}", self.channels);
         let bounds = format!("at most 16 levels of at most {WIDEST}");
