@@ -1,4 +1,5 @@
 use super::{CheckpointError, write};
+use crate::util::device::all_finite;
 use crate::util::print;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use sha2::{Digest, Sha256};
@@ -28,7 +29,7 @@ pub fn save_weights(
 pub fn load_weights(vs: &VarStore, path: impl AsRef<Path>) -> Result<u64, CheckpointError> {
     let file = File::read(path.as_ref())?;
     for (name, tensor) in &file.tensors {
-        if tensor.isfinite().all().int64_value(&[]) == 0 {
+        if !all_finite(tensor) {
             let why = format!("`{name}` has numbers that are not finite");
             return Err(CheckpointError::Damaged { path: path.as_ref().into(), why });
         }
@@ -71,7 +72,7 @@ pub fn halve_weights(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<(),
     let File { path, mut tensors, step } = File::read(from.as_ref())?;
     for (name, tensor) in tensors.iter_mut().filter(|(_, tensor)| tensor.is_floating_point()) {
         *tensor = tensor.to_kind(Kind::Half);
-        if tensor.isfinite().all().int64_value(&[]) == 0 {
+        if !all_finite(tensor) {
             return Err(CheckpointError::NotHalf { path: path.into(), name: name.clone() });
         }
     }

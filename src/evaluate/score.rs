@@ -6,6 +6,7 @@ use crate::data::to_u8;
 use crate::guide::Snapshot;
 use crate::metrics::{FeatureExtractor, Groups, InceptionNet, class_histogram, frechet_distance};
 use crate::schedule::Path;
+use crate::util::device::all_finite;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use tch::{Device, Kind, Tensor};
@@ -125,7 +126,7 @@ pub struct RanAway(String);
 
 /// These images, if all their pixels are finite: as a picture NaN would be a colour like any other.
 pub fn finite(x0: Tensor, by: &Recipe) -> Result<Tensor, RanAway> {
-    match x0.isfinite().all().int64_value(&[]) == 1 {
+    match all_finite(&x0) {
         true => Ok(x0),
         false => {
             Err(RanAway(format!("{}, {} steps on the path {}", by.sampler, by.steps, by.path)))

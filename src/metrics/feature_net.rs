@@ -64,6 +64,11 @@ pub trait FeatureExtractor {
     }
 }
 
+/// What a classifier's run directory keeps of the training images.
+pub const TRAIN_MOMENTS: &str = "train-moments.safetensors";
+/// And of the test images.
+pub const TEST_MOMENTS: &str = "test-moments.safetensors";
+
 /// Pictures that go through it at a time.
 const BATCH: i64 = 500;
 
@@ -95,8 +100,8 @@ impl FeatureNet {
         load_weights(&vs, &weights)?;
         vs.freeze();
         let hash = fingerprint(&weights)?;
-        let reference = Moments::load(dir.join("train-moments.safetensors"))?;
-        let test = Moments::load(dir.join("test-moments.safetensors"))?;
+        let reference = Moments::load(dir.join(TRAIN_MOMENTS))?;
+        let test = Moments::load(dir.join(TEST_MOMENTS))?;
         let fid_real = frechet_distance(&test, &reference);
         Ok(Self { net, config, device, hash, reference, fid_real })
     }

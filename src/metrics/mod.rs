@@ -23,7 +23,7 @@ pub use classes::{
     classifier_step, confident_share,
 };
 pub use energy::energy_distance;
-pub use feature_net::{FeatureExtractor, FeatureNet};
+pub use feature_net::{FeatureExtractor, FeatureNet, TEST_MOMENTS, TRAIN_MOMENTS};
 pub use frechet::{Moments, enough_images, frechet_distance, frechet_of_gaussians};
 pub use inception::InceptionNet;
 pub use inception_score::inception_score;

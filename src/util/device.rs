@@ -117,6 +117,11 @@ pub fn on_cpu(x: &Tensor) -> Tensor {
     x.to_device(Device::Cpu).to_kind(Kind::Double)
 }
 
+/// Whether all numbers of a tensor are finite; a GPU is waited for.
+pub fn all_finite(x: &Tensor) -> bool {
+    x.isfinite().all().int64_value(&[]) == 1
+}
+
 fn cuda(index: usize) -> Result<Device, DeviceError> {
     load_cuda()?;
     let count = usize::try_from(tch::Cuda::device_count()).unwrap_or(0);

@@ -3,6 +3,7 @@
 use super::model;
 use anyhow::{Context, Result, anyhow, ensure};
 use from_noise::checkpoint::{halve_weights, load_tensors, load_weights, read_config};
+use from_noise::metrics::TRAIN_MOMENTS;
 use from_noise::pretrained::export_diffusers;
 use from_noise::say;
 use from_noise::util::files::write_atomically;
@@ -38,7 +39,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     let (dir, shown) = (model::run_dir(&args.run)?, args.out.display());
     ensure!(
-        !dir.join(model::MOMENTS).is_file(),
+        !dir.join(TRAIN_MOMENTS).is_file(),
         "{} holds a classifier whose features are compared: distances by another copy would be \
          others, so use it as it is",
         args.run.display()
@@ -48,9 +49,8 @@ pub fn run(args: &Args) -> Result<()> {
     if args.diffusers {
         return pipeline(args, &weights);
     }
-    // a copy of what is damaged would look sound
+    // both are read before, since a copy of what is damaged would look sound
     read_config::<serde_json::Value>(&dir)?;
-    load_tensors(&weights)?;
     let size = |path: &Path| Ok::<_, anyhow::Error>(fs::metadata(path)?.len() as f64 / 1e6);
     let copy = |name: &str| {
         let bytes = fs::read(dir.join(name)).with_context(|| format!("cannot read {name}"))?;
@@ -60,7 +60,10 @@ pub fn run(args: &Args) -> Result<()> {
     let to = args.out.join("ema.safetensors");
     match args.half {
         true => halve_weights(&weights, &to)?,
-        false => copy("ema.safetensors")?,
+        false => {
+            load_tensors(&weights)?;
+            copy("ema.safetensors")?;
+        }
     }
     if dir.join("log.csv").is_file() {
         copy("log.csv")?;

@@ -6,7 +6,7 @@ use from_noise::checkpoint::read_config;
 use from_noise::data::{Color, Format, Source};
 use from_noise::denoiser::{Head, Parameterization, Target, TimeInput};
 use from_noise::evaluate::Score;
-use from_noise::metrics::{FeatureExtractor, FeatureNet};
+use from_noise::metrics::{FeatureExtractor, FeatureNet, TRAIN_MOMENTS};
 use from_noise::nn::{UnetClassifier, UnetConfig};
 use from_noise::pretrained::{
     ClipConfig, ImageConfig, NoisedClassifierConfig, Pretrained, PretrainedClassifier,
@@ -40,7 +40,7 @@ pub fn run(args: &Args) -> Result<()> {
     let mut lines = vec![("run", dir.display().to_string())];
     let (found, scores) = match read_config::<NoisedClassifierConfig>(&dir) {
         Ok(config) => (noised_classifier(&dir, &config)?, Vec::new()),
-        Err(_) if dir.join(model::MOMENTS).is_file() => (feature_net(&dir)?, Vec::new()),
+        Err(_) if dir.join(TRAIN_MOMENTS).is_file() => (feature_net(&dir)?, Vec::new()),
         Err(_) if let Ok(config) = read_config::<ClipConfig>(&dir) => {
             (clip(&dir, &config)?, Vec::new())
         }

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail, ensure};
 use from_noise::checkpoint::read_config;
-use from_noise::metrics::FeatureNet;
+use from_noise::metrics::{FeatureNet, TRAIN_MOMENTS};
 use from_noise::pretrained::{
     ClipConfig, ImageConfig, NoisedClassifierConfig, Pretrained, PretrainedClassifier,
     PretrainedClip,
@@ -59,14 +59,11 @@ pub fn weights_of(typed: &Path, dir: &Path) -> Result<PathBuf> {
     Ok(weights)
 }
 
-/// What only the run of a classifier whose features are compared has.
-pub const MOMENTS: &str = "train-moments.safetensors";
-
 /// The classifier whose features are compared.
 pub fn classifier(typed: &Path, device: Device) -> Result<FeatureNet> {
     let dir = cli::find(typed);
     ensure!(
-        dir.join(MOMENTS).is_file(),
+        dir.join(TRAIN_MOMENTS).is_file(),
         "{} holds no classifier: give a directory that `cargo from-noise train-classifier` wrote",
         typed.display()
     );

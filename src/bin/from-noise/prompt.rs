@@ -29,13 +29,7 @@ pub struct PromptArgs {
     clip: Option<PathBuf>,
 
     /// How much --clip guides [default: 1]
-    #[arg(
-        long,
-        value_name = "SCALE",
-        requires = "clip",
-        conflicts_with = "inpaint",
-        allow_negative_numbers = true
-    )]
+    #[arg(long, value_name = "SCALE", requires = "clip", conflicts_with = "inpaint")]
     clip_scale: Option<f64>,
 }
 

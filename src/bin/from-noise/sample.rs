@@ -14,6 +14,7 @@ use from_noise::pretrained::{ImageCondition, Pretrained};
 use from_noise::sample::Churn;
 use from_noise::say;
 use from_noise::schedule::{Path, Schedule};
+use from_noise::util::device::all_finite;
 use from_noise::util::progress::Progress;
 use from_noise::util::results::Results;
 use from_noise::util::{cli, device, print};
@@ -110,7 +111,7 @@ pub struct Args {
 
     /// Scale of classifier-free guidance: 0 draws any class, 1 the class and nothing else, more
     /// exaggerates it at the price of variety [default: 1]
-    #[arg(long, value_name = "SCALE", allow_negative_numbers = true)]
+    #[arg(long, value_name = "SCALE")]
     guidance: Option<f64>,
 
     /// Scale the guided prediction back to the spread of the unguided one, 0 to 1: Lin et al.'s phi
@@ -131,13 +132,7 @@ pub struct Args {
     guided_by: Option<PathBuf>,
 
     /// How much --guided-by guides: 1 is Bayes' rule, more exaggerates the class [default: 1]
-    #[arg(
-        long,
-        value_name = "SCALE",
-        requires = "guided_by",
-        conflicts_with = "inpaint",
-        allow_negative_numbers = true
-    )]
+    #[arg(long, value_name = "SCALE", requires = "guided_by", conflicts_with = "inpaint")]
     classifier_scale: Option<f64>,
 
     /// Seed of all noise: the same seed gives the same images [default: 0]
@@ -359,10 +354,6 @@ fn start(path: &std::path::Path, n: Option<u64>, trained: &Pretrained) -> Result
     let found = found.narrow(0, 0, n as i64).to_kind(Kind::Float);
     ensure!(all_finite(&found), "{shown}: expected numbers, found infinite ones or NaN");
     Ok(found)
-}
-
-fn all_finite(x: &Tensor) -> bool {
-    x.isfinite().all().int64_value(&[]) == 1
 }
 
 /// Draws in chunks of the size that scores use, and keeps what the movie shows.

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail, ensure};
 use from_noise::data::{Color, Format, Source, Split};
 use from_noise::metrics::{FeatureExtractor, Moments, enough_images};
 use from_noise::util::cli::{self, PictureArgs};
-use from_noise::util::device::on_cpu;
+use from_noise::util::device::{all_finite, on_cpu};
 use from_noise::util::print;
 use std::path::{Path, PathBuf};
 use tch::{Device, Kind, Tensor};
@@ -119,7 +119,7 @@ impl ScoreInput {
                 net.features(&images).to_device(Device::Cpu)
             }
         };
-        ensure!(finite(&features), "{}: these features are not finite", typed.display());
+        ensure!(all_finite(&features), "{}: these features are not finite", typed.display());
         Ok(Measured::Features(features))
     }
 
@@ -165,7 +165,7 @@ impl Measured {
         let stats = |moments: &Moments| {
             enough(typed, moments.n(), self.dim(), force)?;
             let (mu, sigma) = (moments.mean(), moments.covariance());
-            ensure!(finite(&sigma), "{}: these moments are not finite", typed.display());
+            ensure!(all_finite(&sigma), "{}: these moments are not finite", typed.display());
             Ok(Stats { mu, sigma, n: Some(moments.n()) })
         };
         match self {
@@ -243,8 +243,9 @@ fn gaussian(typed: &Path, mu: Tensor, sigma: Tensor, n: Option<Tensor>) -> Resul
     );
     let [mu, sigma] = [mu, sigma].map(|x| on_cpu(&x));
     let uneven = (&sigma - sigma.tr()).abs().max().double_value(&[]);
-    let sound =
-        finite(&mu) && finite(&sigma) && uneven <= 1e-6 * sigma.abs().max().double_value(&[]);
+    let sound = all_finite(&mu)
+        && all_finite(&sigma)
+        && uneven <= 1e-6 * sigma.abs().max().double_value(&[]);
     ensure!(
         sound,
         "{shown}: mu and sigma are no mean and covariance (not finite, or not symmetric)"
@@ -257,10 +258,6 @@ fn gaussian(typed: &Path, mu: Tensor, sigma: Tensor, n: Option<Tensor>) -> Resul
     );
     let n = n.filter(|n| n.size().is_empty()).map(|n| n.int64_value(&[]));
     Ok(ScoreInput::Gaussian(Stats { mu, sigma, n: n.and_then(|n| u64::try_from(n).ok()) }))
-}
-
-fn finite(x: &Tensor) -> bool {
-    x.isfinite().all().int64_value(&[]) == 1
 }
 
 /// Images of any of the three layouts as `[N, C, H, W]`.

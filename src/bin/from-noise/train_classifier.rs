@@ -5,8 +5,8 @@ use anyhow::{Result, anyhow, ensure};
 use from_noise::checkpoint::Run;
 use from_noise::data::{Split, from_u8};
 use from_noise::metrics::{
-    ClassifierConfig, FeatureExtractor, FeatureNet, Moments, accuracy, classifier_step,
-    enough_images,
+    ClassifierConfig, FeatureExtractor, FeatureNet, Moments, TEST_MOMENTS, TRAIN_MOMENTS, accuracy,
+    classifier_step, enough_images,
 };
 use from_noise::nn::lenet::LeNet;
 use from_noise::say;
@@ -65,9 +65,6 @@ struct Score {
     fid_real: f64,
     hash: String,
 }
-
-const TRAIN_MOMENTS: &str = "train-moments.safetensors";
-const TEST_MOMENTS: &str = "test-moments.safetensors";
 
 /// Removes a file, if it is there.
 fn remove(file: &Path) -> Result<()> {
